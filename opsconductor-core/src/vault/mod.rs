@@ -1,0 +1,3 @@
+//! Secrets at rest.
+
+pub mod secret;
