@@ -1,7 +1,10 @@
 //! OpsConductor: an IT-operations engine to embed.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod error;
+pub mod id;
+pub mod transport;
 pub mod vault;
 
 pub use error::{Error, ErrorKind, Problem, Result};

@@ -1,3 +1,4 @@
 //! Secrets at rest.
 
+pub mod credential;
 pub mod secret;

@@ -1,0 +1,25 @@
+//! How a step reaches a remote host: the [`Connector`] and [`Session`] seams.
+//!
+//! A connector speaks one protocol. The engine gives it an [`Endpoint`] and an opened
+//! [`Credential`](crate::vault::credential::Credential) and gets a session, on which it runs one command or
+//! copies one file at a time. Connectors keep their own pools; a session that is dropped gives its
+//! connection back or closes it.
+//!
+//! What every connector promises, and `transport_suite!` checks:
+//!
+//! * [`Observer::dispatching`] is called, and has returned, before anything that could act is sent. When it
+//!   fails, nothing is sent.
+//! * Nothing that may have been received is sent a second time. An error after the dispatch whose effect is not
+//!   known says so ([`Error::is_outcome_unknown`](crate::Error::is_outcome_unknown)).
+//! * Time-out and cancel stop the remote command before the call returns, or within [`STOP_GRACE`].
+//! * A credential that the host refuses is tried once: `ErrorKind::Auth`, naming host and user.
+//! * An exit code other than zero is a result, not an error.
+
+mod endpoint;
+mod session;
+
+pub use endpoint::{Endpoint, Protocol};
+pub use session::{
+    Capabilities, Connector, Control, CopyOutcome, CopyRequest, CopyStatus, ExecOutcome, ExecRequest,
+    Observer, ProbeDetails, ProbeReport, RemoteHandle, STOP_GRACE, Session, Shell, Stream,
+};

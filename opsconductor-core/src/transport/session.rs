@@ -1,0 +1,310 @@
+//! The traits that a transport implements, and what goes through them.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{Endpoint, Protocol};
+use crate::{Error, Result, error::Layer, vault::credential::Credential};
+
+/// How long a connector may take to stop a remote command after a cancel or a time-out.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What a connector can do beyond running a command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// [`Session::copy`] works.
+    pub copy: bool,
+    /// [`Session::reattach`] works.
+    pub reattach: bool,
+}
+
+/// Speaks one protocol.
+#[async_trait]
+pub trait Connector: Send + Sync + fmt::Debug {
+    /// The protocol it speaks.
+    fn protocol(&self) -> Protocol;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Opens an authenticated session.
+    ///
+    /// # Errors
+    ///
+    /// `Transport` with the layer that failed, within [`Endpoint::connect_timeout`]; `Auth` when the host refuses
+    /// the credential, after one attempt; `InvalidInput` for metadata or a credential it cannot use.
+    async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>>;
+
+    /// Really connects, asks the host who it is, and says which layer failed if one did.
+    async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport;
+}
+
+/// An authenticated conversation with one host.
+#[async_trait]
+pub trait Session: Send {
+    /// Runs one command and gives its output to `observer` as it comes, in order per stream.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` and `Canceled` once the remote command has been stopped; whatever [`Observer`] returns;
+    /// `Transport` with the layer. After the dispatch each of them says whether the outcome is unknown.
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<ExecOutcome>;
+
+    /// Writes one file, verified and atomically: the destination has the old content or the new, never a part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::exec`]; `Conflict` when the file exists and `overwrite` is false, nothing touched;
+    /// `Unsupported` without [`Capabilities::copy`].
+    async fn copy(
+        &mut self,
+        request: CopyRequest,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<CopyOutcome>;
+
+    /// Goes on receiving from a command that another worker dispatched.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::exec`]; `NotFound` when the host no longer knows the command; `Unsupported` without
+    /// [`Capabilities::reattach`].
+    async fn reattach(
+        &mut self,
+        handle: &RemoteHandle,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<ExecOutcome> {
+        let _ = (handle, observer, control);
+        Err(Error::new(crate::ErrorKind::Unsupported, "this transport cannot reattach to a running command"))
+    }
+
+    /// Ends the session in an orderly way. A session that is dropped instead is cleaned up in the background.
+    ///
+    /// # Errors
+    ///
+    /// `Transport` when the host could not be told; nothing is left to do about it.
+    async fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// Limits on one remote call.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// The longest the call may take, connecting not included.
+    pub timeout: Duration,
+    /// Cancel stops the remote command.
+    pub cancel: CancellationToken,
+}
+
+/// What the caller of a remote call is told while it runs.
+#[async_trait]
+pub trait Observer: Send {
+    /// Called once, when the remote side can be named and before anything that could act is sent. The handle is what
+    /// [`Session::reattach`] needs. An error stops the call and nothing is sent.
+    async fn dispatching(&mut self, handle: &RemoteHandle) -> Result<()>;
+
+    /// A piece of output, split anywhere. Waiting here holds the remote side back.
+    async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<()>;
+}
+
+/// The name of a running remote command, as its transport understands it. It holds no secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RemoteHandle(pub BTreeMap<String, String>);
+
+/// Which stream a piece of output came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// The name as it stands in the database and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// What runs the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Shell {
+    /// Windows PowerShell.
+    Powershell,
+    /// cmd.exe.
+    Cmd,
+}
+
+impl Shell {
+    /// The name as it stands in a job definition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Powershell => "powershell",
+            Self::Cmd => "cmd",
+        }
+    }
+}
+
+/// One command.
+#[derive(Clone)]
+pub struct ExecRequest {
+    /// What runs it.
+    pub shell: Shell,
+    /// The command or script, rendered. It may hold what a template put in, so it is not part of `Debug`.
+    pub script: String,
+    /// Standard input; the command sees end of file after it.
+    pub stdin: Option<Bytes>,
+    /// Environment variables of this command alone.
+    pub env: BTreeMap<String, String>,
+    /// The directory to start in.
+    pub working_directory: Option<String>,
+}
+
+impl ExecRequest {
+    /// A command without input, environment or directory.
+    pub fn new(shell: Shell, script: impl Into<String>) -> Self {
+        Self { shell, script: script.into(), stdin: None, env: BTreeMap::new(), working_directory: None }
+    }
+}
+
+impl fmt::Debug for ExecRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecRequest")
+            .field("shell", &self.shell)
+            .field("script_len", &self.script.len())
+            .field("stdin_len", &self.stdin.as_ref().map(Bytes::len))
+            .field("env", &self.env.keys().collect::<Vec<_>>())
+            .field("working_directory", &self.working_directory)
+            .finish()
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExecOutcome {
+    /// The exit code as the process gave it; Windows codes keep their 32 bits.
+    pub exit_code: i64,
+}
+
+impl ExecOutcome {
+    /// A command that ended with `exit_code`.
+    pub fn new(exit_code: i64) -> Self {
+        Self { exit_code }
+    }
+}
+
+/// One file to write.
+#[derive(Clone)]
+pub struct CopyRequest {
+    /// The path on the host.
+    pub dest_path: String,
+    /// The whole content. It may be secret, so it is not part of `Debug`.
+    pub content: Bytes,
+    /// Whether a file that exists is replaced.
+    pub overwrite: bool,
+}
+
+impl fmt::Debug for CopyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CopyRequest")
+            .field("dest_path", &self.dest_path)
+            .field("content_len", &self.content.len())
+            .field("overwrite", &self.overwrite)
+            .finish()
+    }
+}
+
+/// What a copy did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CopyStatus {
+    /// The file was written.
+    Copied,
+    /// The file had this content already.
+    Unchanged,
+}
+
+/// How a copy ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyOutcome {
+    /// What was done.
+    pub status: CopyStatus,
+    /// The length in bytes.
+    pub length: u64,
+    /// SHA-256 of the content as the host computed it, lower-case hex.
+    pub sha256: String,
+}
+
+impl CopyOutcome {
+    /// A copy that ended.
+    pub fn new(status: CopyStatus, length: u64, sha256: String) -> Self {
+        Self { status, length, sha256 }
+    }
+}
+
+/// What [`Connector::probe`] found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ProbeReport {
+    /// Whether everything worked.
+    pub ok: bool,
+    /// The layer that failed.
+    pub layer: Option<Layer>,
+    /// A sentence: what was found, or what failed and what to look at.
+    pub message: String,
+    /// What the host said of itself, and how long each layer took.
+    pub details: ProbeDetails,
+}
+
+/// What a probe learned, as far as it got.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ProbeDetails {
+    /// Who the host says we are.
+    pub whoami: Option<String>,
+    /// The version of PowerShell on the host.
+    pub powershell_version: Option<String>,
+    /// The name the host gives itself.
+    pub hostname: Option<String>,
+    /// The port that was used.
+    pub port: u16,
+    /// How the conversation was authenticated and protected, such as `ntlm over http, sealed`.
+    pub transport: Option<String>,
+    /// Milliseconds per layer, in the order they were passed.
+    pub timings_ms: Vec<(String, f64)>,
+}
+
+impl ProbeReport {
+    /// A host that answered.
+    pub fn reached(message: impl Into<String>, details: ProbeDetails) -> Self {
+        Self { ok: true, layer: None, message: message.into(), details }
+    }
+
+    /// A host that could not be used, because of `error`.
+    pub fn failed(error: &Error, details: ProbeDetails) -> Self {
+        Self { ok: false, layer: error.layer(), message: error.report(), details }
+    }
+}
