@@ -1,9 +1,14 @@
 //! OpsConductor: an IT-operations engine to embed.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod clock;
 pub mod error;
 pub mod id;
+pub mod run;
+pub mod store;
+pub mod target;
+pub mod tenant;
 pub mod transport;
 pub mod vault;
 

@@ -1,0 +1,10 @@
+//! Runs: what a job becomes when it is started, and the pure functions that move it along.
+
+pub mod advance;
+pub mod event;
+pub mod plan;
+pub mod state;
+
+pub use event::{Event, EventKind};
+pub use plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan};
+pub use state::{RunStatus, TaskStatus};

@@ -1,0 +1,245 @@
+//! What people write down: credentials (sealed), targets, jobs.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{Listing, Page};
+use crate::{
+    Result,
+    clock::Timestamp,
+    id::{CredentialId, JobId, TargetId, TenantId, UserId},
+    target::{Target, TargetSpec},
+    tenant::Tenant,
+};
+
+/// A credential as it is stored: sealed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialRecord {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its name, unique in the tenant.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `winrm`, `ssh` or `api_key`.
+    pub credential_type: String,
+    /// Raised by one with each new secret; bound into the sealed record.
+    pub version: i32,
+    /// The sealed record of the current version.
+    pub sealed: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// A credential to store. The id is reserved first, because the sealed record is bound to it.
+#[derive(Clone)]
+pub struct NewCredential {
+    /// From [`Catalog::reserve_credential_id`].
+    pub id: CredentialId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `winrm`, `ssh` or `api_key`.
+    pub credential_type: String,
+    /// The version that was sealed.
+    pub version: i32,
+    /// The sealed record.
+    pub sealed: Vec<u8>,
+}
+
+/// A job in one of its versions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    /// Its id.
+    pub id: JobId,
+    /// Its name, unique in the tenant.
+    pub name: String,
+    /// The version.
+    pub version: i32,
+    /// The definition, as it was accepted.
+    pub definition: Value,
+    /// Who saved it.
+    pub created_by: Option<UserId>,
+    /// Whether it may be run.
+    pub is_active: bool,
+    /// When the job was first saved.
+    pub created_at: Timestamp,
+}
+
+/// A job to store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewJob {
+    /// Its name.
+    pub name: String,
+    /// The version to start with, at least 1.
+    pub version: i32,
+    /// The definition, validated.
+    pub definition: Value,
+    /// Who saves it.
+    pub created_by: Option<UserId>,
+    /// Whether it may be run.
+    pub is_active: bool,
+}
+
+/// Credentials, targets and jobs. Lists come newest first.
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when the name is taken.
+    async fn create_tenant(&self, name: &str) -> Result<Tenant>;
+
+    /// The tenant called `name`. [`DEFAULT_TENANT`](crate::tenant::DEFAULT_TENANT) is always there.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn tenant_by_name(&self, name: &str) -> Result<Tenant>;
+
+    /// A credential id that nobody has had and nobody else will get, across tenants and restarts. An id that is never
+    /// used is simply left out.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn reserve_credential_id(&self) -> Result<CredentialId>;
+
+    /// Stores a credential under its reserved id.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when the name is taken in the tenant or the id is in use.
+    async fn insert_credential(&self, tenant: TenantId, new: NewCredential) -> Result<CredentialRecord>;
+
+    /// Replaces name, description and sealed record of a credential, if it still has `expected_version`; the new version
+    /// is the one in `new`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` when the version is another or the name is taken, and nothing changed.
+    async fn update_credential(
+        &self,
+        tenant: TenantId,
+        expected_version: i32,
+        new: NewCredential,
+    ) -> Result<CredentialRecord>;
+
+    /// One credential.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord>;
+
+    /// One credential, by name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord>;
+
+    /// Credentials of the tenant.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn list_credentials(&self, tenant: TenantId, page: Page) -> Result<Listing<CredentialRecord>>;
+
+    /// Removes a credential and its sealed record.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` while a target uses it, naming one.
+    async fn delete_credential(&self, tenant: TenantId, id: CredentialId) -> Result<()>;
+
+    /// Stores a target.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when the name is taken; `InvalidInput` when the credential or a target it depends on does not exist in
+    /// the tenant.
+    async fn insert_target(&self, tenant: TenantId, spec: TargetSpec) -> Result<Target>;
+
+    /// Replaces what a target is.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; else as [`Catalog::insert_target`].
+    async fn update_target(&self, tenant: TenantId, id: TargetId, spec: TargetSpec) -> Result<Target>;
+
+    /// One target.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn target(&self, tenant: TenantId, id: TargetId) -> Result<Target>;
+
+    /// The targets with these names, in any order; names that do not exist are left out.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn targets_by_name(&self, tenant: TenantId, names: &[String]) -> Result<Vec<Target>>;
+
+    /// Targets that carry every one of `tags` (none: all targets).
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn list_targets(&self, tenant: TenantId, tags: &[String], page: Page) -> Result<Listing<Target>>;
+
+    /// Removes a target. Runs that used it keep its name in their plan.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` while a live run uses it or another target depends on it.
+    async fn delete_target(&self, tenant: TenantId, id: TargetId) -> Result<()>;
+
+    /// Stores a job with its first version.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when the name is taken.
+    async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord>;
+
+    /// Adds a version to a job: the greater of `new.version` and the present one plus one. Versions never change and
+    /// never go; runs keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` when the new name is taken.
+    async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord>;
+
+    /// A job in its present version.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobRecord>;
+
+    /// A job in its present version, by name.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn job_by_name(&self, tenant: TenantId, name: &str) -> Result<JobRecord>;
+
+    /// Jobs of the tenant in their present versions.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn list_jobs(&self, tenant: TenantId, active_only: bool, page: Page) -> Result<Listing<JobRecord>>;
+
+    /// Removes a job and its versions.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` when it has runs.
+    async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()>;
+}

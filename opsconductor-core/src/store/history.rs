@@ -1,0 +1,189 @@
+//! What is shown: runs, steps, events, output.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use super::{Listing, Page};
+use crate::{
+    Result,
+    clock::Timestamp,
+    id::{JobId, RunId, TargetId, TaskId, TenantId, UserId},
+    run::{
+        event::Event,
+        plan::RunPlan,
+        state::{RunStatus, TaskStatus},
+    },
+    transport::Stream,
+};
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// Its job.
+    pub job: JobId,
+    /// The version of the job.
+    pub job_version: i32,
+    /// How it stands.
+    pub status: RunStatus,
+    /// Whether a cancel was asked for.
+    pub cancel_requested: bool,
+    /// Who asked for it.
+    pub requested_by: Option<UserId>,
+    /// The defaults with the run's own over them.
+    pub parameters: Map<String, Value>,
+    /// What the caller calls it.
+    pub correlation_id: Option<String>,
+    /// The key it was enqueued with.
+    pub idempotency_key: Option<String>,
+    /// Higher goes first.
+    pub priority: i16,
+    /// The run that this one repeats.
+    pub parent: Option<RunId>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was enqueued.
+    pub queued_at: Timestamp,
+    /// When its first task started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A task as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskRecord {
+    /// Its id.
+    pub id: TaskId,
+    /// Its run.
+    pub run: RunId,
+    /// The index of its step.
+    pub step: u32,
+    /// The step kind.
+    pub kind: String,
+    /// The target.
+    pub target: Option<TargetId>,
+    /// How it stands.
+    pub status: TaskStatus,
+    /// How often it was claimed.
+    pub attempt: u32,
+    /// The exit code.
+    pub exit_code: Option<i64>,
+    /// The end of its standard output.
+    pub stdout: String,
+    /// The end of its standard error.
+    pub stderr: String,
+    /// Why it ended as it did, unless it succeeded.
+    pub reason: Option<String>,
+    /// Measurements and results.
+    pub metrics: Map<String, Value>,
+    /// When its last attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A stored piece of output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputChunk {
+    /// The task.
+    pub task: TaskId,
+    /// The index of its step.
+    pub step: u32,
+    /// Its target.
+    pub target: Option<TargetId>,
+    /// Which try wrote it.
+    pub attempt: u32,
+    /// Its number in the attempt.
+    pub seq: u32,
+    /// Where it was written to.
+    pub stream: Stream,
+    /// When it was stored.
+    pub at: Timestamp,
+    /// The text.
+    pub text: String,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of this job.
+    pub job: Option<JobId>,
+    /// Only runs in this state.
+    pub status: Option<RunStatus>,
+}
+
+/// Which output to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutputQuery {
+    /// Only this task's.
+    pub task: Option<TaskId>,
+    /// Only this stream.
+    pub stream: Option<Stream>,
+    /// Only what comes after this (task, attempt, seq), in that order.
+    pub after: Option<(TaskId, u32, u32)>,
+}
+
+/// Reading what happened. Readers never wait for writers.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// One run.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord>;
+
+    /// Runs of the tenant, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn list_runs(&self, tenant: TenantId, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>>;
+
+    /// The plan that a run was enqueued with; it never changes.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>>;
+
+    /// The tasks of a run, by step, then in the order of the step's targets. A task that is alive shows the state of its
+    /// live row.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there.
+    async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>>;
+
+    /// At most `limit` events of a run that come after number `after`, in order. Numbers have no gaps, and an event with a
+    /// lower number never appears later.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there.
+    async fn events(&self, tenant: TenantId, run: RunId, after: u64, limit: usize) -> Result<Vec<Event>>;
+
+    /// At most `limit` pieces of a run's output, by task, attempt and number.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there.
+    async fn output(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        query: OutputQuery,
+        limit: usize,
+    ) -> Result<Vec<OutputChunk>>;
+
+    /// How many tasks are queued and how many are running, over all tenants: what a worker has before it.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn queue_depth(&self) -> Result<(u64, u64)>;
+}

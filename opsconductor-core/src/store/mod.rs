@@ -1,0 +1,81 @@
+//! The storage seam: what the engine asks of a database, and what each answer promises.
+//!
+//! A [`Store`] is three traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) and the
+//! [`History`] (what is shown). Each method states what is atomic, what is idempotent and which error kind means what;
+//! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
+//!
+//! What holds for all of them:
+//!
+//! * A method either happens whole and durably, or not at all and returns an error.
+//! * Rows of another tenant do not exist: reading one is `NotFound`.
+//! * `StoreUnavailable` (away, locked, busy) is the one retryable kind; `Store` is for good.
+//! * Times in rows come from the store's own clock, never from the caller.
+
+pub mod catalog;
+pub mod history;
+pub mod queue;
+
+use std::fmt;
+
+use tokio::sync::broadcast;
+
+pub use catalog::{Catalog, CredentialRecord, JobRecord, NewCredential, NewJob};
+pub use history::{History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use queue::{
+    Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
+    Requeue, Settled,
+};
+
+use crate::id::RunId;
+
+/// Everything the engine stores.
+pub trait Store: Catalog + Queue + History + fmt::Debug {
+    /// A short name for messages, such as `sqlite`.
+    fn name(&self) -> &'static str;
+
+    /// Notices of what was committed, if the store can give them. They are speed, never correctness: one may be lost,
+    /// and everything is found by polling too.
+    fn notices(&self) -> Option<broadcast::Receiver<Notice>>;
+}
+
+/// Something was committed that someone may be waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A task became ready.
+    Ready,
+    /// A run has new events.
+    Run(RunId),
+    /// A run is to be canceled: workers that hold its tasks stop them.
+    Cancel(RunId),
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many to leave out.
+    pub skip: u64,
+    /// How many to give, at most.
+    pub limit: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { skip: 0, limit: 100 }
+    }
+}
+
+/// A part of a list, with the length of the whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing<T> {
+    /// The part that was asked for.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// Longest text of one stored output chunk or event, in bytes.
+pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// How much of each stream the step row keeps, from its end; the whole is in the chunks.
+pub const TAIL_BYTES_MAX: usize = 64 * 1024;

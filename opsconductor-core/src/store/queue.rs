@@ -1,0 +1,265 @@
+//! What moves: enqueue, claim, lease, dispatch, complete, rescue, cancel.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::history::RunRecord;
+use crate::{
+    Result,
+    clock::Timestamp,
+    id::{JobId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
+    run::{
+        plan::RunPlan,
+        state::{RunStatus, TaskStatus},
+    },
+    transport::{RemoteHandle, Stream},
+};
+
+/// A run to enqueue.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The job.
+    pub job: JobId,
+    /// What will be done; its tasks are [`RunPlan::tasks`].
+    pub plan: Arc<RunPlan>,
+    /// Who asked.
+    pub requested_by: Option<UserId>,
+    /// What the caller calls it, to find it in other systems' records.
+    pub correlation_id: Option<String>,
+    /// Makes a repeat answer the first run.
+    pub idempotency: Option<Idempotency>,
+    /// Higher goes first; 0 is usual.
+    pub priority: i16,
+    /// The run that this one repeats.
+    pub parent: Option<RunId>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An idempotency key with a digest of what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Unique per (tenant, job); it lives as long as its run.
+    pub key: String,
+    /// SHA-256 of the request. The same key with another digest is a conflict.
+    pub digest: [u8; 32],
+}
+
+/// What [`Queue::enqueue`] did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enqueued {
+    /// The run, new or the first one.
+    pub run: RunRecord,
+    /// Whether it was there already.
+    pub repeated: bool,
+}
+
+/// The right to act on a task for a time. Every write of a worker names one; the epoch grows with each claim and rescue,
+/// so that a worker that was given up can write nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The task.
+    pub task: TaskId,
+    /// Its run.
+    pub run: RunId,
+    /// The fencing token.
+    pub epoch: i64,
+    /// Who holds it.
+    pub worker: WorkerId,
+}
+
+/// A task that was claimed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claimed {
+    /// The right to act on it.
+    pub lease: Lease,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The index of the step.
+    pub step: u32,
+    /// The target.
+    pub target: Option<TargetId>,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How long the lease lasts from the moment of the claim.
+    pub ttl: Duration,
+}
+
+/// How a lease stands after [`Queue::renew`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeaseState {
+    /// It was prolonged.
+    Held,
+    /// It was prolonged, and the run is being canceled: stop the task and complete it as aborted.
+    Canceled,
+    /// Someone else holds the task, or it has ended: stop at once and write nothing.
+    Lost,
+}
+
+/// A task whose lease ran out, taken over by the rescuer under a lease of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expired {
+    /// The rescuer's claim: the epoch has been raised, so that the former worker is fenced off.
+    pub claimed: Claimed,
+    /// The worker that let it run out.
+    pub worker: WorkerId,
+    /// Present when the dispatch intent had been committed: the command may have been sent.
+    pub dispatched: Option<RemoteHandle>,
+    /// Whether the run is being canceled.
+    pub canceled: bool,
+}
+
+/// How a task goes back to the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requeue {
+    /// The right to do so.
+    pub lease: Lease,
+    /// Not before so long from now.
+    pub delay: Duration,
+    /// Why, for the attempt's record and the event. No secrets.
+    pub reason: String,
+    /// How the attempt that ends here is recorded (`failed` for a retry, `lost`, or `aborted` when given back).
+    pub attempt_status: TaskStatus,
+}
+
+/// The end of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Completion {
+    /// The right to write it.
+    pub lease: Lease,
+    /// A final status.
+    pub status: TaskStatus,
+    /// The exit code, if the kind has one.
+    pub exit_code: Option<i64>,
+    /// The last [`TAIL_BYTES_MAX`](super::TAIL_BYTES_MAX) bytes of standard output, redacted.
+    pub stdout: String,
+    /// The same of standard error.
+    pub stderr: String,
+    /// A sentence, unless it succeeded; redacted.
+    pub reason: Option<String>,
+    /// Measurements and results, redacted.
+    pub metrics: Map<String, Value>,
+}
+
+/// What became of a [`Completion`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Settled {
+    /// It was recorded.
+    Recorded {
+        /// How the run ended, if this was its last task.
+        run: Option<RunStatus>,
+    },
+    /// The lease was not the current one: nothing was written for this task.
+    Stale,
+}
+
+/// A piece of output to append, redacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputPiece {
+    /// The right to write it.
+    pub lease: Lease,
+    /// Its number in the attempt, from 1, without gaps.
+    pub seq: u32,
+    /// Where it was written to.
+    pub stream: Stream,
+    /// UTF-8, at most [`CHUNK_BYTES_MAX`](super::CHUNK_BYTES_MAX).
+    pub text: Bytes,
+}
+
+/// The live queue.
+///
+/// A task has one slim row here while it is alive, deleted in the transaction that completes it; what it was stays in the
+/// history. `advance` and its [`Ledger`](crate::run::advance::Ledger) hold the rules for what follows a completion.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Writes the run, a history row and a live row for each task, step counters and the event `run.queued`, in one
+    /// transaction. Tasks that wait for nothing are ready when it returns.
+    ///
+    /// Idempotent by [`NewRun::idempotency`]: a repeat with the same digest answers the first run, however it stands.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the job is not there; `Conflict` for a repeat with another digest.
+    async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued>;
+
+    /// Takes at most `limit` ready tasks for `worker`, by priority (higher first), then due time, then id; a task is never
+    /// given to two workers. Raises each epoch and attempt, writes `step.started`, and `run.started` with the run's first
+    /// task. An empty answer means nothing is ready.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>>;
+
+    /// When the next task that is queued but not yet due will be, by the store's clock.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn next_due(&self) -> Result<Option<Timestamp>>;
+
+    /// Commits the intent to act: from here on the command may have been sent. `handle` names it on the remote side and
+    /// replaces an earlier handle of the same lease.
+    ///
+    /// # Errors
+    ///
+    /// `LeaseLost`, and the caller must not act; `Canceled` when the run is being canceled, and the caller must not act.
+    async fn record_dispatch(&self, lease: &Lease, handle: &RemoteHandle) -> Result<()>;
+
+    /// Prolongs leases to `ttl` from now; the answers stand in the order of `leases`. A lease that has run out but that
+    /// nobody took is prolonged.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself; the leases then stand as they were.
+    async fn renew(&self, leases: &[Lease], ttl: Duration) -> Result<Vec<LeaseState>>;
+
+    /// Appends output and its `step.output` events, in one transaction and in the order given. Pieces whose lease is not
+    /// current are left out; the answers stand in the order of `pieces`, true where written. A piece with a number that was
+    /// written already is not written again (the repeat of an ambiguous commit) and answers true.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a piece that is too long.
+    async fn append_output(&self, pieces: Vec<OutputPiece>) -> Result<Vec<bool>>;
+
+    /// Records ends of tasks, releases or aborts what waited for them, and ends runs that are over, all in one
+    /// transaction. The answers stand in the order of `completions`. Repeating one whose lease completed the task
+    /// already answers `Recorded` again and writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a status that is not final.
+    async fn complete(&self, completions: Vec<Completion>) -> Result<Vec<Settled>>;
+
+    /// Ends attempts and puts their tasks back into the queue. The answers stand in the order given, false where the lease
+    /// was not current. A task of a run that is being canceled is ended as aborted instead.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn requeue(&self, tasks: Vec<Requeue>) -> Result<Vec<bool>>;
+
+    /// Takes over at most `limit` tasks whose leases have run out, those first that ran out first, each under a new epoch
+    /// and a lease of `ttl` for `worker`; the attempt does not change. What the rescuer then does it does with that lease,
+    /// so that a rescuer that dies is rescued in turn.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn take_expired(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Expired>>;
+
+    /// Marks a run to be canceled: tasks that no worker holds end as aborted at once, those that run end when their workers
+    /// stop them; a run with none running is over when this returns. Repeating it changes nothing; a run that has ended
+    /// stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord>;
+}
