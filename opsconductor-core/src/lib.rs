@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod template;
 pub mod vault;
 
 pub use error::{Error, ErrorKind, Problem, Result};
