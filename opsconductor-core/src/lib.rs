@@ -9,6 +9,8 @@ pub mod run;
 pub mod store;
 pub mod target;
 pub mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod vault;
 
