@@ -4,6 +4,7 @@
 mod language;
 mod limits;
 mod places;
+mod quoting;
 mod values;
 
 use serde_json::{Map, Value, json};
