@@ -21,6 +21,9 @@ use crate::{
 /// "OPSC": what `file` and SQLite know our data files by.
 pub(crate) const APPLICATION_ID: i32 = 0x4F50_5343;
 
+/// The shortest database. SQLite takes a shorter file for an empty one and would write over it.
+const PAGE_BYTES_MIN: u64 = 512;
+
 /// How many statements each connection keeps prepared.
 const STATEMENTS_MAX: usize = 128;
 
@@ -112,10 +115,12 @@ fn inspect(path: &Path, patience: Duration) -> Result<()> {
     if found.len() == 0 {
         return Ok(());
     }
+    let foreign = || refuse("the file is not a SQLite database; it was left as it is, name another");
+    if found.len() < PAGE_BYTES_MIN {
+        return Err(foreign());
+    }
     look(path, patience).map_err(|failure| match failure {
-        Failure::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            refuse("the file is not a SQLite database; it was left as it is, name another")
-        }
+        Failure::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => foreign(),
         other => other.into(),
     })
 }
