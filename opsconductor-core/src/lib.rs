@@ -10,6 +10,8 @@ pub mod store;
 pub mod target;
 pub mod template;
 pub mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod vault;
 
