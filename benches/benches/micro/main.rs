@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod redact;
 mod template;
 mod vault;
 
@@ -13,5 +14,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bench = Bench::new("micro", Options::from_process());
     template::run(&bench)?;
     vault::run(&bench)?;
-    auth::run(&bench)
+    auth::run(&bench)?;
+    redact::run(&bench)
 }
