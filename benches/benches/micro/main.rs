@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod definition;
 mod redact;
 mod template;
 mod vault;
@@ -13,6 +14,7 @@ use opsconductor_benches::{Bench, Options};
 fn main() -> Result<(), Box<dyn Error>> {
     let bench = Bench::new("micro", Options::from_process());
     template::run(&bench)?;
+    definition::run(&bench)?;
     vault::run(&bench)?;
     auth::run(&bench)?;
     redact::run(&bench)
