@@ -8,7 +8,10 @@ pub mod id;
 pub mod run;
 pub mod store;
 pub mod target;
+pub mod template;
 pub mod tenant;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 pub mod vault;
 

@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn a_refusal_names_the_role_that_would_do() {
         let actor = Actor::User { id: UserId::new(7), name: "eve".into(), role: Role::Viewer };
-        let error =
-            authorize(&Scope::new(DEFAULT_TENANT, actor), Action::Execute, Resource::Job).unwrap_err();
+        let error = authorize(&Scope::new(DEFAULT_TENANT, actor), Action::Execute, Resource::Job)
+            .expect_err("a viewer runs nothing");
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         assert_eq!(error.to_string(), "to run or test jobs takes the role operator, and eve is viewer");
     }

@@ -30,7 +30,8 @@ impl StepCounters {
         plan.steps.iter().map(|step| Self { remaining: step.task_count(), ..Self::default() }).collect()
     }
 
-    fn count(&mut self, status: TaskStatus, tasks: u32) {
+    /// Takes note that `tasks` of them ended with `status`.
+    pub fn count(&mut self, status: TaskStatus, tasks: u32) {
         self.remaining = self.remaining.saturating_sub(tasks);
         match status {
             TaskStatus::Succeeded | TaskStatus::Skipped => self.succeeded += tasks,

@@ -199,6 +199,6 @@ mod tests {
         for status in RunStatus::ALL {
             assert_eq!(status.as_str().parse::<RunStatus>().ok(), Some(status));
         }
-        assert_eq!("done".parse::<RunStatus>().unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!("done".parse::<RunStatus>().map_err(|error| error.kind()), Err(ErrorKind::InvalidInput));
     }
 }

@@ -84,7 +84,7 @@ pub struct NewJob {
     pub is_active: bool,
 }
 
-/// Credentials, targets and jobs. Lists come newest first.
+/// Credentials, targets and jobs. Lists come newest first (by id). Writing into a tenant that is not there is `NotFound`.
 #[async_trait]
 pub trait Catalog: Send + Sync {
     /// Makes a tenant.
@@ -121,7 +121,8 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `Conflict` when the version is another or the name is taken, and nothing changed.
+    /// `NotFound`; `Conflict` when the version is another or the name is taken; `InvalidInput` when the type is another,
+    /// because it is bound into the sealed record. Nothing changed then.
     async fn update_credential(
         &self,
         tenant: TenantId,
@@ -193,7 +194,7 @@ pub trait Catalog: Send + Sync {
     /// Only those of the store itself.
     async fn list_targets(&self, tenant: TenantId, tags: &[String], page: Page) -> Result<Listing<Target>>;
 
-    /// Removes a target. Runs that used it keep its name in their plan.
+    /// Removes a target. Runs that used it keep its name in their plan and its id in their tasks.
     ///
     /// # Errors
     ///
@@ -204,7 +205,7 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `Conflict` when the name is taken.
+    /// `Conflict` when the name is taken; `InvalidInput` for a version below 1.
     async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord>;
 
     /// Adds a version to a job: the greater of `new.version` and the present one plus one. Versions never change and

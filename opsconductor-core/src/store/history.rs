@@ -9,7 +9,7 @@ use super::{Listing, Page};
 use crate::{
     Result,
     clock::Timestamp,
-    id::{JobId, RunId, TargetId, TaskId, TenantId, UserId},
+    id::{JobId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
         event::Event,
         plan::RunPlan,
@@ -86,6 +86,25 @@ pub struct TaskRecord {
     pub finished_at: Option<Timestamp>,
 }
 
+/// One try at a task, as it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRecord {
+    /// The task.
+    pub task: TaskId,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// Who held it when it ended.
+    pub worker: WorkerId,
+    /// How it ended.
+    pub status: TaskStatus,
+    /// Why, unless it succeeded.
+    pub reason: Option<String>,
+    /// When it was claimed.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
 /// A stored piece of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputChunk {
@@ -137,7 +156,7 @@ pub trait History: Send + Sync {
     /// `NotFound`.
     async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord>;
 
-    /// Runs of the tenant, newest first.
+    /// Runs of the tenant, newest first (by id).
     ///
     /// # Errors
     ///
@@ -159,6 +178,13 @@ pub trait History: Send + Sync {
     /// `NotFound` when the run is not there.
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>>;
 
+    /// The tries at a task that have ended, in order.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there or has no such task.
+    async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>>;
+
     /// At most `limit` events of a run that come after number `after`, in order. Numbers have no gaps, and an event with a
     /// lower number never appears later.
     ///
@@ -167,7 +193,7 @@ pub trait History: Send + Sync {
     /// `NotFound` when the run is not there.
     async fn events(&self, tenant: TenantId, run: RunId, after: u64, limit: usize) -> Result<Vec<Event>>;
 
-    /// At most `limit` pieces of a run's output, by task, attempt and number.
+    /// At most `limit` pieces of a run's output, by task, attempt and number. A task of another run has none here.
     ///
     /// # Errors
     ///

@@ -9,10 +9,11 @@
 //! * A method either happens whole and durably, or not at all and returns an error.
 //! * Rows of another tenant do not exist: reading one is `NotFound`.
 //! * `StoreUnavailable` (away, locked, busy) is the one retryable kind; `Store` is for good.
-//! * Times in rows come from the store's own clock, never from the caller.
+//! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
 pub mod catalog;
 pub mod history;
+pub mod memory;
 pub mod queue;
 
 use std::fmt;
@@ -20,7 +21,8 @@ use std::fmt;
 use tokio::sync::broadcast;
 
 pub use catalog::{Catalog, CredentialRecord, JobRecord, NewCredential, NewJob};
-pub use history::{History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use memory::MemoryStore;
 pub use queue::{
     Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
     Requeue, Settled,
@@ -79,3 +81,12 @@ pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
 /// How much of each stream the step row keeps, from its end; the whole is in the chunks.
 pub const TAIL_BYTES_MAX: usize = 64 * 1024;
+
+/// The last [`TAIL_BYTES_MAX`] bytes of `text`, or a little less so that no character is cut.
+pub fn tail(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(TAIL_BYTES_MAX);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}

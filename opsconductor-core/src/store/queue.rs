@@ -109,6 +109,9 @@ pub struct Expired {
     pub worker: WorkerId,
     /// Present when the dispatch intent had been committed: the command may have been sent.
     pub dispatched: Option<RemoteHandle>,
+    /// The number of the last piece of output that this attempt stored, 0 for none: whoever goes on with it goes on
+    /// counting from there.
+    pub output_seq: u32,
     /// Whether the run is being canceled.
     pub canceled: bool,
 }
@@ -135,7 +138,8 @@ pub struct Completion {
     pub status: TaskStatus,
     /// The exit code, if the kind has one.
     pub exit_code: Option<i64>,
-    /// The last [`TAIL_BYTES_MAX`](super::TAIL_BYTES_MAX) bytes of standard output, redacted.
+    /// The last [`TAIL_BYTES_MAX`](super::TAIL_BYTES_MAX) bytes of standard output, redacted; a longer text is
+    /// [cut](super::tail) from its front.
     pub stdout: String,
     /// The same of standard error.
     pub stderr: String,
@@ -151,7 +155,8 @@ pub struct Completion {
 pub enum Settled {
     /// It was recorded.
     Recorded {
-        /// How the run ended, if this was its last task.
+        /// How the run ended, if this was its last task. In a batch that ends a run the last completion of that run
+        /// says so; a repeat says it of any run that is over.
         run: Option<RunStatus>,
     },
     /// The lease was not the current one: nothing was written for this task.
@@ -178,13 +183,15 @@ pub struct OutputPiece {
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Writes the run, a history row and a live row for each task, step counters and the event `run.queued`, in one
-    /// transaction. Tasks that wait for nothing are ready when it returns.
+    /// transaction. Tasks that wait for nothing are ready when it returns. All its tasks are due from now, also those
+    /// that are released later, so that older runs go first.
     ///
     /// Idempotent by [`NewRun::idempotency`]: a repeat with the same digest answers the first run, however it stands.
     ///
     /// # Errors
     ///
-    /// `NotFound` when the job is not there; `Conflict` for a repeat with another digest.
+    /// `NotFound` when the job, its version or the parent run is not there; `Conflict` for a repeat with another digest;
+    /// `InvalidInput` for a plan without steps.
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued>;
 
     /// Takes at most `limit` ready tasks for `worker`, by priority (higher first), then due time, then id; a task is never
@@ -225,7 +232,7 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a piece that is too long.
+    /// `InvalidInput` for a piece that is too long or not UTF-8; nothing was written then.
     async fn append_output(&self, pieces: Vec<OutputPiece>) -> Result<Vec<bool>>;
 
     /// Records ends of tasks, releases or aborts what waited for them, and ends runs that are over, all in one
@@ -234,15 +241,15 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a status that is not final.
+    /// `InvalidInput` for a status that is not final; nothing was written then.
     async fn complete(&self, completions: Vec<Completion>) -> Result<Vec<Settled>>;
 
     /// Ends attempts and puts their tasks back into the queue. The answers stand in the order given, false where the lease
-    /// was not current. A task of a run that is being canceled is ended as aborted instead.
+    /// was not current. A task of a run that is being canceled is ended as aborted instead, with the reason of the cancel.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// `InvalidInput` for an attempt's status that is not final; nothing was written then.
     async fn requeue(&self, tasks: Vec<Requeue>) -> Result<Vec<bool>>;
 
     /// Takes over at most `limit` tasks whose leases have run out, those first that ran out first, each under a new epoch

@@ -1,10 +1,90 @@
-//! Credential kinds, opened.
+//! [`Credential`]: what a credential holds when it is opened, its kinds, and its form as JSON.
+
+mod members;
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::secret::Secret;
+use zeroize::Zeroizing;
+
+use self::members::{Member, Members};
+use crate::vault::envelope::SECRET_BYTES_MAX;
+use crate::{Error, ErrorKind, Problem, Result, Secret};
+
+/// What a credential is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CredentialKind {
+    /// An account for WinRM: `{username, password, domain?, transport?}`.
+    Winrm,
+    /// An account for SSH: `{username, password? | private_key?, passphrase?}`.
+    Ssh,
+    /// A key for an HTTP service: `{api_key, header?}`.
+    ApiKey,
+}
+
+impl CredentialKind {
+    /// The name in the store and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Winrm => "winrm",
+            Self::Ssh => "ssh",
+            Self::ApiKey => "api_key",
+        }
+    }
+
+    const fn members(self) -> &'static [Member] {
+        match self {
+            Self::Winrm => &[
+                Member::Required("username"),
+                Member::Required("password"),
+                Member::Optional("domain"),
+                Member::Optional("transport"),
+            ],
+            Self::Ssh => &[
+                Member::Required("username"),
+                Member::Optional("password"),
+                Member::Optional("private_key"),
+                Member::Optional("passphrase"),
+            ],
+            Self::ApiKey => &[Member::Required("api_key"), Member::Optional("header")],
+        }
+    }
+}
+
+impl fmt::Display for CredentialKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for CredentialKind {
+    type Err = Error;
+
+    /// Reads a name; `winrm_ntlm`, which scripts for the Python system send, is `winrm`.
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "winrm" | "winrm_ntlm" => Ok(Self::Winrm),
+            "ssh" => Ok(Self::Ssh),
+            "api_key" => Ok(Self::ApiKey),
+            _ => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "there is no credential of this type: the types are winrm, ssh and api_key",
+            )),
+        }
+    }
+}
 
 /// An opened credential.
+///
+/// ```
+/// use opsconductor_core::vault::credential::{Credential, CredentialKind};
+///
+/// let data = br#"{"username": "Administrator", "password": "hunter2"}"#;
+/// let credential = Credential::parse(CredentialKind::Winrm, data)?;
+/// assert!(!format!("{credential:?}").contains("hunter2"));
+/// # Ok::<(), opsconductor_core::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Credential {
@@ -16,9 +96,165 @@ pub enum Credential {
         password: Secret<String>,
         /// The domain, when it is not part of the user name.
         domain: Option<String>,
-        /// `ntlm` (default), `negotiate` or `basic`.
+        /// `ntlm` (default), `negotiate` or `basic`. The connector refuses what it does not know.
         transport: Option<String>,
     },
+    /// For SSH: a password, a private key, or both.
+    Ssh {
+        /// The account.
+        username: String,
+        /// The password.
+        password: Option<Secret<String>>,
+        /// The private key, in PEM or OpenSSH form.
+        private_key: Option<Secret<String>>,
+        /// What the private key is encrypted with.
+        passphrase: Option<Secret<String>>,
+    },
+    /// For an HTTP service.
+    ApiKey {
+        /// The key.
+        api_key: Secret<String>,
+        /// The header that carries it, when it is not `Authorization`.
+        header: Option<String>,
+    },
+}
+
+impl Credential {
+    /// Reads the JSON object of a credential's data, as a person gives it or a record holds it. The values go straight
+    /// into [`Secret`]s; no plain copy is left behind.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] when the data is not a JSON object or larger than a secret may be, and with every
+    /// [problem](Error::problems) when members are unknown, missing, given twice, or not what they must be.
+    pub fn parse(kind: CredentialKind, data: &[u8]) -> Result<Self> {
+        if data.len() > SECRET_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("the data of a credential is at most {SECRET_BYTES_MAX} bytes"),
+            ));
+        }
+        Self::from_members(kind, Members::parse(kind.members(), data)?)
+    }
+
+    /// Takes the data of a credential as a JSON value that was read elsewhere. Its strings move into [`Secret`]s or are
+    /// wiped.
+    ///
+    /// # Errors
+    /// As [`Credential::parse`].
+    pub fn from_value(kind: CredentialKind, data: serde_json::Value) -> Result<Self> {
+        Self::from_members(kind, Members::take(kind.members(), data)?)
+    }
+
+    /// The JSON object that is sealed, in a buffer that is wiped: what [`Credential::parse`] reads.
+    pub fn to_bytes(&self) -> Secret<Vec<u8>> {
+        let members = self.members();
+        // Room for the worst escape of every byte, because a buffer that grows leaves a copy behind.
+        let room: usize = members.iter().map(|(name, value)| name.len() + 6 + 6 * value.len()).sum();
+        let mut out = Zeroizing::new(Vec::with_capacity(room + 2));
+        for (index, (name, value)) in members.iter().enumerate() {
+            out.push(if index == 0 { b'{' } else { b',' });
+            write_text(&mut out, name);
+            out.push(b':');
+            write_text(&mut out, value);
+        }
+        out.push(b'}');
+        Secret::new(std::mem::take(&mut *out))
+    }
+
+    /// What the credential is for.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Self::Winrm { .. } => CredentialKind::Winrm,
+            Self::Ssh { .. } => CredentialKind::Ssh,
+            Self::ApiKey { .. } => CredentialKind::ApiKey,
+        }
+    }
+
+    /// Everything in it that must never be seen, to be redacted.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
+        let secrets = match self {
+            Self::Winrm { password, .. } => [Some(password), None, None],
+            Self::Ssh { password, private_key, passphrase, .. } => {
+                [password.as_ref(), private_key.as_ref(), passphrase.as_ref()]
+            }
+            Self::ApiKey { api_key, .. } => [Some(api_key), None, None],
+        };
+        secrets.into_iter().flatten()
+    }
+
+    fn from_members(kind: CredentialKind, mut members: Members) -> Result<Self> {
+        match kind {
+            CredentialKind::Winrm => {
+                members.check_plain(&["username", "domain", "transport"]);
+            }
+            CredentialKind::Ssh => {
+                members.check_plain(&["username"]);
+                if !members.has("password") && !members.has("private_key") {
+                    members.problem(Problem::new("", "give a `password` or a `private_key`"));
+                }
+                if members.has("passphrase") && !members.has("private_key") {
+                    members.problem(Problem::new(
+                        "/passphrase",
+                        "belongs to a `private_key`, and there is none",
+                    ));
+                }
+            }
+            CredentialKind::ApiKey => {
+                members.check_plain(&["api_key"]);
+                members.check_header_name("header");
+            }
+        }
+        members.finish(&format!("the data of a {kind} credential"))?;
+        let required = |value: Option<Secret<String>>| {
+            value.ok_or_else(|| Error::new(ErrorKind::Internal, "a required member was not reported missing"))
+        };
+        let plain = |value: Secret<String>| value.expose().clone();
+        Ok(match kind {
+            CredentialKind::Winrm => Self::Winrm {
+                username: plain(required(members.remove("username"))?),
+                password: required(members.remove("password"))?,
+                domain: members.remove("domain").map(plain),
+                transport: members.remove("transport").map(plain),
+            },
+            CredentialKind::Ssh => Self::Ssh {
+                username: plain(required(members.remove("username"))?),
+                password: members.remove("password"),
+                private_key: members.remove("private_key"),
+                passphrase: members.remove("passphrase"),
+            },
+            CredentialKind::ApiKey => Self::ApiKey {
+                api_key: required(members.remove("api_key"))?,
+                header: members.remove("header").map(plain),
+            },
+        })
+    }
+
+    fn members(&self) -> Vec<(&'static str, &str)> {
+        fn secret(value: &Option<Secret<String>>) -> Option<&str> {
+            value.as_ref().map(|value| value.expose().as_str())
+        }
+        let all = match self {
+            Self::Winrm { username, password, domain, transport } => [
+                ("username", Some(username.as_str())),
+                ("password", Some(password.expose().as_str())),
+                ("domain", domain.as_deref()),
+                ("transport", transport.as_deref()),
+            ],
+            Self::Ssh { username, password, private_key, passphrase } => [
+                ("username", Some(username.as_str())),
+                ("password", secret(password)),
+                ("private_key", secret(private_key)),
+                ("passphrase", secret(passphrase)),
+            ],
+            Self::ApiKey { api_key, header } => [
+                ("api_key", Some(api_key.expose().as_str())),
+                ("header", header.as_deref()),
+                ("", None),
+                ("", None),
+            ],
+        };
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -27,6 +263,19 @@ impl fmt::Debug for Credential {
             Self::Winrm { username, .. } => {
                 f.debug_struct("Winrm").field("username", username).finish_non_exhaustive()
             }
+            Self::Ssh { username, .. } => {
+                f.debug_struct("Ssh").field("username", username).finish_non_exhaustive()
+            }
+            Self::ApiKey { header, .. } => {
+                f.debug_struct("ApiKey").field("header", header).finish_non_exhaustive()
+            }
         }
     }
 }
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("text can be written to memory");
+}
+
+#[cfg(test)]
+mod tests;

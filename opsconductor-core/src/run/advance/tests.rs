@@ -60,8 +60,11 @@ impl Ledger for Borrowed<'_> {
     }
 }
 
+/// A step said shortly: the targets it runs on, and the steps it waits for.
+type PlainStep<'a> = (&'a [u32], &'a [(u32, Join)]);
+
 impl Rows {
-    fn new(targets: i64, steps: &[(&[u32], &[(u32, Join)])]) -> Self {
+    fn new(targets: i64, steps: &[PlainStep<'_>]) -> Self {
         let target = |id: i64| PlannedTarget {
             id: TargetId::new(id),
             name: format!("t{id}"),
@@ -72,7 +75,7 @@ impl Rows {
             tags: vec![],
             metadata: Map::new(),
         };
-        let step = |(index, (targets, edges)): (usize, &(&[u32], &[(u32, Join)]))| PlannedStep {
+        let step = |(index, (targets, edges)): (usize, &PlainStep<'_>)| PlannedStep {
             id: index.to_string(),
             name: None,
             kind: "test".into(),

@@ -1,0 +1,90 @@
+# The doors of this repository: `make help` lists them. Each works from a clean clone and installs what it needs where it may.
+
+CARGO ?= cargo
+PYTHON ?= python3
+# The programs this Makefile calls see the same choices.
+export CARGO PYTHON
+
+# Where cargo builds; everything else that is made goes there too.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Where programs are kept that the checks need and cargo installs. A machine that builds often may name a lasting folder.
+OPSCONDUCTOR_TOOLS ?= $(TARGET)/tools
+# A copy of the RustSec advisory database; empty: advisories are not checked.
+OPSCONDUCTOR_ADVISORY_DB ?= $(wildcard ../shared/advisory-db)
+export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
+
+# What `make demo` and the benches are given, for example: make demo ARGS="--once --json"
+ARGS ?=
+
+# The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
+FEATURES ?= opsconductor-core/winrm,opsconductor-core/testing
+WORKSPACE := --locked --workspace --features $(FEATURES)
+
+SCRIPTS := tests/scripts
+INTEROP := examples/windows-sim/interop
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust interop check fmt clippy docs deny rules guide bench bare packages
+
+help: ## Show this list
+	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
+	@echo "make test     Run every test: units, doctests, store suites, scenarios, and pywinrm and pypsrp against the simulated host"
+	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
+	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
+	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
+	@echo "make bare     Build the core without features from nothing, and say how long that took"
+
+# Cargo talks on standard error; standard output is the program's alone.
+demo:
+	@$(CARGO) run --locked --profile demo --package opsconductor-server --bin opsconductor -- demo $(ARGS)
+
+packages:
+	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
+
+test: test-rust interop
+
+test-rust: packages
+	$(CARGO) test $(WORKSPACE)
+
+# The program comes out of the same build as the tests, so that it shares their dependencies.
+interop: packages
+	$(SCRIPTS)/python-env.sh "$(TARGET)/venv" $(INTEROP)/requirements.txt
+	WINDOWS_SIM_BIN="$$($(SCRIPTS)/built-binary.sh windows-sim $(WORKSPACE) --all-targets)" \
+		"$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider $(INTEROP)
+
+check: fmt clippy docs rules guide deny
+
+fmt:
+	$(CARGO) fmt --all --check
+
+# The core is looked at in each feature set a host can choose; the workspace with all that tests turn on.
+clippy: packages
+	$(CARGO) clippy $(WORKSPACE) --all-targets -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --all-features -- --deny warnings
+
+docs: packages
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps
+
+deny: packages
+	OPSCONDUCTOR_SCRATCH="$(TARGET)/deny" $(SCRIPTS)/deny.sh
+
+rules: packages
+	$(PYTHON) $(SCRIPTS)/manifest_rules.py
+	$(PYTHON) $(SCRIPTS)/absent_dependencies.py
+
+guide: packages
+	$(PYTHON) $(SCRIPTS)/guide_agrees.py
+
+bench: packages
+	@$(CARGO) bench --locked --package opsconductor-benches -- $(ARGS)
+
+# CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
+bare:
+	@rm -rf "$(TARGET)/bare"
+	@start=$$(date +%s); \
+	CC=false CXX=false CARGO_TARGET_DIR="$(TARGET)/bare" $(CARGO) build --locked --package opsconductor-core --no-default-features && \
+	echo "bare core: $$(( $$(date +%s) - start )) s"; \
+	status=$$?; rm -rf "$(TARGET)/bare"; exit $$status

@@ -1,0 +1,136 @@
+//! Leases: taken, renewed, taken over.
+
+use std::{cmp::Reverse, time::Duration};
+
+use super::{LiveRow, LiveState, State};
+use crate::{
+    Error, ErrorKind, Result,
+    clock::Timestamp,
+    id::{TaskId, WorkerId},
+    run::{event::EventKind, state::RunStatus, state::TaskStatus},
+    store::{Claimed, Expired, Lease, LeaseState},
+    transport::RemoteHandle,
+};
+
+impl State {
+    pub(super) fn claim(&mut self, worker: WorkerId, limit: usize, ttl: Duration) -> Vec<Claimed> {
+        let mut ready: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, row)| row.state == LiveState::Queued && row.due_at <= self.now)
+            .map(|(id, row)| (Reverse(row.priority), row.due_at, *id))
+            .collect();
+        ready.sort_unstable();
+        ready.truncate(limit);
+        ready.into_iter().filter_map(|(_, _, id)| self.claim_one(id, worker, ttl)).collect()
+    }
+
+    fn claim_one(&mut self, id: TaskId, worker: WorkerId, ttl: Duration) -> Option<Claimed> {
+        let (now, lease_until) = (self.now, self.after(ttl));
+        let row = self.live.get_mut(&id)?;
+        row.state = LiveState::Running { worker, started_at: now, lease_until };
+        row.epoch += 1;
+        row.attempt += 1;
+        row.dispatched = None;
+        let (epoch, attempt, run_id) = (row.epoch, row.attempt, row.run);
+        let (run, task) = self.run_and_task(id)?;
+        task.record.status = TaskStatus::Running;
+        task.record.attempt = attempt;
+        task.record.started_at = Some(now);
+        let claimed = Claimed {
+            lease: Lease { task: id, run: run_id, epoch, worker },
+            tenant: run.tenant,
+            step: task.record.step,
+            target: task.record.target,
+            attempt,
+            ttl,
+        };
+        if run.record.status == RunStatus::Queued {
+            run.record.status = RunStatus::Running;
+            run.record.started_at = Some(now);
+            self.run_event(run_id, EventKind::RunStarted);
+        }
+        self.task_event(id, EventKind::StepStarted { attempt });
+        Some(claimed)
+    }
+
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        let later = |row: &&LiveRow| row.state == LiveState::Queued && row.due_at > self.now;
+        self.live.values().filter(later).map(|row| row.due_at).min()
+    }
+
+    pub(super) fn record_dispatch(&mut self, lease: &Lease, handle: &RemoteHandle) -> Result<()> {
+        if self.held(lease).is_none() {
+            return Err(Error::new(ErrorKind::LeaseLost, "the lease is held by someone else or has ended")
+                .with("task", lease.task));
+        }
+        if self.is_canceled(lease.run) {
+            return Err(Error::new(ErrorKind::Canceled, "the run is being canceled").with("run", lease.run));
+        }
+        if let Some(row) = self.live.get_mut(&lease.task) {
+            row.dispatched = Some(handle.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn renew(&mut self, leases: &[Lease], ttl: Duration) -> Vec<LeaseState> {
+        let until = self.after(ttl);
+        let renew = |lease: &Lease| {
+            if self.held(lease).is_none() {
+                return LeaseState::Lost;
+            }
+            if let Some(LiveRow { state: LiveState::Running { lease_until, .. }, .. }) =
+                self.live.get_mut(&lease.task)
+            {
+                *lease_until = until;
+            }
+            if self.is_canceled(lease.run) { LeaseState::Canceled } else { LeaseState::Held }
+        };
+        leases.iter().map(renew).collect()
+    }
+
+    pub(super) fn take_expired(&mut self, worker: WorkerId, limit: usize, ttl: Duration) -> Vec<Expired> {
+        let mut expired: Vec<_> = self
+            .live
+            .iter()
+            .filter_map(|(id, row)| match row.state {
+                LiveState::Running { lease_until, .. } if lease_until <= self.now => Some((lease_until, *id)),
+                _ => None,
+            })
+            .collect();
+        expired.sort_unstable();
+        expired.truncate(limit);
+        expired.into_iter().filter_map(|(_, id)| self.take_over(id, worker, ttl)).collect()
+    }
+
+    fn take_over(&mut self, id: TaskId, rescuer: WorkerId, ttl: Duration) -> Option<Expired> {
+        let until = self.after(ttl);
+        let row = self.live.get_mut(&id)?;
+        let LiveState::Running { worker: former, started_at, .. } = row.state else { return None };
+        row.state = LiveState::Running { worker: rescuer, started_at, lease_until: until };
+        row.epoch += 1;
+        let row = row.clone();
+        let attempt = row.attempt;
+        let output_seq = self
+            .output
+            .range((id, attempt, 0)..=(id, attempt, u32::MAX))
+            .next_back()
+            .map_or(0, |((_, _, seq), _)| *seq);
+        let canceled = self.is_canceled(row.run);
+        let (run, task) = self.run_and_task(id)?;
+        Some(Expired {
+            claimed: Claimed {
+                lease: Lease { task: id, run: row.run, epoch: row.epoch, worker: rescuer },
+                tenant: run.tenant,
+                step: task.record.step,
+                target: task.record.target,
+                attempt,
+                ttl,
+            },
+            worker: former,
+            dispatched: row.dispatched,
+            output_seq,
+            canceled,
+        })
+    }
+}
