@@ -17,6 +17,8 @@
 
 mod endpoint;
 mod session;
+#[cfg(feature = "winrm")]
+pub mod winrm;
 
 pub use endpoint::{Endpoint, Protocol};
 pub use session::{

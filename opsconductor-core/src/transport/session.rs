@@ -42,6 +42,10 @@ pub trait Connector: Send + Sync + fmt::Debug {
 
     /// Really connects, asks the host who it is, and says which layer failed if one did.
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport;
+
+    /// Ends what the connector keeps warm (connections, remote shells) and waits, bounded, until that is done. Called
+    /// once, when no session is in use any more. A connector that keeps nothing has nothing to do.
+    async fn shutdown(&self) {}
 }
 
 /// An authenticated conversation with one host.

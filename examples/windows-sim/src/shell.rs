@@ -1,0 +1,199 @@
+//! The shells that are open, whose they are, and when they close by themselves.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{task::AbortHandle, time::Instant};
+
+use crate::{
+    command::Command,
+    host::Host,
+    soap::{fault::Fault, request::CreateShell, response::guid},
+};
+
+/// One open shell.
+pub(crate) struct Shell {
+    pub(crate) id: String,
+    pub(crate) owner: String,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) code_page: u32,
+    pub(crate) idle_timeout: Duration,
+    closes_at: Option<Instant>,
+    state: Mutex<State>,
+    reaper: OnceLock<AbortHandle>,
+}
+
+struct State {
+    commands: HashMap<String, Arc<Command>>,
+    /// Commands started since the shell was opened: the operations it holds until it is closed.
+    operations: usize,
+    /// Messages at work on this shell, which keep it from being idle.
+    at_work: usize,
+    last_used: Instant,
+}
+
+/// A message at work on a shell.
+pub(crate) struct AtWork(Arc<Shell>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.at_work -= 1;
+        state.last_used = Instant::now();
+    }
+}
+
+impl Shell {
+    /// A command of this shell.
+    pub(crate) fn command(&self, id: &str) -> Result<Arc<Command>, Fault> {
+        self.lock().commands.get(id).cloned().ok_or_else(Fault::invalid_parameter)
+    }
+
+    /// Keeps a command that has just been started, within the quota.
+    pub(crate) fn add(
+        &self,
+        processes_max: usize,
+        start: impl FnOnce() -> Command,
+    ) -> Result<Arc<Command>, Fault> {
+        let mut state = self.lock();
+        if state.commands.len() >= processes_max {
+            return Err(Fault::processes_exceeded());
+        }
+        let command = Arc::new(start());
+        state.operations += 1;
+        state.commands.insert(command.id.clone(), Arc::clone(&command));
+        Ok(command)
+    }
+
+    /// Ends a command and forgets it.
+    pub(crate) fn end(&self, id: &str) -> Result<(), Fault> {
+        let command = self.lock().commands.remove(id).ok_or_else(Fault::invalid_parameter)?;
+        command.end();
+        Ok(())
+    }
+
+    /// Marks a message at work until the guard is dropped.
+    pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
+        self.lock().at_work += 1;
+        AtWork(Arc::clone(self))
+    }
+
+    fn operations(&self) -> usize {
+        self.lock().operations
+    }
+
+    fn close(&self) {
+        let commands = std::mem::take(&mut self.lock().commands);
+        commands.values().for_each(|command| command.end());
+        if let Some(reaper) = self.reaper.get() {
+            reaper.abort();
+        }
+    }
+
+    /// When to look next whether the shell is over; `None` when it is.
+    fn next_look(&self) -> Option<Instant> {
+        let state = self.lock();
+        let now = Instant::now();
+        let idle_since = if state.at_work > 0 { now } else { state.last_used };
+        let idle_until = idle_since + self.idle_timeout;
+        let until = self.closes_at.map_or(idle_until, |closes| closes.min(idle_until));
+        (until > now).then_some(until)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All open shells of a host.
+#[derive(Default)]
+pub(crate) struct ShellTable {
+    shells: Mutex<HashMap<String, Arc<Shell>>>,
+}
+
+impl ShellTable {
+    /// Opens a shell for a user, within the quotas.
+    pub(crate) fn open(
+        &self,
+        host: &Arc<Host>,
+        owner: &str,
+        create: CreateShell,
+    ) -> Result<Arc<Shell>, Fault> {
+        let quotas = &host.quotas;
+        let now = Instant::now();
+        let idle_timeout = create.idle_timeout.unwrap_or(quotas.shell_idle_timeout);
+        let shell = Arc::new(Shell {
+            id: guid(),
+            owner: owner.to_owned(),
+            working_directory: create.working_directory,
+            environment: create.environment,
+            code_page: create.code_page.unwrap_or(437),
+            idle_timeout: idle_timeout.min(quotas.shell_idle_timeout),
+            closes_at: create.lifetime.and_then(|lifetime| now.checked_add(lifetime)),
+            state: Mutex::new(State { commands: HashMap::new(), operations: 0, at_work: 0, last_used: now }),
+            reaper: OnceLock::new(),
+        });
+        let mut shells = self.lock();
+        if shells.values().filter(|each| each.owner == owner).count() >= quotas.shells_per_user_max {
+            return Err(Fault::shells_exceeded(quotas.shells_per_user_max));
+        }
+        shells.insert(shell.id.clone(), Arc::clone(&shell));
+        drop(shells);
+        let reaper = tokio::spawn(reap(Arc::downgrade(host), Arc::downgrade(&shell)));
+        let _ = shell.reaper.set(reaper.abort_handle());
+        host.tally.shells_opened.up();
+        Ok(shell)
+    }
+
+    /// A user's shell.
+    pub(crate) fn get(&self, id: &str, user: &str) -> Result<Arc<Shell>, Fault> {
+        let shell = self.lock().get(id).cloned().ok_or_else(|| Fault::shell_not_found(id))?;
+        if shell.owner == user { Ok(shell) } else { Err(Fault::access_denied()) }
+    }
+
+    /// Closes a shell, if it is still open.
+    pub(crate) fn close(&self, id: &str) {
+        let shell = self.lock().remove(id);
+        if let Some(shell) = shell {
+            shell.close();
+        }
+    }
+
+    /// Closes every shell.
+    pub(crate) fn clear(&self) {
+        let shells = std::mem::take(&mut *self.lock());
+        shells.values().for_each(|shell| shell.close());
+    }
+
+    /// How many shells are open.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The operations that a user's shells hold.
+    pub(crate) fn operations(&self, user: &str) -> usize {
+        self.lock().values().filter(|shell| shell.owner == user).map(|shell| shell.operations()).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Shell>>> {
+        self.shells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a shell when it has been idle for too long or its life is over. It holds neither the host nor the shell.
+async fn reap(host: Weak<Host>, shell: Weak<Shell>) {
+    loop {
+        let Some(next) = shell.upgrade().map(|shell| shell.next_look()) else { return };
+        match next {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => break,
+        }
+    }
+    if let (Some(host), Some(shell)) = (host.upgrade(), shell.upgrade()) {
+        host.shells.close(&shell.id);
+    }
+}

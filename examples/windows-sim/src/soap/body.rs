@@ -1,0 +1,137 @@
+//! The bodies of the six shell messages.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use roxmltree::Node;
+
+use super::{
+    duration,
+    fault::Fault,
+    names::{self, Action},
+    request::{CreateShell, Input, Operation, Signal, SignalCommand, StartCommand, child, text_of},
+};
+
+/// Reads the body of an action.
+pub(super) fn read(
+    action: Action,
+    body: Node<'_, '_>,
+    options: &[(String, String)],
+) -> Result<Operation, Fault> {
+    let element = |name| child(body, names::SHELL, name).ok_or_else(Fault::schema);
+    match action {
+        Action::Identify => Ok(Operation::Identify),
+        Action::Create => create(element("Shell")?, options).map(Operation::Create),
+        Action::Command => command(element("CommandLine")?, options).map(Operation::Command),
+        Action::Send => send(element("Send")?).map(Operation::Send),
+        Action::Receive => receive(element("Receive")?).map(Operation::Receive),
+        Action::Signal => signal(element("Signal")?).map(Operation::Signal),
+        Action::Delete => Ok(Operation::Delete),
+    }
+}
+
+fn create(shell: Node<'_, '_>, options: &[(String, String)]) -> Result<CreateShell, Fault> {
+    let text = |name| child(shell, names::SHELL, name).map(text_of);
+    for (streams, known) in [("InputStreams", &["stdin"][..]), ("OutputStreams", &["stdout", "stderr"])] {
+        let text = text(streams).unwrap_or_default();
+        if text.split_whitespace().any(|stream| !known.contains(&stream)) {
+            return Err(Fault::invalid_parameter());
+        }
+    }
+    let variables = child(shell, names::SHELL, "Environment").map(|environment| environment.children());
+    let environment = variables
+        .into_iter()
+        .flatten()
+        .filter(|node| node.has_tag_name((names::SHELL, "Variable")))
+        .map(|node| {
+            node.attribute("Name").map(|name| (name.to_owned(), text_of(node))).ok_or_else(Fault::schema)
+        })
+        .collect::<Result<_, _>>()?;
+    let code_page = option(options, "WINRS_CODEPAGE")
+        .map(|value| value.trim().parse().map_err(|_| Fault::invalid_option()))
+        .transpose()?;
+    flag(options, "WINRS_NOPROFILE")?;
+    Ok(CreateShell {
+        idle_timeout: span(text("IdleTimeOut"))?,
+        lifetime: span(text("Lifetime"))?,
+        working_directory: text("WorkingDirectory").filter(|directory| !directory.is_empty()),
+        environment,
+        code_page,
+    })
+}
+
+fn command(line: Node<'_, '_>, options: &[(String, String)]) -> Result<StartCommand, Fault> {
+    let command = child(line, names::SHELL, "Command").map(text_of).ok_or_else(Fault::schema)?;
+    if command.trim().is_empty() {
+        return Err(Fault::invalid_parameter());
+    }
+    let arguments = line.children().filter(|node| node.has_tag_name((names::SHELL, "Arguments")));
+    flag(options, "WINRS_CONSOLEMODE_STDIN")?;
+    Ok(StartCommand {
+        command,
+        arguments: arguments.map(text_of).collect(),
+        skip_cmd_shell: flag(options, "WINRS_SKIP_CMD_SHELL")?,
+    })
+}
+
+fn send(send: Node<'_, '_>) -> Result<Input, Fault> {
+    let mut streams = send.children().filter(|node| node.has_tag_name((names::SHELL, "Stream")));
+    let (Some(stream), None) = (streams.next(), streams.next()) else { return Err(Fault::schema()) };
+    if stream.attribute("Name") != Some("stdin") {
+        return Err(Fault::invalid_parameter());
+    }
+    let mut text = text_of(stream);
+    text.retain(|c| !c.is_ascii_whitespace());
+    Ok(Input {
+        command: command_id(stream)?,
+        data: BASE64.decode(text).map_err(|_| Fault::schema())?,
+        end: stream.attribute("End").map(boolean).transpose()?.unwrap_or(false),
+    })
+}
+
+fn receive(receive: Node<'_, '_>) -> Result<String, Fault> {
+    let stream = child(receive, names::SHELL, "DesiredStream").ok_or_else(Fault::schema)?;
+    let streams = text_of(stream);
+    let mut wanted: Vec<_> = streams.split_whitespace().collect();
+    wanted.sort_unstable();
+    // The simulated host serves both streams together, which is what every client of a text shell asks for.
+    if wanted != ["stderr", "stdout"] {
+        return Err(Fault::invalid_parameter());
+    }
+    command_id(stream)
+}
+
+fn signal(signal: Node<'_, '_>) -> Result<SignalCommand, Fault> {
+    let code = child(signal, names::SHELL, "Code").map(text_of).ok_or_else(Fault::schema)?;
+    let name = code.trim().strip_prefix(names::SHELL).and_then(|rest| rest.strip_prefix("/signal/"));
+    let signal_code = match name {
+        Some("ctrl_c" | "ctrl_break") => Signal::Interrupt,
+        Some("terminate" | "Terminate") => Signal::Terminate,
+        _ => return Err(Fault::invalid_parameter()),
+    };
+    Ok(SignalCommand { command: command_id(signal)?, signal: signal_code })
+}
+
+fn command_id(node: Node<'_, '_>) -> Result<String, Fault> {
+    node.attribute("CommandId").map(|id| id.trim().to_uppercase()).ok_or_else(Fault::invalid_parameter)
+}
+
+fn span(text: Option<String>) -> Result<Option<Duration>, Fault> {
+    text.map(|text| duration::parse(&text).ok_or_else(Fault::schema)).transpose()
+}
+
+fn option<'a>(options: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    options.iter().find(|(each, _)| each == name).map(|(_, value)| value.as_str())
+}
+
+fn flag(options: &[(String, String)], name: &str) -> Result<bool, Fault> {
+    option(options, name).map_or(Ok(false), |value| boolean(value).map_err(|_| Fault::invalid_option()))
+}
+
+fn boolean(text: &str) -> Result<bool, Fault> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Fault::schema()),
+    }
+}

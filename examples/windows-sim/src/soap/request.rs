@@ -1,0 +1,237 @@
+//! An envelope, read and checked.
+
+use std::time::Duration;
+
+use roxmltree::{Document, Node};
+
+use super::{
+    body, duration,
+    fault::Fault,
+    names::{self, Action},
+};
+
+/// A request that passed the checks.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// What it asks for, with its parameters.
+    pub(crate) operation: Operation,
+    /// To be echoed as `RelatesTo`.
+    pub(crate) message_id: String,
+    /// How long the host may take; not yet capped.
+    pub(crate) timeout: Duration,
+    /// The largest response the client takes.
+    pub(crate) envelope_bytes_max: usize,
+    /// The `ShellId` selector.
+    pub(crate) shell: Option<String>,
+}
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Who are you.
+    Identify,
+    /// Open a shell.
+    Create(CreateShell),
+    /// Start a command.
+    Command(StartCommand),
+    /// Write to standard input.
+    Send(Input),
+    /// Wait for output of this command.
+    Receive(String),
+    /// Stop a command.
+    Signal(SignalCommand),
+    /// Close the shell.
+    Delete,
+}
+
+/// The body and options of Create.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct CreateShell {
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) working_directory: Option<String>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) code_page: Option<u32>,
+}
+
+/// The body and options of Command.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct StartCommand {
+    pub(crate) command: String,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) skip_cmd_shell: bool,
+}
+
+/// The body of Send.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Input {
+    pub(crate) command: String,
+    pub(crate) data: Vec<u8>,
+    pub(crate) end: bool,
+}
+
+/// The body of Signal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SignalCommand {
+    pub(crate) command: String,
+    pub(crate) signal: Signal,
+}
+
+/// The signals of a text shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// `ctrl_c` and `ctrl_break`.
+    Interrupt,
+    /// `terminate`.
+    Terminate,
+}
+
+/// A refused request: the fault and the message it relates to, when one was readable.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) fault: Fault,
+    pub(crate) message_id: String,
+}
+
+impl Operation {
+    /// The action it stands for.
+    pub(crate) fn action(&self) -> Action {
+        match self {
+            Self::Identify => Action::Identify,
+            Self::Create(_) => Action::Create,
+            Self::Command(_) => Action::Command,
+            Self::Send(_) => Action::Send,
+            Self::Receive(_) => Action::Receive,
+            Self::Signal(_) => Action::Signal,
+            Self::Delete => Action::Delete,
+        }
+    }
+}
+
+impl Request {
+    /// Reads an envelope.
+    pub(crate) fn parse(envelope: &[u8]) -> Result<Self, Refusal> {
+        let text = std::str::from_utf8(envelope).ok();
+        let document = text.and_then(|text| Document::parse(text.trim_start_matches('\u{feff}')).ok());
+        let Some(document) = document else {
+            return Err(Refusal { fault: Fault::invalid_xml(), message_id: String::new() });
+        };
+        let root = document.root_element();
+        let header = child(root, names::SOAP, "Header");
+        let message_id = header
+            .and_then(|header| child(header, names::ADDRESSING, "MessageID"))
+            .map(text_of)
+            .unwrap_or_default();
+        Self::read(root, header, &message_id).map_err(|fault| Refusal { fault, message_id })
+    }
+
+    fn read(root: Node<'_, '_>, header: Option<Node<'_, '_>>, message_id: &str) -> Result<Self, Fault> {
+        if !root.has_tag_name((names::SOAP, "Envelope")) {
+            return Err(Fault::invalid_xml());
+        }
+        let body = child(root, names::SOAP, "Body").ok_or_else(Fault::invalid_xml)?;
+        if body.children().any(|node| node.tag_name().name() == "Identify") {
+            return Ok(Self::identify());
+        }
+        let header = header.ok_or_else(|| Fault::header_required("Action"))?;
+        check_understood(header)?;
+        let action_uri = required(header, names::ADDRESSING, "Action")?;
+        required(header, names::ADDRESSING, "To")?;
+        required(header, names::ADDRESSING, "MessageID")?;
+        check_reply_to(header)?;
+        let resource = required(header, names::WSMAN, "ResourceURI")?;
+        let envelope_bytes_max = required(header, names::WSMAN, "MaxEnvelopeSize")?;
+        let envelope_bytes_max =
+            envelope_bytes_max.trim().parse().map_err(|_| Fault::invalid_header("MaxEnvelopeSize"))?;
+        let timeout = required(header, names::WSMAN, "OperationTimeout")?;
+        let timeout = duration::parse(&timeout).ok_or_else(|| Fault::invalid_header("OperationTimeout"))?;
+        let action = Action::from_uri(action_uri.trim()).ok_or_else(Fault::unknown_action)?;
+        if resource.trim() != names::SHELL_CMD {
+            return Err(Fault::unknown_resource(resource.trim()));
+        }
+        let shell = named(header, "SelectorSet", "Selector").find(|(name, _)| name == "ShellId");
+        let options: Vec<_> = named(header, "OptionSet", "Option").collect();
+        Ok(Self {
+            operation: body::read(action, body, &options)?,
+            message_id: message_id.to_owned(),
+            timeout,
+            envelope_bytes_max,
+            shell: shell.map(|(_, id)| id.trim().to_uppercase()),
+        })
+    }
+
+    fn identify() -> Self {
+        Self {
+            operation: Operation::Identify,
+            message_id: String::new(),
+            timeout: Duration::ZERO,
+            envelope_bytes_max: usize::MAX,
+            shell: None,
+        }
+    }
+}
+
+/// The first child element of that name.
+pub(super) fn child<'a, 'i>(node: Node<'a, 'i>, namespace: &str, name: &str) -> Option<Node<'a, 'i>> {
+    node.children().find(|each| each.has_tag_name((namespace, name)))
+}
+
+/// All text directly inside a node.
+pub(super) fn text_of(node: Node<'_, '_>) -> String {
+    node.children().filter_map(|each| each.text().filter(|_| each.is_text())).collect()
+}
+
+fn required(header: Node<'_, '_>, namespace: &str, name: &'static str) -> Result<String, Fault> {
+    child(header, namespace, name)
+        .map(text_of)
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| Fault::header_required(name))
+}
+
+fn check_reply_to(header: Node<'_, '_>) -> Result<(), Fault> {
+    let reply_to =
+        child(header, names::ADDRESSING, "ReplyTo").ok_or_else(|| Fault::header_required("ReplyTo"))?;
+    let address = required(reply_to, names::ADDRESSING, "Address")?;
+    if address.trim() == names::ANONYMOUS { Ok(()) } else { Err(Fault::invalid_header("ReplyTo")) }
+}
+
+/// Refuses a header that says it must be understood and is not one of those the host knows.
+fn check_understood(header: Node<'_, '_>) -> Result<(), Fault> {
+    let must = |node: &Node<'_, '_>| {
+        node.attribute((names::SOAP, "mustUnderstand"))
+            .is_some_and(|value| matches!(value.trim(), "true" | "1"))
+    };
+    for node in header.children().filter(Node::is_element).filter(must) {
+        let known: &[&str] = match node.tag_name().namespace() {
+            Some(names::ADDRESSING) => {
+                &["To", "Action", "MessageID", "ReplyTo", "FaultTo", "From", "RelatesTo"]
+            }
+            Some(names::WSMAN) => {
+                &["ResourceURI", "SelectorSet", "OptionSet", "OperationTimeout", "MaxEnvelopeSize", "Locale"]
+            }
+            Some(names::WSMAN_MS) => {
+                &["DataLocale", "SessionId", "OperationID", "SequenceId", "ActivityId", "CompressionType"]
+            }
+            Some(names::CONFIG) => &["MaxTimeoutms"],
+            _ => &[],
+        };
+        if !known.contains(&node.tag_name().name()) {
+            return Err(Fault::must_understand(node.tag_name().name()));
+        }
+    }
+    Ok(())
+}
+
+/// The `Name` and text of the entries of a set in the header. A set anywhere else is not looked at.
+fn named<'a>(
+    header: Node<'a, 'a>,
+    set: &'static str,
+    entry: &'static str,
+) -> impl Iterator<Item = (String, String)> + 'a {
+    header
+        .children()
+        .filter(move |node| node.has_tag_name((names::WSMAN, set)))
+        .flat_map(|set| set.children())
+        .filter(move |node| node.has_tag_name((names::WSMAN, entry)))
+        .filter_map(|node| Some((node.attribute("Name")?.to_owned(), text_of(node))))
+}

@@ -1,0 +1,98 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use super::{
+    fault::Fault,
+    names::Action,
+    request::{Operation, Request},
+};
+
+const HEADERS: [&str; 7] =
+    ["Action", "To", "MessageID", "ReplyTo", "ResourceURI", "MaxEnvelopeSize", "OperationTimeout"];
+
+/// An envelope with all headers but one, and something more in the header.
+fn envelope(action: Action, without: &str, more: &str, body: &str) -> String {
+    let header = |name: &str| match name {
+        "Action" => format!("<a:Action s:mustUnderstand=\"true\">{}</a:Action>", action.uri()),
+        "To" => "<a:To>http://host:5985/wsman</a:To>".to_owned(),
+        "MessageID" => "<a:MessageID>uuid:1</a:MessageID>".to_owned(),
+        "ReplyTo" => format!("<a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo>", super::names::ANONYMOUS),
+        "ResourceURI" => format!("<w:ResourceURI>{}</w:ResourceURI>", super::names::SHELL_CMD),
+        "MaxEnvelopeSize" => "<w:MaxEnvelopeSize>153600</w:MaxEnvelopeSize>".to_owned(),
+        _ => "<w:OperationTimeout>PT20S</w:OperationTimeout>".to_owned(),
+    };
+    let headers: String = HEADERS.iter().filter(|name| **name != without).map(|name| header(name)).collect();
+    format!(
+        "<s:Envelope xmlns:s=\"{}\" xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:rsp=\"{}\"><s:Header>{headers}{more}</s:Header>\
+         <s:Body>{body}</s:Body></s:Envelope>",
+        super::names::SOAP,
+        super::names::ADDRESSING,
+        super::names::WSMAN,
+        super::names::SHELL,
+    )
+}
+
+fn fault(envelope: &str) -> Fault {
+    Request::parse(envelope.as_bytes()).unwrap_err().fault
+}
+
+const COMMAND: &str = "<rsp:CommandLine><rsp:Command>dir &amp; ver</rsp:Command><rsp:Arguments>a</rsp:Arguments>\
+                       <rsp:Arguments>b</rsp:Arguments></rsp:CommandLine>";
+const SKIP: &str = "<w:OptionSet><w:Option Name=\"WINRS_SKIP_CMD_SHELL\">TRUE</w:Option></w:OptionSet>";
+
+#[test]
+fn a_command_is_read_with_its_arguments_options_and_shell() {
+    let selector = "<w:SelectorSet><w:Selector Name=\"ShellId\">abc</w:Selector></w:SelectorSet>";
+    let text = envelope(Action::Command, "", &format!("{SKIP}{selector}"), COMMAND);
+    let request = Request::parse(text.as_bytes()).unwrap();
+    let Operation::Command(start) = request.operation else { panic!("not a command") };
+    assert_eq!((start.command.as_str(), start.skip_cmd_shell), ("dir & ver", true));
+    assert_eq!(start.arguments, ["a", "b"]);
+    assert_eq!(request.shell.as_deref(), Some("ABC"));
+    assert_eq!(request.timeout, Duration::from_secs(20));
+    assert_eq!(request.envelope_bytes_max, 153_600);
+}
+
+#[test]
+fn options_outside_the_header_have_no_effect() {
+    let text = envelope(Action::Command, "", "", COMMAND).replace("<s:Header>", &format!("{SKIP}<s:Header>"));
+    let Operation::Command(start) = Request::parse(text.as_bytes()).unwrap().operation else {
+        panic!("not a command")
+    };
+    assert!(!start.skip_cmd_shell);
+}
+
+#[test]
+fn every_header_is_required() {
+    for name in HEADERS {
+        assert_eq!(fault(&envelope(Action::Delete, name, "", "")).number, 2_150_858_769, "{name}");
+    }
+}
+
+#[test]
+fn a_header_that_must_be_understood_and_is_not_is_refused() {
+    let odd = |must| format!("<odd xmlns=\"urn:odd\" s:mustUnderstand=\"{must}\"/>");
+    assert_eq!(fault(&envelope(Action::Delete, "", &odd("true"), "")).number, 2_150_858_768);
+    assert!(Request::parse(envelope(Action::Delete, "", &odd("false"), "").as_bytes()).is_ok());
+}
+
+#[test]
+fn what_is_no_envelope_is_a_fault_and_not_a_panic() {
+    let whole = envelope(Action::Command, "", SKIP, COMMAND);
+    for end in 0..whole.len() {
+        assert!(Request::parse(&whole.as_bytes()[..end]).is_err(), "{end}");
+    }
+    assert_eq!(fault("<!DOCTYPE a [<!ENTITY b \"c\">]><a/>").number, 2_150_858_819);
+}
+
+#[test]
+fn a_fault_is_written_in_the_shape_windows_gives_it() {
+    let text = Fault::timed_out().envelope("WEB-1", "uuid:7");
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let find = |name: &str| document.descendants().find(|node| node.tag_name().name() == name).unwrap();
+    assert_eq!(find("RelatesTo").text(), Some("uuid:7"));
+    assert_eq!(find("WSManFault").attribute("Code"), Some("2150858793"));
+    assert_eq!(find("WSManFault").attribute("Machine"), Some("WEB-1"));
+    assert_eq!(find("Subcode").first_element_child().and_then(|value| value.text()), Some("w:TimedOut"));
+}

@@ -1,0 +1,11 @@
+//! The endpoint through its public door: a host that listens, and messages over HTTP.
+//!
+//! Authentication and sealing are proved by other people's clients in `interop/`; here Basic over plain HTTP keeps the
+//! client small.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod faults;
+mod quotas;
+mod shells;
+mod streams;

@@ -1,0 +1,67 @@
+//! Quotas, and what may be too long.
+
+use windows_sim::Quotas;
+
+use crate::client::{Client, OTHER_USER, builder};
+
+fn quotas(change: impl FnOnce(&mut Quotas)) -> Quotas {
+    let mut quotas = Quotas::default();
+    change(&mut quotas);
+    quotas
+}
+
+#[tokio::test]
+async fn shells_are_counted_per_user() {
+    let host = builder().quotas(quotas(|quotas| quotas.shells_per_user_max = 2)).start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let first = client.open().await;
+    client.open().await;
+    assert_eq!(client.create("").await.unwrap().fault(), 2_150_859_173);
+    Client::connect_as(&host, OTHER_USER).await.open().await;
+    assert_eq!(client.delete(&first).await.unwrap().status, 200);
+    client.open().await;
+}
+
+#[tokio::test]
+async fn operations_come_back_only_when_the_shell_is_closed() {
+    let host = builder().quotas(quotas(|quotas| quotas.operations_per_user_max = 2)).start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let shell = client.open().await;
+    for _ in 0..2 {
+        let command = client.start(&shell, "echo hello").await;
+        client.finish(&shell, &command).await;
+        assert_eq!(client.signal(&shell, &command, "terminate").await.unwrap().status, 200);
+    }
+    assert_eq!(client.command(&shell, "echo hello").await.unwrap().fault(), 2_150_859_174);
+    client.delete(&shell).await.unwrap();
+    let shell = client.open().await;
+    client.start(&shell, "echo hello").await;
+}
+
+#[tokio::test]
+async fn processes_are_counted_per_shell_until_they_are_ended() {
+    let host = builder().quotas(quotas(|quotas| quotas.processes_per_shell_max = 1)).start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let shell = client.open().await;
+    let command = client.start(&shell, "more").await;
+    assert_eq!(client.command(&shell, "more").await.unwrap().fault(), 2_150_859_241);
+    client.signal(&shell, &command, "terminate").await.unwrap();
+    client.start(&shell, "more").await;
+}
+
+#[tokio::test]
+async fn a_command_line_that_no_process_can_take_is_refused() {
+    let host = builder().start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let shell = client.open().await;
+    let line = format!("echo {}", "x".repeat(32_763));
+    assert_eq!(client.command(&shell, &line).await.unwrap().fault(), 2_147_942_606);
+    assert_eq!(host.counters().commands, 0);
+}
+
+#[tokio::test]
+async fn an_envelope_over_the_limit_is_answered_with_413() {
+    let host = builder().quotas(quotas(|quotas| quotas.envelope_bytes_max = 8192)).start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    assert_eq!(client.create(&" ".repeat(9000)).await.unwrap().status, 413);
+}

@@ -1,0 +1,171 @@
+//! Whom a session logs on as.
+
+use std::fmt;
+
+use crate::{Error, ErrorKind, Result, Secret, transport::Endpoint, vault::credential::Credential};
+
+/// How a connection is authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Scheme {
+    /// NTLM inside SPNEGO, as Windows' own client does it.
+    Negotiate,
+    /// NTLM bare, for hosts and proxies that take nothing around it.
+    Ntlm,
+    /// The password itself, which only TLS may carry.
+    Basic,
+}
+
+impl Scheme {
+    fn parse(transport: Option<&str>) -> Result<Self> {
+        match transport.map(str::trim).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "negotiate") => Ok(Self::Negotiate),
+            Some("ntlm") => Ok(Self::Ntlm),
+            Some("basic") => Ok(Self::Basic),
+            Some(other) => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "the credential's transport is not known to WinRM: use negotiate, ntlm or basic",
+            )
+            .with("transport", other)),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Negotiate => "negotiate (NTLM)",
+            Self::Ntlm => "NTLM",
+            Self::Basic => "basic",
+        }
+    }
+}
+
+/// A user with the password, and how both are presented.
+#[derive(Clone)]
+pub(super) struct Account {
+    /// The user without the domain; a user principal name stays whole.
+    pub(super) user: String,
+    /// The NetBIOS domain; empty for a local account or a user principal name.
+    pub(super) domain: String,
+    pub(super) password: Secret<String>,
+    pub(super) scheme: Scheme,
+}
+
+impl Account {
+    /// Reads the credential. A domain in the user name wins over the credential's, and that over the target's.
+    pub(super) fn new(credential: &Credential, endpoint: &Endpoint) -> Result<Self> {
+        // The credential's kinds grow with the transports, so this match has to have a rest.
+        #[allow(unreachable_patterns, reason = "there is one kind of credential as yet")]
+        let (username, password, domain, transport) = match credential {
+            Credential::Winrm { username, password, domain, transport } => {
+                (username.trim(), password, domain.as_deref(), transport.as_deref())
+            }
+            _ => {
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "the credential is not one for WinRM: give the target a winrm credential",
+                )
+                .with("target", &endpoint.target));
+            }
+        };
+        let scheme = Scheme::parse(transport).map_err(|error| error.with("target", &endpoint.target))?;
+        let metadata = super::host::text(endpoint, "domain")?;
+        let (user, domain) = split(username, domain.or(metadata));
+        let refuse = |message: &str| {
+            Err(Error::new(ErrorKind::InvalidInput, message)
+                .with("target", &endpoint.target)
+                .with("user", username))
+        };
+        if user.is_empty() {
+            return refuse("the credential has no user name");
+        }
+        if user.contains('\\') || domain.contains(['\\', '@']) {
+            return refuse(r"the user name is not understood: write user, DOMAIN\user or user@realm");
+        }
+        // The library below takes such a password for an NT hash, and would log on with something else.
+        if password.expose().starts_with(sspi::NTLM_HASH_PREFIX) {
+            return refuse("a password that begins with the mark of an NT hash cannot be used");
+        }
+        if scheme == Scheme::Basic && user.contains(':') {
+            return refuse("a user name with a colon cannot be used with basic authentication");
+        }
+        Ok(Self { user, domain, password: password.clone(), scheme })
+    }
+
+    /// The user as people write it.
+    pub(super) fn display(&self) -> String {
+        if self.domain.is_empty() { self.user.clone() } else { format!("{}\\{}", self.domain, self.user) }
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.display())
+            .field("scheme", &self.scheme)
+            .finish_non_exhaustive()
+    }
+}
+
+fn split(username: &str, domain: Option<&str>) -> (String, String) {
+    if let Some((domain, user)) = username.split_once('\\') {
+        return (user.to_owned(), domain.to_owned());
+    }
+    // A user principal name carries its realm; a domain beside it would change who is meant.
+    if username.contains('@') {
+        return (username.to_owned(), String::new());
+    }
+    (username.to_owned(), domain.unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::{Account, Scheme};
+    use crate::{ErrorKind, Secret, transport::Endpoint, vault::credential::Credential};
+
+    fn account(username: &str, domain: Option<&str>, transport: Option<&str>) -> crate::Result<Account> {
+        let credential = Credential::Winrm {
+            username: username.into(),
+            password: Secret::from("secret"),
+            domain: domain.map(Into::into),
+            transport: transport.map(Into::into),
+        };
+        let mut endpoint = Endpoint::new("web-1", "host", 5985);
+        endpoint.metadata.insert("domain".into(), "META".into());
+        Account::new(&credential, &endpoint)
+    }
+
+    #[test]
+    fn the_domain_comes_from_the_nearest_place() {
+        let of = |username, domain| {
+            let account = account(username, domain, None).unwrap();
+            (account.user, account.domain)
+        };
+        assert_eq!(of(r"CORP\ada", Some("OTHER")), ("ada".into(), "CORP".into()));
+        assert_eq!(of(r".\ada", Some("OTHER")), ("ada".into(), ".".into()));
+        assert_eq!(of("ada", Some("OTHER")), ("ada".into(), "OTHER".into()));
+        assert_eq!(of("ada", None), ("ada".into(), "META".into()));
+        assert_eq!(of("ada@corp.example", Some("OTHER")), ("ada@corp.example".into(), String::new()));
+    }
+
+    #[test]
+    fn the_transport_chooses_the_scheme() {
+        let of = |transport| account("ada", None, transport).unwrap().scheme;
+        assert_eq!(of(None), Scheme::Negotiate);
+        assert_eq!(of(Some("NTLM")), Scheme::Ntlm);
+        assert_eq!(of(Some("basic")), Scheme::Basic);
+        assert_eq!(account("ada", None, Some("kerberos")).unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn what_cannot_be_a_user_is_refused_and_nothing_prints_the_password() {
+        for username in ["", "  ", r"A\b\c", r"CORP\"] {
+            assert_eq!(
+                account(username, None, None).unwrap_err().kind(),
+                ErrorKind::InvalidInput,
+                "{username:?}"
+            );
+        }
+        assert!(!format!("{:?}", account("ada", None, None).unwrap()).contains("secret"));
+    }
+}

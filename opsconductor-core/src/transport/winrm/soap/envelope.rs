@@ -1,0 +1,179 @@
+//! An envelope on its way out.
+
+use std::{fmt::Write as _, time::Duration};
+
+use uuid::Uuid;
+
+use super::uri;
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Action {
+    Identify,
+    Create,
+    Delete,
+    Command,
+    Send,
+    Receive,
+    Signal,
+}
+
+impl Action {
+    fn uri(self) -> &'static str {
+        match self {
+            Self::Identify => "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd/Identify",
+            Self::Create => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
+            Self::Delete => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete",
+            Self::Command => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command",
+            Self::Send => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Send",
+            Self::Receive => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Receive",
+            Self::Signal => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Signal",
+        }
+    }
+
+    /// The name for messages.
+    pub(in super::super) fn name(self) -> &'static str {
+        match self {
+            Self::Identify => "identify",
+            Self::Create => "create shell",
+            Self::Delete => "delete shell",
+            Self::Command => "start command",
+            Self::Send => "send input",
+            Self::Receive => "receive output",
+            Self::Signal => "signal command",
+        }
+    }
+}
+
+/// A request. Everything in it that comes from outside is escaped already.
+#[derive(Debug)]
+pub(in super::super) struct Envelope<'a> {
+    pub(in super::super) action: Action,
+    /// The `To` address, escaped.
+    pub(in super::super) to: &'a str,
+    /// The shell that it is about, escaped.
+    pub(in super::super) shell_id: Option<&'a str>,
+    /// WinRS options. Hosts honour them in the header alone.
+    pub(in super::super) options: &'a [(&'a str, &'a str)],
+    pub(in super::super) operation_timeout: Duration,
+    pub(in super::super) envelope_bytes_max: usize,
+    /// What stands inside `s:Body`.
+    pub(in super::super) body: &'a str,
+}
+
+impl Envelope<'_> {
+    /// The document.
+    pub(in super::super) fn render(&self, message_id: Uuid) -> String {
+        let mut out = String::with_capacity(self.body.len() + 2048);
+        // Writing to a string cannot fail, so the results below say nothing.
+        if self.action == Action::Identify {
+            let _ = write!(
+                out,
+                "<s:Envelope xmlns:s=\"{}\" xmlns:i=\"{}\"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>",
+                uri::SOAP,
+                uri::IDENTITY
+            );
+            return out;
+        }
+        let _ = write!(
+            out,
+            "<s:Envelope xmlns:s=\"{}\" xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:p=\"{}\" xmlns:rsp=\"{}\"><s:Header>",
+            uri::SOAP,
+            uri::ADDRESSING,
+            uri::WSMAN,
+            uri::MICROSOFT,
+            uri::SHELL
+        );
+        let _ = write!(
+            out,
+            "<a:To>{}</a:To>\
+             <w:ResourceURI s:mustUnderstand=\"true\">{}</w:ResourceURI>\
+             <a:ReplyTo><a:Address s:mustUnderstand=\"true\">{}</a:Address></a:ReplyTo>\
+             <a:Action s:mustUnderstand=\"true\">{}</a:Action>\
+             <w:MaxEnvelopeSize s:mustUnderstand=\"true\">{}</w:MaxEnvelopeSize>\
+             <a:MessageID>uuid:{}</a:MessageID>\
+             <w:Locale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
+             <p:DataLocale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
+             <w:OperationTimeout>PT{}.{:03}S</w:OperationTimeout>",
+            self.to,
+            uri::CMD,
+            uri::ANONYMOUS,
+            self.action.uri(),
+            self.envelope_bytes_max,
+            message_id.hyphenated().encode_upper(&mut Uuid::encode_buffer()),
+            self.operation_timeout.as_secs(),
+            self.operation_timeout.subsec_millis(),
+        );
+        if let Some(shell_id) = self.shell_id {
+            let _ = write!(
+                out,
+                "<w:SelectorSet><w:Selector Name=\"ShellId\">{shell_id}</w:Selector></w:SelectorSet>"
+            );
+        }
+        if !self.options.is_empty() {
+            out.push_str("<w:OptionSet>");
+            for (name, value) in self.options {
+                let _ = write!(out, "<w:Option Name=\"{name}\">{value}</w:Option>");
+            }
+            out.push_str("</w:OptionSet>");
+        }
+        out.push_str("</s:Header><s:Body>");
+        out.push_str(self.body);
+        out.push_str("</s:Body></s:Envelope>");
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::{super::tree, Action, Envelope};
+
+    fn envelope(action: Action) -> tree::Element {
+        let document = Envelope {
+            action,
+            to: "http://host:5985/wsman",
+            shell_id: Some("S-1"),
+            options: &[("WINRS_CODEPAGE", "65001")],
+            operation_timeout: Duration::from_millis(20_500),
+            envelope_bytes_max: 512_000,
+            body: "<rsp:Shell/>",
+        }
+        .render(Uuid::nil());
+        tree::parse(&document).unwrap()
+    }
+
+    #[test]
+    fn options_stand_inside_the_header() {
+        let root = envelope(Action::Create);
+        let option = root.child("Header").unwrap().child("OptionSet").unwrap().child("Option").unwrap();
+        assert_eq!((option.attribute("Name"), option.text.as_str()), (Some("WINRS_CODEPAGE"), "65001"));
+        assert!(root.child("Body").unwrap().find("OptionSet").is_none());
+    }
+
+    #[test]
+    fn every_header_that_a_host_requires_is_there() {
+        let root = envelope(Action::Receive);
+        let header = root.child("Header").unwrap();
+        for name in
+            ["To", "Action", "ResourceURI", "ReplyTo", "MessageID", "MaxEnvelopeSize", "OperationTimeout"]
+        {
+            assert!(header.child(name).is_some(), "{name}");
+        }
+        assert_eq!(header.child("OperationTimeout").unwrap().text, "PT20.500S");
+        assert_eq!(header.find("Selector").unwrap().text, "S-1");
+        assert_eq!(header.child("MessageID").unwrap().text, "uuid:00000000-0000-0000-0000-000000000000");
+    }
+
+    #[test]
+    fn identify_carries_no_addressing() {
+        let root = envelope(Action::Identify);
+        assert!(root.child("Header").unwrap().children.is_empty());
+        assert!(root.child("Body").unwrap().child("Identify").is_some());
+    }
+}

@@ -1,0 +1,50 @@
+//! Text on its way into XML.
+
+use std::fmt::Write as _;
+
+/// Escapes `text` for element content and attribute values alike. Line ends and tabs go as character references,
+/// so that neither the parser's line-end rule nor attribute normalization changes them. `None` when a character
+/// has no place in XML 1.0 at all.
+pub(in super::super) fn escape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\t' | '\n' | '\r' => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "&#{};", u32::from(character));
+            }
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => return None,
+            other => out.push(other),
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::escape;
+    use crate::transport::winrm::soap::tree;
+
+    #[test]
+    fn what_is_escaped_comes_back_as_it_was() {
+        let text = "a <b> & \"c\" 'd' ]]> \t\r\n é 日本 \u{1f980}";
+        let document = format!("<x y=\"{0}\">{0}</x>", escape(text).unwrap());
+        let element = tree::parse(&document).unwrap();
+        assert_eq!(element.text, text);
+        assert_eq!(element.attribute("y"), Some(text));
+    }
+
+    #[test]
+    fn a_character_outside_xml_is_refused() {
+        for text in ["a\0b", "\u{1b}[0m", "\u{ffff}"] {
+            assert_eq!(escape(text), None, "{text:?}");
+        }
+    }
+}

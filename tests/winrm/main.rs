@@ -1,0 +1,13 @@
+//! The WinRM connector against the simulated Windows host.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod copy;
+mod exec;
+mod faults;
+mod logon;
+mod powershell;
+mod probe;
+mod stop;
+mod support;
+mod tls;
+mod warm;

@@ -1,0 +1,79 @@
+//! Time-out, cancel, and callers that go away.
+
+use std::time::{Duration, Instant};
+
+use opsconductor_core::{ErrorKind, transport::STOP_GRACE};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Recorder, cmd, control, eventually, host, limited, powershell, run, session};
+
+#[tokio::test]
+async fn a_timeout_stops_the_remote_command() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    for request in [cmd("timeout 300"), powershell("Write-Output started; Start-Sleep -Seconds 300")] {
+        let mut recorder = Recorder::default();
+        let begun = Instant::now();
+        let timeout = Duration::from_millis(1500);
+        let error = session.exec(request, &mut recorder, &limited(timeout)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        assert!(!error.is_outcome_unknown(), "it was seen to stop: {error:?}");
+        assert!(begun.elapsed() < timeout + STOP_GRACE);
+        assert_eq!(host.counters().shells_open, 0);
+        eventually("the process is gone", || host.machine().running_processes() == 0).await;
+    }
+    assert_eq!(run(&mut *session, cmd("exit 5")).await.exit_code, 5, "the session goes on");
+}
+
+#[tokio::test]
+async fn a_cancel_stops_the_remote_command() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    for request in [cmd("timeout 300"), powershell("Write-Output started; Start-Sleep -Seconds 300")] {
+        let control = control();
+        let mut recorder = Recorder::default();
+        let heard = recorder.heard.clone();
+        let cancel: CancellationToken = control.cancel.clone();
+        let canceler = tokio::spawn(async move {
+            heard.notified().await;
+            cancel.cancel();
+            Instant::now()
+        });
+        let error = session.exec(request, &mut recorder, &control).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Canceled, "{error:?}");
+        assert!(canceler.await.unwrap().elapsed() < STOP_GRACE);
+        assert_eq!(host.counters().shells_open, 0);
+        eventually("the process is gone", || host.machine().running_processes() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_canceled_before_is_not_started() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    let control = control();
+    control.cancel.cancel();
+    let mut recorder = Recorder::default();
+    let error = session.exec(cmd("echo x"), &mut recorder, &control).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Canceled);
+    assert!(recorder.handles.is_empty());
+    assert_eq!(host.counters().commands, 0);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_nothing_behind() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    let mut recorder = Recorder::default();
+    let heard = recorder.heard.clone();
+    tokio::select! {
+        _ = session.exec(powershell("Write-Output started; Start-Sleep -Seconds 300"), &mut recorder, &control()) => {
+            panic!("the command cannot have ended");
+        }
+        () = async { heard.notified().await; heard.notified().await } => {}
+    }
+    assert!(!recorder.stdout.is_empty());
+    drop(session);
+    eventually("the shell is gone", || host.counters().shells_open == 0).await;
+    eventually("the process is gone", || host.machine().running_processes() == 0).await;
+}
