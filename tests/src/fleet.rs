@@ -1,6 +1,6 @@
 //! An engine on a store, with scripted hosts.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use opsconductor_core::{
     Engine, JobSpec, Result,
@@ -57,7 +57,23 @@ impl Fleet {
         Self::on(Arc::new(store), Arc::new(SystemClock::new()), Some(folder)).await
     }
 
-    /// On `store`, with the targets `web-1`, `web-2`, `db-1` and `gone` (which refuses connections).
+    /// On the SQLite file `ops.db` in `folder`, under the key in the file `key` beside it, with `hosts`. What an earlier
+    /// process wrote there stays.
+    ///
+    /// # Errors
+    ///
+    /// What the engine's parts fail with.
+    pub async fn reopened(folder: &Path, hosts: Scripted) -> Result<Self> {
+        let store = SqliteStore::open(folder.join("ops.db"), SqliteOptions::default())?;
+        let engine = Engine::builder()
+            .store(store)
+            .keys(Keyring::from_file(folder.join("key"))?)
+            .connector(hosts.clone())
+            .build()?;
+        Ok(Self { ops: engine.local(), engine, hosts, folder: None })
+    }
+
+    /// On `store`, with the targets of [`Fleet::populate`].
     ///
     /// # Errors
     ///
@@ -70,7 +86,18 @@ impl Fleet {
             .connector(hosts.clone())
             .clock(clock)
             .build()?;
-        let ops = engine.local();
+        let fleet = Self { ops: engine.local(), engine, hosts, folder };
+        fleet.populate().await?;
+        Ok(fleet)
+    }
+
+    /// Writes down the targets `web-1`, `web-2`, `db-1` and `gone` (which refuses connections).
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when they are there.
+    pub async fn populate(&self) -> Result<()> {
+        let ops = &self.ops;
         let credential =
             ops.credentials().create("admin", &Credential::winrm("Administrator", PASSWORD.into())).await?;
         for (name, host, tag) in [
@@ -81,7 +108,7 @@ impl Fleet {
         ] {
             ops.targets().create(TargetSpec::winrm(name, host, credential.id).with_tag(tag)).await?;
         }
-        Ok(Self { engine, ops, hosts, folder })
+        Ok(())
     }
 
     /// Saves a job from its definition and enqueues a run of it.

@@ -40,10 +40,23 @@ struct Seen {
     released: Semaphore,
     /// How many `hold`s have begun.
     holding: watch::Sender<usize>,
+    /// Connections are held instead of commands.
+    stuck: bool,
 }
 
 impl Default for Scripted {
     fn default() -> Self {
+        Self::new(false)
+    }
+}
+
+impl Scripted {
+    /// Hosts to which every connection hangs: it counts as held, and nothing is ever sent.
+    pub fn stuck() -> Self {
+        Self::new(true)
+    }
+
+    fn new(stuck: bool) -> Self {
         Self {
             seen: Arc::new(Seen {
                 received: Mutex::default(),
@@ -52,6 +65,7 @@ impl Default for Scripted {
                 stopped: AtomicUsize::new(0),
                 released: Semaphore::new(0),
                 holding: watch::Sender::new(0),
+                stuck,
             }),
         }
     }
@@ -103,6 +117,10 @@ impl Connector for Scripted {
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
+        if self.seen.stuck {
+            self.seen.holding.send_modify(|held| *held += 1);
+            std::future::pending::<()>().await;
+        }
         if endpoint.host == "away" {
             return Err(Error::transport(Layer::Connect, "the host refused the connection")
                 .with("target", &endpoint.target));
