@@ -67,7 +67,7 @@ fn register(kind: &'static str, schema: Value) -> Result<()> {
     StepKinds::built_in().register(Arc::new(Custom { kind, schema, protocol: Some(Protocol::Ssh) }))
 }
 
-fn faults(kinds: &StepKinds, step: Value) -> Vec<(String, String)> {
+fn faults(kinds: &StepKinds, step: &Value) -> Vec<(String, String)> {
     let spec = JobSpec::from_value(json!({"name": "n", "version": 1, "steps": [step]}));
     let error = spec.validate(kinds).unwrap_err();
     error.problems().iter().map(|problem| (problem.pointer.clone(), problem.message.clone())).collect()
@@ -111,12 +111,12 @@ fn a_hosts_kind_is_checked_like_a_built_in_one() {
             )],
         ),
     ] {
-        let found = faults(&kinds, step);
+        let found = faults(&kinds, &step);
         let found: Vec<_> =
             found.iter().map(|(pointer, message)| (pointer.as_str(), message.as_str())).collect();
         assert_eq!(found, expected);
     }
-    let found = faults(&kinds, json!({"type": "acme.mail", "to": {"subject": "x"}, "target": "t"}));
+    let found = faults(&kinds, &json!({"type": "acme.mail", "to": {"subject": "x"}, "target": "t"}));
     assert!(
         found[0].1.starts_with("this member is not known"),
         "a kind without a protocol has no targets: {found:?}"
