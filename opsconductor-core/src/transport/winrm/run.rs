@@ -253,10 +253,10 @@ async fn attend(
                 let (stopped, control) =
                     stop::stop(&host, usable, &started.shell_id, &started.command_id, receive).await;
                 secondary = control;
-                if stopped == Stopped::Yes {
-                    if let Some(shell) = lane.shell.take() {
-                        shell.forget();
-                    }
+                if stopped == Stopped::Yes
+                    && let Some(shell) = lane.shell.take()
+                {
+                    shell.forget();
                 }
                 lane.secondary = secondary.filter(Connection::is_usable);
                 return Err(stopped.judge(host.about(error)));
