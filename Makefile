@@ -22,9 +22,11 @@ WORKSPACE := --locked --workspace --features $(FEATURES)
 
 SCRIPTS := tests/scripts
 INTEROP := examples/windows-sim/interop
+FORMATS := tests/interop
+PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust interop check fmt clippy docs deny rules guide bench bare packages
+.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bare packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -41,16 +43,23 @@ demo:
 packages:
 	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
 
-test: test-rust interop
+# Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
+test: test-python interop test-rust
 
 test-rust: packages
 	$(CARGO) test $(WORKSPACE)
 
+# What we write and send, read by programs that share no code with ours.
+test-python: venv
+	$(PYTEST) $(FORMATS)/envelope_check.py
+
 # The program comes out of the same build as the tests, so that it shares their dependencies.
-interop: packages
-	$(SCRIPTS)/python-env.sh "$(TARGET)/venv" $(INTEROP)/requirements.txt
-	WINDOWS_SIM_BIN="$$($(SCRIPTS)/built-binary.sh windows-sim $(WORKSPACE) --all-targets)" \
-		"$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider $(INTEROP)
+interop: venv
+	program="$$($(SCRIPTS)/built-binary.sh windows-sim $(WORKSPACE) --all-targets)" && \
+		WINDOWS_SIM_BIN="$$program" $(PYTEST) $(INTEROP)
+
+venv: packages
+	$(SCRIPTS)/python-env.sh "$(TARGET)/venv" $(INTEROP)/requirements.txt $(FORMATS)/requirements.txt
 
 check: fmt clippy docs rules guide deny
 

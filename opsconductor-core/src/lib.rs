@@ -5,6 +5,7 @@ pub mod auth;
 pub mod clock;
 pub mod error;
 pub mod id;
+pub mod job;
 pub mod run;
 pub mod store;
 pub mod target;

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a Python virtual environment from a pinned requirements file, or keeps the one that already fits.
+# Makes a Python virtual environment from pinned requirements files, or keeps the one that already fits.
 #
-#   python-env.sh DIRECTORY REQUIREMENTS
+#   python-env.sh DIRECTORY REQUIREMENTS...
 #
 # PYTHON names the interpreter to use (default: python3).
 set -euo pipefail
 
 directory=$1
-requirements=$2
+shift
 python=${PYTHON:-python3}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -27,10 +27,14 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fi
 fi
 
-stamp="$("$python" --version) $(cksum <"$requirements")"
+stamp="$("$python" --version) $(cat "$@" | cksum)"
 if [ -x "$directory/bin/python" ] && [ "$(cat "$directory/stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
+requirements=()
+for file in "$@"; do
+    requirements+=(--requirement "$file")
+done
 "$python" -m venv --clear "$directory"
-"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+"$directory/bin/python" -m pip install --quiet --disable-pip-version-check "${requirements[@]}"
 printf '%s\n' "$stamp" >"$directory/stamp"

@@ -1,9 +1,14 @@
 """What goes over the wire around the messages: status codes, headers, and what is refused."""
 
+import base64
+
 import pytest
 import requests
+import spnego
 from conftest import PASSWORD, USER
 from requests_ntlm import HttpNtlmAuth
+from spnego._context import GSSMech
+from spnego._spnego import NegState, NegTokenInit, NegTokenResp, pack_mech_type_list, unpack_token
 
 IDENTIFY = (
     '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" '
@@ -73,3 +78,61 @@ def test_identify_tells_a_stranger_no_version(session, url):
     answer = session.post(url, data=IDENTIFY, headers=SOAP | {"WSMANIDENTIFY": "unauthenticated"})
     assert answer.status_code == 200
     assert "OS: 0.0.0 SP: 0.0 Stack: 3.0" in answer.text
+
+
+class Handshake:
+    """One handshake by hand, on one connection."""
+
+    def __init__(self, session, url):
+        self.session, self.url = session, url
+
+    def __call__(self, token):
+        """Sends a token: the status, and the token that came back."""
+        header = {"Authorization": "Negotiate " + base64.b64encode(token).decode()}
+        answer = self.session.post(self.url, headers=header)
+        _, _, back = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        return answer.status_code, unpack_token(base64.b64decode(back)) if back else None
+
+
+@pytest.mark.parametrize("sign", [True, False])
+def test_ntlm_behind_kerberos_in_the_list_wants_a_signature_over_the_list(session, url, sign):
+    handshake = Handshake(session, url)
+    mechanisms = [GSSMech.kerberos.value, GSSMech.ntlm.value]
+    ntlm = spnego.client(USER, PASSWORD, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+
+    status, token = handshake(NegTokenInit(mechanisms, mech_token=b"a token for Kerberos").pack())
+    assert (status, token.neg_state) == (401, NegState.request_mic)
+    assert token.supported_mech == GSSMech.ntlm.value
+    status, token = handshake(NegTokenResp(response_token=ntlm.step()).pack())
+    assert (status, token.neg_state) == (401, NegState.accept_incomplete)
+    authenticate = ntlm.step(token.response_token)
+    mic = ntlm.sign(pack_mech_type_list(mechanisms)) if sign else None
+    status, token = handshake(NegTokenResp(response_token=authenticate, mech_list_mic=mic).pack())
+    if sign:
+        assert (status, token.neg_state) == (200, NegState.accept_complete)
+        ntlm.verify(pack_mech_type_list(mechanisms), token.mech_list_mic)
+        assert session.post(url).status_code == 200
+    else:
+        assert (status, token) == (401, None)
+        assert session.post(url).status_code == 401
+
+
+def test_a_message_integrity_code_that_was_tampered_with_is_refused(session, url):
+    handshake = Handshake(session, url)
+    client = spnego.client(USER, PASSWORD, protocol="negotiate", options=spnego.NegotiateOptions.use_negotiate)
+    _, token = handshake(client.step())
+    answer = unpack_token(client.step(token.pack()))
+    changed = bytearray(answer.response_token)
+    changed[72] ^= 1
+    status, token = handshake(NegTokenResp(response_token=bytes(changed), mech_list_mic=answer.mech_list_mic).pack())
+    assert (status, token) == (401, None)
+
+
+def test_authentication_belongs_to_the_connection(session, url):
+    session.auth = HttpNtlmAuth(USER, PASSWORD)
+    assert session.post(url).status_code == 200
+    session.auth = None
+    assert session.post(url).status_code == 200
+    with requests.Session() as other:
+        other.trust_env = False
+        assert other.post(url).status_code == 401

@@ -21,7 +21,7 @@ use crate::{
     operation::{Caller, answer},
     reply::{Dropped, Reply},
     seal,
-    soap::{request::Request, response::identify},
+    soap::{fault::Fault as SoapFault, request::Request, response::identify},
 };
 
 /// The content type of an envelope that is not sealed.
@@ -141,10 +141,10 @@ impl Connection {
         let request = match Request::parse(envelope) {
             Ok(request) => request,
             Err(refusal) => {
-                let envelope = refusal.fault.envelope(&host.name, &refusal.message_id);
-                return Ok(Outcome::Answered(StatusCode::INTERNAL_SERVER_ERROR, envelope, false));
+                return Ok(Outcome::fault(&refusal.fault, &host.name, &refusal.message_id));
             }
         };
+        let message_id = request.message_id.clone();
         let fault = host.faults.next(request.operation.action());
         match fault {
             Some(Fault::DropBefore) => return Err(Dropped),
@@ -159,11 +159,18 @@ impl Connection {
             Some(Fault::Unavailable) => {
                 return Ok(Outcome::Bare(Reply::status(StatusCode::SERVICE_UNAVAILABLE).closing()));
             }
+            Some(Fault::Refuse(number)) => {
+                let fault = SoapFault::on_demand(number, false);
+                return Ok(Outcome::fault(&fault, &host.name, &message_id));
+            }
+            Some(Fault::RefuseWmi(number)) => {
+                let fault = SoapFault::on_demand(number, true);
+                return Ok(Outcome::fault(&fault, &host.name, &message_id));
+            }
             Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
             Some(Fault::DropAfter | Fault::TruncatedBody) | None => {}
         }
         let caller = Caller { user, address: self.peer };
-        let message_id = request.message_id.clone();
         let (status, envelope) = match answer(host, &caller, request).await {
             Ok(envelope) => (StatusCode::OK, envelope),
             Err(fault) => (StatusCode::INTERNAL_SERVER_ERROR, fault.envelope(&host.name, &message_id)),
@@ -237,6 +244,11 @@ enum Outcome {
 }
 
 impl Outcome {
+    fn fault(fault: &SoapFault, machine: &str, message_id: &str) -> Self {
+        let envelope = fault.envelope(machine, message_id);
+        Self::Answered(StatusCode::INTERNAL_SERVER_ERROR, envelope, false)
+    }
+
     fn into_reply(self, content_type: &'static str, write: impl FnOnce(String) -> Bytes) -> Reply {
         match self {
             Self::Bare(reply) => reply,

@@ -25,6 +25,10 @@ pub enum Fault {
     Reboot,
     /// The message is not acted on and answered with status 503, as a service that is starting does.
     Unavailable,
+    /// The message is not acted on and answered with a `WSManFault` of this number.
+    Refuse(u32),
+    /// The same in the other shape Windows has for it, `MSFT_WmiError`.
+    RefuseWmi(u32),
 }
 
 /// The faults that are still to come. Each happens once, at the first message it fits.

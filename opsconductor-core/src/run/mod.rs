@@ -3,6 +3,7 @@
 pub mod advance;
 pub mod event;
 pub mod plan;
+pub mod redact;
 pub mod state;
 
 pub use event::{Event, EventKind};

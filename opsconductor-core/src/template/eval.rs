@@ -181,7 +181,7 @@ impl<'t> Evaluation<'t> {
             return self.emit_unchecked(value, emit);
         }
         let needs = emit.needs;
-        let text = match scalar_text(value) {
+        let text = match self.text_of(value) {
             Some(text) => text,
             None if needs.json_token && value.is_null() => Cow::Borrowed("null"),
             None if value.is_null() => {
@@ -217,6 +217,16 @@ impl<'t> Evaluation<'t> {
         Ok(())
     }
 
+    /// A scalar's text. JSON spells booleans in its own way.
+    fn text_of<'v>(&self, value: &'v Json) -> Option<Cow<'v, str>> {
+        match value {
+            Json::Bool(truth) if self.sink == Sink::Json => {
+                Some(Cow::Borrowed(if *truth { "true" } else { "false" }))
+            }
+            value => scalar_text(value),
+        }
+    }
+
     fn remedy(&self, empty: bool, literal: bool) -> String {
         let what = if empty { "is empty".to_owned() } else { format!("is not plain for {}", self.sink) };
         if literal {
@@ -244,7 +254,7 @@ impl<'t> Evaluation<'t> {
         if self.sink == Sink::Text {
             return self.emit_unchecked(value, emit);
         }
-        let text = match scalar_text(value) {
+        let text = match self.text_of(value) {
             Some(text) => text,
             None if value.is_null() => {
                 return Err(blame(&emit.spot, "is null: give it a value or a default"));
@@ -268,7 +278,7 @@ impl<'t> Evaluation<'t> {
         if value.is_null() && self.sink != Sink::Json {
             return Err(blame(&emit.spot, "is null: give it a value or a default"));
         }
-        match scalar_text(value) {
+        match self.text_of(value) {
             Some(text) => {
                 self.room(text.len())?;
                 self.out.push_str(&text);

@@ -357,16 +357,17 @@ fn capitalize(text: &str) -> String {
     })
 }
 
+/// As Jinja2, a word begins after white space, a dash or an opening bracket.
 fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut inside = false;
+    let mut begins = true;
     for c in text.chars() {
-        if inside {
-            out.extend(c.to_lowercase());
-        } else {
+        if begins {
             out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
         }
-        inside = c.is_alphanumeric();
+        begins = c.is_whitespace() || matches!(c, '-' | '(' | '{' | '[' | '<');
     }
     out
 }

@@ -10,8 +10,8 @@
 //!   a comment only plain values go in, and `| quote` is an error there.
 //! * Every name must have a value; `default` and `is defined` are the ways around it. Values are data: braces in them
 //!   mean nothing.
-//! * `true` and `false` are written so, as JSON, shells and (ignoring case) PowerShell do, and not as Python's `True`.
-//!   `null` has no text and is an error outside JSON. Lists and maps are compact JSON in [`Sink::Text`], quoted JSON
+//! * Booleans are written `True` and `False`, as Jinja2 does, but `true` and `false` in [`Sink::Json`]. `null` has no
+//!   text and is an error outside JSON. Lists and maps are compact JSON in [`Sink::Text`], quoted JSON
 //!   in [`Sink::Json`], and an error elsewhere. One newline at the end of a template is dropped, as in Jinja2.
 //!
 //! ```

@@ -150,13 +150,13 @@ pub(super) fn whole(number: &serde_json::Number) -> Option<i128> {
     number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
 }
 
-/// A scalar as text: booleans are `true` and `false`. `null`, lists and maps have no text of their own.
+/// A scalar as text: booleans are `True` and `False`, as in Jinja2. `null`, lists and maps have no text of their own.
 pub(super) fn scalar_text(value: &Json) -> Option<Cow<'_, str>> {
     match value {
         Json::String(text) => Some(Cow::Borrowed(text)),
         Json::Number(number) => Some(Cow::Owned(number.to_string())),
-        Json::Bool(true) => Some(Cow::Borrowed("true")),
-        Json::Bool(false) => Some(Cow::Borrowed("false")),
+        Json::Bool(true) => Some(Cow::Borrowed("True")),
+        Json::Bool(false) => Some(Cow::Borrowed("False")),
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     }
 }

@@ -1,7 +1,10 @@
 //! What tests of a store, a transport or an engine are made of. Outside the semver promise.
 //!
 //! * [`ManualClock`] stands still until it is told to go on.
+//! * [`store_suite!`](crate::store_suite) runs the sentences of the [store contracts](crate::store) on an
+//!   implementation, one test per case.
 
 mod manual_clock;
+pub mod store;
 
 pub use manual_clock::ManualClock;

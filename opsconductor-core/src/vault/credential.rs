@@ -170,7 +170,7 @@ impl Credential {
         }
     }
 
-    /// Everything in it that must never be seen, to be redacted.
+    /// Everything in it that must never be seen, for a [`Redactor`](crate::run::redact::Redactor).
     pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
         let secrets = match self {
             Self::Winrm { password, .. } => [Some(password), None, None],

@@ -18,6 +18,8 @@ pub(crate) struct Fault {
     message: String,
     /// A `FaultDetail` URI's last part.
     detail: Option<&'static str>,
+    /// Written as `MSFT_WmiError` instead of `WSManFault`.
+    wmi: bool,
 }
 
 impl Fault {
@@ -167,6 +169,13 @@ impl Fault {
         Self::new("s:Sender", "w:InvalidOptions", 2_150_858_835, message).detailed("InvalidValue")
     }
 
+    /// Any number at all, in one of the two shapes, for a fault on demand.
+    pub(crate) fn on_demand(number: u32, wmi: bool) -> Self {
+        let message =
+            format!("The WS-Management service cannot process the request: fault {number} on demand. ");
+        Self { wmi, ..Self::new("s:Receiver", "w:InternalError", number, message) }
+    }
+
     /// Writes the fault as an envelope.
     pub(crate) fn envelope(&self, machine: &str, relates_to: &str) -> String {
         let subcode = match self.subcode {
@@ -179,18 +188,34 @@ impl Fault {
         let message = escape(&self.message);
         let body = format!(
             "<s:Fault><s:Code><s:Value>{}</s:Value>{subcode}</s:Code><s:Reason><s:Text xml:lang=\"en-US\">{message}\
-             </s:Text></s:Reason><s:Detail>{detail}<f:WSManFault xmlns:f=\"{}\" Code=\"{}\" Machine=\"{}\">\
-             <f:Message>{message}</f:Message></f:WSManFault></s:Detail></s:Fault>",
+             </s:Text></s:Reason><s:Detail>{detail}{}</s:Detail></s:Fault>",
             self.code,
-            names::FAULT,
-            self.number,
-            escape(machine),
+            if self.wmi { self.wmi_error(&message) } else { self.wsman_fault(machine, &message) },
         );
         response::envelope(self.action(), relates_to, &body)
     }
 
+    fn wsman_fault(&self, machine: &str, message: &str) -> String {
+        format!(
+            "<f:WSManFault xmlns:f=\"{}\" Code=\"{}\" Machine=\"{}\"><f:Message>{message}</f:Message></f:WSManFault>",
+            names::FAULT,
+            self.number,
+            escape(machine),
+        )
+    }
+
+    fn wmi_error(&self, message: &str) -> String {
+        let class = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/MSFT_WmiError";
+        format!(
+            "<m:MSFT_WmiError b:IsCIM_Error=\"true\" xmlns:b=\"http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd\" \
+             xmlns:m=\"{class}\"><m:CIMStatusCode>27</m:CIMStatusCode><m:Message>{message}</m:Message>\
+             <m:MessageID>HRESULT 0x{0:x}</m:MessageID><m:error_Code>{0}</m:error_Code></m:MSFT_WmiError>",
+            self.number,
+        )
+    }
+
     fn new(code: &'static str, subcode: &'static str, number: u32, message: impl Into<String>) -> Self {
-        Self { code, subcode, number, message: message.into(), detail: None }
+        Self { code, subcode, number, message: message.into(), detail: None, wmi: false }
     }
 
     fn detailed(mut self, detail: &'static str) -> Self {

@@ -107,6 +107,13 @@ impl Client {
         self
     }
 
+    /// Waits until the host closes the connection.
+    pub(crate) async fn closed(&mut self) {
+        while self.sender.ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Opens a shell; the answer is its id.
     pub(crate) async fn open(&mut self) -> String {
         let answer = self.create("").await.unwrap();

@@ -49,6 +49,17 @@ async fn the_nth_message_from_now_is_the_one_that_is_refused() {
 }
 
 #[tokio::test]
+async fn a_message_is_refused_with_any_number_in_either_shape() {
+    let host = builder().start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    host.faults().on_next(Action::Create, Fault::Refuse(2_150_859_173));
+    host.faults().on_next(Action::Create, Fault::RefuseWmi(2_150_859_174));
+    assert_eq!(client.create("").await.unwrap().fault(), 2_150_859_173);
+    assert_eq!(client.create("").await.unwrap().element("error_Code"), "2150859174");
+    assert_eq!(host.counters().shells_opened, 0);
+}
+
+#[tokio::test]
 async fn a_delay_delays_one_message() {
     let host = builder().start().await.unwrap();
     let mut client = Client::connect(&host).await;

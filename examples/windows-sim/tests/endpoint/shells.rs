@@ -82,6 +82,24 @@ async fn what_reached_the_host_is_counted() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_is_closed_whether_it_was_used_or_not() {
+    let mut quotas = Quotas::default();
+    quotas.connection_idle_timeout = Duration::from_millis(100);
+    let host = builder().quotas(quotas).start().await.unwrap();
+    let closed = async {
+        let mut fresh = tokio::net::TcpStream::connect(host.http_addr().unwrap()).await.unwrap();
+        let mut used = Client::connect(&host).await.timeout("PT0.3S");
+        let shell = used.open().await;
+        let command = used.start(&shell, "more").await;
+        // A poll that takes longer is no silence.
+        assert_eq!(used.receive(&shell, &command).await.unwrap().fault(), 2_150_858_793);
+        used.closed().await;
+        tokio::io::AsyncReadExt::read_to_end(&mut fresh, &mut Vec::new()).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_host_that_is_dropped_closes_its_connections_and_stops_listening() {
     let host = builder().start().await.unwrap();
     let address = host.http_addr().unwrap();

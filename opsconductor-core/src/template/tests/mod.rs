@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::needless_pass_by_value, reason = "json! literals are handed over")]
 
+mod language;
+mod limits;
+mod places;
+mod quoting;
 mod values;
 
 use serde_json::{Map, Value, json};

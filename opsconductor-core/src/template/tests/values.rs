@@ -121,13 +121,18 @@ fn options_and_nothing_need_quoting_outside_literals() {
 }
 
 #[test]
-fn numbers_and_booleans_are_written_as_json_writes_them() {
+fn numbers_and_booleans_are_written_as_jinja2_writes_them() {
     assert_eq!(
         text("{{ a }} {{ b }} {{ c }} {{ d }}", json!({"a": 3, "b": 1.5, "c": true, "d": false})),
-        "3 1.5 true false"
+        "3 1.5 True False"
     );
     assert_eq!(text("{{ x }}", json!({"x": 18446744073709551615u64})), "18446744073709551615");
-    assert_eq!(text("{{ 2.0 }} {{ True }} {{ true }}", json!({})), "2.0 true true");
+    assert_eq!(text("{{ 2.0 }} {{ True }} {{ true }}", json!({})), "2.0 True True");
+    assert_eq!(
+        run("[{{ x }}, {{ false | quote }}]", json!({"x": true}), Sink::Json).unwrap(),
+        "[true, false]"
+    );
+    assert_eq!(run("ls {{ x }}", json!({"x": true}), Sink::Sh).unwrap(), "ls True");
     assert_eq!(text("{{ x }}", json!({"x": [1, "a", null]})), r#"[1,"a",null]"#);
     for sink in [Sink::PowerShell, Sink::Cmd, Sink::Sh, Sink::Text] {
         assert!(refused("echo {{ x }}", json!(null), sink).contains("is null"));

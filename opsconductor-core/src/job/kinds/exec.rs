@@ -1,0 +1,172 @@
+//! `winrm.exec`: runs a command or a script on a Windows host.
+
+use std::collections::{BTreeMap, HashMap};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::COMMAND_BYTES_MAX;
+use crate::{
+    Error, ErrorKind, Problem, Result,
+    job::{
+        place,
+        step::{StepContext, StepHandler, StepOutcome, TemplateField},
+    },
+    template::Sink,
+    transport::{ExecRequest, Protocol, Shell},
+};
+
+/// A script, which no template touches.
+const SCRIPT_BYTES_MAX: usize = 2 * 1024 * 1024;
+const ENV_MAX: usize = 100;
+
+/// Runs a command or a script in PowerShell or cmd.
+///
+/// `command` is a template, quoted for the shell. `script` is sent as it is; parameters reach it through `env`, where no
+/// shell reads them. A step fails on an exit code other than 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WinrmExec;
+
+#[async_trait]
+impl StepHandler for WinrmExec {
+    fn kind(&self) -> &str {
+        "winrm.exec"
+    }
+
+    fn schema(&self) -> Value {
+        json!({
+            "description": "Runs a command or a script on Windows hosts.",
+            "required": ["shell"],
+            "oneOf": [{"required": ["command"]}, {"required": ["script"]}],
+            "properties": {
+                "shell": {"enum": ["powershell", "cmd"], "description": "what runs the command, `powershell` or `cmd`"},
+                "command": {
+                    "type": "string", "minLength": 1, "maxLength": COMMAND_BYTES_MAX,
+                    "description": "the command, a template"
+                },
+                "script": {
+                    "type": "string", "minLength": 1, "maxLength": SCRIPT_BYTES_MAX,
+                    "description": "a script, sent as it is; parameters reach it through `env`"
+                },
+                "env": {
+                    "type": "object", "maxProperties": ENV_MAX,
+                    "propertyNames": {
+                        "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+                        "errorMessage": "an environment variable is named with letters, digits and `_`, and does not \
+                                         start with a digit"
+                    },
+                    "additionalProperties": {"type": "string", "maxLength": COMMAND_BYTES_MAX},
+                    "description": "environment variables of the command, each value a template"
+                },
+                "stdin": {
+                    "type": "string", "maxLength": COMMAND_BYTES_MAX,
+                    "description": "standard input of the command, a template"
+                },
+                "workingDirectory": {
+                    "type": "string", "minLength": 1, "maxLength": 1024,
+                    "description": "the directory in which the command starts, a template"
+                }
+            }
+        })
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        Some(Protocol::Winrm)
+    }
+
+    fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
+        let mut templates = Vec::new();
+        if let Some(shell) = shell(fields).filter(|_| fields.contains_key("command")) {
+            let sink = match shell {
+                Shell::Cmd => Sink::Cmd,
+                Shell::Powershell => Sink::PowerShell,
+            };
+            templates.push(TemplateField::new("/command", sink));
+        }
+        for name in ["stdin", "workingDirectory"] {
+            if fields.contains_key(name) {
+                templates.push(TemplateField::new(place::join("", name), Sink::Text));
+            }
+        }
+        if let Some(Value::Object(env)) = fields.get("env") {
+            templates
+                .extend(env.keys().map(|name| TemplateField::new(place::join("/env", name), Sink::Text)));
+        }
+        templates
+    }
+
+    fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        // The schema counts characters.
+        if fields.get("script").and_then(Value::as_str).is_some_and(|script| script.len() > SCRIPT_BYTES_MAX)
+        {
+            problems.push(Problem::new("/script", "a script is at most 2 MiB"));
+        }
+        if let Some(Value::Object(env)) = fields.get("env") {
+            let mut seen = HashMap::new();
+            for name in env.keys() {
+                if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                    let message =
+                        format!("Windows takes `{name}` and `{first}` for the same variable: keep one");
+                    problems.push(Problem::new(place::join("/env", name), message));
+                }
+            }
+        }
+        problems
+    }
+
+    async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
+        let request = request(context.fields())?;
+        let shell = request.shell;
+        let ended = context.exec(request).await?;
+        let outcome = match ended.exit_code {
+            0 => StepOutcome::succeeded(),
+            code => StepOutcome::failed(format!("the command ended with exit code {code}")),
+        };
+        let target = context.target().map(|target| target.name.as_str());
+        Ok(outcome
+            .with_exit_code(ended.exit_code)
+            .with_metric("target", target)
+            .with_metric("shell", shell.as_str()))
+    }
+}
+
+fn shell(fields: &Map<String, Value>) -> Option<Shell> {
+    match fields.get("shell")?.as_str()? {
+        "powershell" => Some(Shell::Powershell),
+        "cmd" => Some(Shell::Cmd),
+        _ => None,
+    }
+}
+
+fn request(fields: &Map<String, Value>) -> Result<ExecRequest> {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let shell = shell(fields).ok_or_else(|| unchecked("shell"))?;
+    let script = match (text("command"), text("script")) {
+        (Some(command), None) if command.len() > COMMAND_BYTES_MAX => {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "the rendered command has {} bytes, more than {COMMAND_BYTES_MAX}: use `script` and `env`",
+                    command.len()
+                ),
+            ));
+        }
+        (Some(text), None) | (None, Some(text)) => text,
+        _ => return Err(unchecked("command")),
+    };
+    let mut request = ExecRequest::new(shell, script);
+    request.stdin = text("stdin").map(|stdin| Bytes::copy_from_slice(stdin.as_bytes()));
+    request.working_directory = text("workingDirectory").map(str::to_owned);
+    if let Some(Value::Object(env)) = fields.get("env") {
+        let pairs = env.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+        request.env = pairs.collect::<BTreeMap<_, _>>();
+    }
+    Ok(request)
+}
+
+fn unchecked(member: &str) -> Error {
+    Error::new(ErrorKind::Internal, "a step reached its handler without having been validated")
+        .with("member", member)
+}

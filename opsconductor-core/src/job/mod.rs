@@ -1,0 +1,54 @@
+//! Jobs: what a person wants done, as validated data.
+//!
+//! [`JobSpec`] is a definition as it was written, in JSON or YAML. [`JobSpec::validate`] answers with every fault it has,
+//! each with its JSON pointer and a plain sentence, or with a [`ValidJob`], the only form that can become a run.
+//!
+//! ```
+//! use opsconductor_core::job::{JobSpec, StepKinds};
+//!
+//! let kinds = StepKinds::built_in();
+//! let job = JobSpec::parse(
+//!     r#"
+//! name: Restart a service
+//! version: 1
+//! steps:
+//!   - type: winrm.exec
+//!     shell: powershell
+//!     target: web1
+//!     command: Restart-Service {{ svc }}
+//! "#,
+//! )?
+//! .validate(&kinds)?;
+//! assert_eq!(job.required_parameters(), ["svc"]);
+//!
+//! let faulty = JobSpec::parse(r#"{"name": "Nothing to do", "version": 1, "steps": []}"#)?;
+//! assert_eq!(faulty.validate(&kinds).unwrap_err().problems()[0].pointer, "/steps");
+//! # Ok::<(), opsconductor_core::Error>(())
+//! ```
+//!
+//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec` and `winrm.copy` are
+//! built in, and a host registers its own beside them.
+
+mod bind;
+mod compose;
+mod explain;
+mod faults;
+pub mod fields;
+pub mod kinds;
+mod nearest;
+mod place;
+mod plan;
+mod registry;
+pub mod reserved;
+mod shape;
+mod spec;
+pub mod step;
+mod strict;
+mod valid;
+mod validate;
+
+pub use fields::StepTemplates;
+pub use registry::StepKinds;
+pub use spec::{DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, JobSpec};
+pub use step::{StepContext, StepHandler, StepOutcome, TemplateField};
+pub use valid::{TargetChoice, ValidJob, ValidStep};

@@ -1,0 +1,208 @@
+//! A definition that holds: [`ValidJob`].
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::place;
+use crate::{run::plan::OnLost, transport::Protocol};
+
+/// A job definition in which no fault was found. Only [`JobSpec::validate`](super::JobSpec::validate) makes one, so whoever
+/// holds it need not check it. Cloning it is cheap.
+#[derive(Clone)]
+pub struct ValidJob(pub(super) Arc<Checked>);
+
+pub(super) struct Checked {
+    pub(super) definition: Arc<Value>,
+    pub(super) name: String,
+    pub(super) version: i32,
+    pub(super) priority: i16,
+    pub(super) allow_raw: bool,
+    pub(super) parameters: Map<String, Value>,
+    pub(super) required: Vec<String>,
+    /// Names that templates read and can do without.
+    pub(super) optional: BTreeSet<String>,
+    pub(super) steps: Vec<ValidStep>,
+}
+
+impl ValidJob {
+    /// The definition's own name; the job it is saved as may be called something else.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The author's number for this version of the definition.
+    pub fn version(&self) -> i32 {
+        self.0.version
+    }
+
+    /// The definition as it was accepted.
+    pub fn definition(&self) -> &Value {
+        &self.0.definition
+    }
+
+    /// The defaults of the parameters.
+    pub fn parameters(&self) -> &Map<String, Value> {
+        &self.0.parameters
+    }
+
+    /// The names that templates read and nothing declares: every run must bring them. Sorted.
+    pub fn required_parameters(&self) -> &[String] {
+        &self.0.required
+    }
+
+    /// Which of several waiting runs goes first: the higher one.
+    pub fn priority(&self) -> i16 {
+        self.0.priority
+    }
+
+    /// Whether templates may use `| raw`.
+    pub fn allow_raw(&self) -> bool {
+        self.0.allow_raw
+    }
+
+    /// The steps, in the order of the definition.
+    pub fn steps(&self) -> &[ValidStep] {
+        &self.0.steps
+    }
+
+    /// Every target that a step names, each time it does, with the pointer to the place.
+    pub fn target_names(&self) -> impl Iterator<Item = (String, &str)> {
+        self.0.steps.iter().enumerate().flat_map(|(index, step)| {
+            let names = match &step.targets {
+                TargetChoice::Names(names) => names.as_slice(),
+                _ => &[],
+            };
+            names.iter().enumerate().map(move |(at, name)| (step.name_pointer(index, at), name.as_str()))
+        })
+    }
+
+    /// Every selector, as the tags that a target must all carry, with the pointer to the place.
+    pub fn selectors(&self) -> impl Iterator<Item = (String, &[String])> {
+        self.0.steps.iter().enumerate().filter_map(|(index, step)| match &step.targets {
+            TargetChoice::Tags(tags) => Some((place::join(&place::step(index), "targets"), tags.as_slice())),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Debug for ValidJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Commands and parameters are not for logs.
+        f.debug_struct("ValidJob")
+            .field("name", &self.0.name)
+            .field("version", &self.0.version)
+            .field("steps", &self.0.steps.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A step in which no fault was found.
+pub struct ValidStep {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) kind: String,
+    pub(super) protocol: Option<Protocol>,
+    pub(super) targets: TargetChoice,
+    /// Whether the one target was given as `target` and not in a list.
+    pub(super) single: bool,
+    pub(super) fields: Map<String, Value>,
+    pub(super) timeout_sec: u32,
+    pub(super) continue_on_error: bool,
+    pub(super) on_lost: OnLost,
+    pub(super) idempotent: bool,
+    pub(super) max_output_bytes: u64,
+    pub(super) wait_all: bool,
+}
+
+/// The targets that a step acts on, as its author put it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetChoice {
+    /// None: the kind acts on no target.
+    None,
+    /// These, by name.
+    Names(Vec<String>),
+    /// Those that carry every one of these tags.
+    Tags(Vec<String>),
+}
+
+impl ValidStep {
+    /// The step's id: its own, or `step1`, `step2` … by its place.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What people call it, if the author said.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The step kind, such as `winrm.exec`.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The protocol that its targets must speak.
+    pub fn protocol(&self) -> Option<Protocol> {
+        self.protocol
+    }
+
+    /// The targets it acts on.
+    pub fn targets(&self) -> &TargetChoice {
+        &self.targets
+    }
+
+    /// The members that belong to the kind, not rendered.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// How many seconds a task may take.
+    pub fn timeout_sec(&self) -> u32 {
+        self.timeout_sec
+    }
+
+    /// Whether a failure lets the steps after it go on.
+    pub fn continue_on_error(&self) -> bool {
+        self.continue_on_error
+    }
+
+    /// What to do with a task whose outcome is not known.
+    pub fn on_lost(&self) -> OnLost {
+        self.on_lost
+    }
+
+    /// Whether sending it twice does no harm.
+    pub fn idempotent(&self) -> bool {
+        self.idempotent
+    }
+
+    /// How many bytes of output are stored for each target.
+    pub fn max_output_bytes(&self) -> u64 {
+        self.max_output_bytes
+    }
+
+    /// Whether it waits for the step before to end on all targets, whatever they are.
+    pub fn waits_for_all(&self) -> bool {
+        self.wait_all
+    }
+
+    pub(super) fn name_pointer(&self, index: usize, at: usize) -> String {
+        if self.single {
+            place::join(&place::step(index), "target")
+        } else {
+            place::join(&place::join(&place::step(index), "targets"), &at.to_string())
+        }
+    }
+}
+
+impl fmt::Debug for ValidStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidStep")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("targets", &self.targets)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,108 @@
+//! What waits for what.
+
+use crate::{
+    id::TargetId,
+    run::{EventKind, Join, RunStatus, TaskStatus},
+    store::{Claimed, RunRecord},
+    testing::store::{Fixture, PlanSketch},
+};
+
+use TaskStatus::{Aborted, Failed, Queued, Running, Succeeded, Waiting};
+
+async fn enqueue(f: &Fixture, targets: usize, sketch: impl FnOnce(PlanSketch) -> PlanSketch) -> RunRecord {
+    let (job, ids) = (f.job().await, f.targets(targets).await);
+    f.enqueue(f.new_run(&job, sketch(PlanSketch::new(&job, &ids)).build())).await
+}
+
+fn at(claimed: &[Claimed], step: u32, target: Option<TargetId>) -> &Claimed {
+    claimed.iter().find(|task| task.step == step && task.target == target).unwrap()
+}
+
+pub async fn a_target_goes_on_by_itself_and_drops_out_when_it_fails(f: Fixture) {
+    let run = enqueue(&f, 2, |plan| {
+        plan.step(&[0, 1], &[]).step(&[0, 1], &[(0, Join::PerTarget)]).step(&[0, 1], &[(1, Join::PerTarget)])
+    })
+    .await;
+    let claimed = f.claim(10).await;
+    assert_eq!(claimed.len(), 2);
+    assert_eq!(f.end(claimed[0].lease, Failed).await, None);
+    let [a, b] = [0, 1].map(|index: usize| claimed[index].target);
+    assert_eq!(f.statuses(run.id).await, [Failed, Running, Aborted, Waiting, Aborted, Waiting]);
+    let dropped = f.tasks(run.id).await.remove(4);
+    assert_eq!((dropped.target, dropped.attempt, dropped.started_at), (a, 0, None));
+    assert!(dropped.finished_at.is_some() && dropped.reason.unwrap().contains("step1"));
+    f.end(claimed[1].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await, [Failed, Succeeded, Aborted, Queued, Aborted, Waiting]);
+    f.end(at(&f.claim(10).await, 1, b).lease, Succeeded).await;
+    assert_eq!(f.end(at(&f.claim(10).await, 2, b).lease, Succeeded).await, Some(RunStatus::Failed));
+    let finished = f.events(run.id).await;
+    let finished = finished.iter().filter(|event| matches!(event.kind, EventKind::StepFinished { .. }));
+    assert_eq!(finished.count(), 6, "each task ends once");
+}
+
+pub async fn a_barrier_waits_for_all(f: Fixture) {
+    let run = enqueue(&f, 3, |plan| plan.step(&[0, 1], &[]).step(&[2, 0], &[(0, Join::Barrier)])).await;
+    let claimed = f.claim(10).await;
+    f.end(claimed[0].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await, [Succeeded, Running, Waiting, Waiting]);
+    assert!(f.claim(10).await.is_empty());
+    f.end(claimed[1].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await, [Succeeded, Succeeded, Queued, Queued]);
+    let claimed = f.claim(10).await;
+    f.end(claimed[0].lease, Succeeded).await;
+    assert_eq!(f.end(claimed[1].lease, Succeeded).await, Some(RunStatus::Succeeded));
+}
+
+pub async fn a_barrier_behind_a_failure_aborts_all_that_follows(f: Fixture) {
+    let run = enqueue(&f, 3, |plan| {
+        plan.step(&[0, 1], &[]).step(&[], &[(0, Join::Barrier)]).step(&[2], &[(1, Join::Barrier)])
+    })
+    .await;
+    let claimed = f.claim(10).await;
+    let batch =
+        vec![Fixture::completion(claimed[0].lease, Failed), Fixture::completion(claimed[1].lease, Succeeded)];
+    f.store.complete(batch).await.unwrap();
+    assert_eq!(f.statuses(run.id).await, [Failed, Succeeded, Aborted, Aborted]);
+    assert_eq!(f.run(run.id).await.status, RunStatus::Failed);
+    assert_eq!(f.store.queue_depth().await.unwrap(), (0, 0));
+    let names = f.event_names(run.id).await;
+    assert_eq!(names[4..], ["step.finished"; 4].iter().copied().chain(["run.finished"]).collect::<Vec<_>>());
+}
+
+pub async fn a_task_with_two_edges_waits_for_both(f: Fixture) {
+    let run = enqueue(&f, 1, |plan| {
+        plan.step(&[0], &[]).step(&[], &[]).step(&[0], &[(0, Join::PerTarget), (1, Join::Barrier)])
+    })
+    .await;
+    let claimed = f.claim(10).await;
+    f.end(claimed[0].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await[2], Waiting);
+    f.end(claimed[1].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await[2], Queued);
+}
+
+pub async fn a_step_may_fail_without_harm(f: Fixture) {
+    let run = enqueue(&f, 2, |plan| {
+        plan.step(&[0, 1], &[])
+            .continue_on_error()
+            .step(&[0, 1], &[(0, Join::PerTarget)])
+            .step(&[], &[(0, Join::Barrier), (1, Join::Barrier)])
+    })
+    .await;
+    for status in [Failed, Succeeded, Succeeded] {
+        let batch = f.claim(10).await.into_iter().map(|task| Fixture::completion(task.lease, status));
+        f.store.complete(batch.collect()).await.unwrap();
+    }
+    assert_eq!(f.statuses(run.id).await, [Failed, Failed, Succeeded, Succeeded, Succeeded]);
+    assert_eq!(f.run(run.id).await.status, RunStatus::Succeeded);
+}
+
+pub async fn released_tasks_of_older_runs_go_first(f: Fixture) {
+    let older = enqueue(&f, 0, |plan| plan.step(&[], &[]).step(&[], &[(0, Join::PerTarget)])).await;
+    let first = f.claim_one().await;
+    f.clock.advance(std::time::Duration::from_secs(1));
+    let younger = f.single().await;
+    f.end(first.lease, Succeeded).await;
+    let order: Vec<_> = f.claim(10).await.iter().map(|task| task.lease.run).collect();
+    assert_eq!(order, [older.id, younger.id]);
+}

@@ -1,0 +1,76 @@
+//! Jobs and their versions.
+
+use serde_json::json;
+
+use super::kind;
+use crate::{
+    ErrorKind,
+    id::{JobId, TenantId},
+    store::NewJob,
+    testing::store::Fixture,
+};
+
+pub async fn what_was_stored_is_read(f: Fixture) {
+    let new = f.new_job();
+    let stored = f.store.insert_job(f.tenant, new.clone()).await.unwrap();
+    assert_eq!((&stored.name, stored.version, &stored.definition), (&new.name, 1, &new.definition));
+    assert!(stored.is_active);
+    assert_eq!(f.store.job(f.tenant, stored.id).await.unwrap(), stored);
+    assert_eq!(f.store.job_by_name(f.tenant, &new.name).await.unwrap(), stored);
+    assert_eq!(kind(f.store.job(f.tenant, JobId::new(999)).await), ErrorKind::NotFound);
+    assert_eq!(kind(f.store.job_by_name(f.tenant, "nobody's").await), ErrorKind::NotFound);
+}
+
+pub async fn a_name_is_used_once(f: Fixture) {
+    let (first, second) = (f.job().await, f.job().await);
+    let same = NewJob { name: first.name.clone(), ..f.new_job() };
+    assert_eq!(kind(f.store.insert_job(f.tenant, same.clone()).await), ErrorKind::Conflict);
+    assert_eq!(kind(f.store.update_job(f.tenant, second.id, same.clone()).await), ErrorKind::Conflict);
+    assert_eq!(f.store.job(f.tenant, second.id).await.unwrap(), second);
+    assert!(f.store.update_job(f.tenant, first.id, same).await.is_ok());
+    assert_eq!(kind(f.store.insert_job(TenantId::new(999), f.new_job()).await), ErrorKind::NotFound);
+}
+
+pub async fn an_update_adds_the_next_version(f: Fixture) {
+    let job = f.job().await;
+    let definition = json!({"steps": []});
+    let next = NewJob { definition: definition.clone(), is_active: false, ..f.new_job() };
+    let second = f.store.update_job(f.tenant, job.id, next.clone()).await.unwrap();
+    assert_eq!((second.id, second.version, second.is_active), (job.id, 2, false));
+    assert_eq!((&second.definition, second.created_at), (&definition, job.created_at));
+    let far = NewJob { version: 7, ..next.clone() };
+    assert_eq!(f.store.update_job(f.tenant, job.id, far.clone()).await.unwrap().version, 7);
+    assert_eq!(f.store.update_job(f.tenant, job.id, far).await.unwrap().version, 8);
+    assert_eq!(f.store.job(f.tenant, job.id).await.unwrap().version, 8);
+    let absent = f.store.update_job(f.tenant, JobId::new(999), f.new_job()).await;
+    assert_eq!(kind(absent), ErrorKind::NotFound);
+}
+
+pub async fn a_version_is_at_least_one(f: Fixture) {
+    let zero = NewJob { version: 0, ..f.new_job() };
+    assert_eq!(kind(f.store.insert_job(f.tenant, zero).await), ErrorKind::InvalidInput);
+    let third = NewJob { version: 3, ..f.new_job() };
+    assert_eq!(f.store.insert_job(f.tenant, third).await.unwrap().version, 3);
+}
+
+pub async fn a_list_can_leave_out_the_inactive(f: Fixture) {
+    let first = f.job().await;
+    let idle = NewJob { is_active: false, ..f.new_job() };
+    let idle = f.store.insert_job(f.tenant, idle).await.unwrap();
+    let all = f.store.list_jobs(f.tenant, false, Fixture::ALL).await.unwrap();
+    assert_eq!(all.items, [idle, first.clone()]);
+    let active = f.store.list_jobs(f.tenant, true, Fixture::ALL).await.unwrap();
+    assert_eq!((active.items, active.total), (vec![first], 1));
+}
+
+pub async fn a_job_with_runs_stays(f: Fixture) {
+    let run = f.single().await;
+    assert_eq!(kind(f.store.delete_job(f.tenant, run.job).await), ErrorKind::Conflict);
+    f.store.cancel_run(f.tenant, run.id, "enough").await.unwrap();
+    assert_eq!(kind(f.store.delete_job(f.tenant, run.job).await), ErrorKind::Conflict);
+    let idle = f.job().await;
+    f.store.update_job(f.tenant, idle.id, f.new_job()).await.unwrap();
+    f.store.delete_job(f.tenant, idle.id).await.unwrap();
+    assert_eq!(kind(f.store.job(f.tenant, idle.id).await), ErrorKind::NotFound);
+    assert_eq!(kind(f.store.delete_job(f.tenant, idle.id).await), ErrorKind::NotFound);
+}

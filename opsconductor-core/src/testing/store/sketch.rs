@@ -1,0 +1,73 @@
+//! [`PlanSketch`]: plans in a line or two.
+
+use std::sync::Arc;
+
+use serde_json::{Map, json};
+
+use crate::{
+    id::TargetId,
+    run::plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan},
+    store::JobRecord,
+    transport::Protocol,
+};
+
+/// Puts a [`RunPlan`] together.
+#[derive(Debug, Clone)]
+pub struct PlanSketch(RunPlan);
+
+impl PlanSketch {
+    /// A plan for `job` in its present version, without steps, over `targets`.
+    pub fn new(job: &JobRecord, targets: &[TargetId]) -> Self {
+        let planned = |id: &TargetId| PlannedTarget {
+            id: *id,
+            name: format!("target-{id}"),
+            hostname: "192.0.2.1".to_owned(),
+            protocol: Protocol::Http,
+            port: 80,
+            credential_ref: None,
+            tags: Vec::new(),
+            metadata: Map::new(),
+        };
+        Self(RunPlan {
+            job_name: job.name.clone(),
+            job_version: job.version,
+            parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
+            targets: targets.iter().map(planned).collect(),
+            steps: Vec::new(),
+        })
+    }
+
+    /// One more step, over the targets at `targets` (none: a step that acts on none), which waits for `edges`.
+    #[must_use]
+    pub fn step(mut self, targets: &[u32], edges: &[(u32, Join)]) -> Self {
+        self.0.steps.push(PlannedStep {
+            id: format!("step{}", self.0.steps.len()),
+            name: None,
+            kind: "test.noop".to_owned(),
+            fields: Map::from_iter([("shell".to_owned(), json!("powershell"))]),
+            targets: targets.to_vec(),
+            edges: edges.iter().map(|(step, join)| Edge { step: *step, join: *join }).collect(),
+            timeout_sec: 60,
+            continue_on_error: false,
+            on_lost: OnLost::Fail,
+            idempotent: false,
+            max_output_bytes: 1 << 20,
+            allow_raw: false,
+        });
+        self
+    }
+
+    /// Lets the last step fail without harm to those after it.
+    #[must_use]
+    pub fn continue_on_error(mut self) -> Self {
+        if let Some(step) = self.0.steps.last_mut() {
+            step.continue_on_error = true;
+        }
+        self
+    }
+
+    /// The plan.
+    pub fn build(self) -> Arc<RunPlan> {
+        Arc::new(self.0)
+    }
+}

@@ -1,0 +1,209 @@
+//! The list of cases, and the macro that makes a test of each.
+
+/// Makes one test of each case of the store's contract, run on what `$builder` (a
+/// [`StoreBuilder`](crate::testing::store::StoreBuilder)) builds.
+#[macro_export]
+macro_rules! store_suite {
+    ($builder:expr) => {
+        $crate::store_suite! {
+            @subjects $builder;
+            tenants {
+                the_default_tenant_is_there,
+                a_tenant_is_found_by_name,
+                a_name_is_given_once,
+            }
+            credentials {
+                a_reserved_id_is_never_given_again,
+                what_was_stored_is_read,
+                a_name_or_an_id_is_used_once,
+                an_update_needs_the_version_it_has_seen,
+                an_update_keeps_names_apart_and_the_type,
+                a_credential_in_use_stays,
+            }
+            targets {
+                what_was_stored_is_read,
+                an_update_replaces_what_it_is,
+                a_name_is_used_once,
+                what_it_refers_to_must_exist,
+                names_that_do_not_exist_are_left_out,
+                a_list_by_tags_wants_every_one,
+                a_target_that_another_depends_on_stays,
+                a_target_of_a_live_run_stays_and_its_trace_remains,
+            }
+            jobs {
+                what_was_stored_is_read,
+                a_name_is_used_once,
+                an_update_adds_the_next_version,
+                a_version_is_at_least_one,
+                a_list_can_leave_out_the_inactive,
+                a_job_with_runs_stays,
+            }
+            enqueue {
+                a_run_and_its_tasks_are_written,
+                a_repeat_answers_the_first_run,
+                the_same_key_for_something_else_is_a_conflict,
+                what_it_refers_to_must_exist,
+                a_run_keeps_its_version_and_its_parent,
+                listeners_hear_of_it,
+            }
+            claim {
+                a_claim_starts_the_task_and_the_run,
+                a_second_claimer_gets_nothing,
+                an_empty_queue_gives_nothing,
+                no_more_than_the_limit_is_taken,
+                waiting_tasks_are_not_taken,
+                higher_priority_goes_first_then_due_time_then_id,
+                a_small_limit_takes_the_first_in_order,
+                tasks_of_a_run_go_in_the_order_of_their_targets,
+                what_is_not_yet_due_waits_without_holding_others_back,
+                a_task_is_never_given_to_two_of_eight,
+                the_extremes_of_priority_are_kept,
+            }
+            dispatch {
+                the_intent_is_found_by_the_rescuer,
+                without_an_intent_there_is_none_to_find,
+                a_new_attempt_begins_without_an_intent,
+                a_lease_that_is_not_current_must_not_act,
+                a_task_that_ended_must_not_act,
+                a_canceled_run_must_not_act,
+            }
+            renew {
+                a_renewed_lease_does_not_run_out,
+                a_lease_that_ran_out_but_was_not_taken_is_prolonged,
+                answers_stand_in_the_order_asked,
+                a_lease_of_a_canceled_run_is_prolonged_too,
+                a_lease_that_was_taken_over_is_lost,
+            }
+            output {
+                pieces_are_kept_in_order_with_their_events,
+                a_repeated_piece_is_not_written_again,
+                a_stale_lease_appends_nothing,
+                what_is_too_long_or_no_text_is_refused_whole,
+                each_attempt_counts_for_itself,
+                a_query_narrows_and_goes_on,
+            }
+            complete {
+                an_end_is_recorded,
+                each_final_status_ends_a_run_as_it_should,
+                a_status_that_is_not_final_is_refused_whole,
+                a_stale_lease_writes_nothing,
+                a_former_holder_writes_nothing,
+                a_lease_that_ran_out_but_was_not_taken_still_writes,
+                a_repeat_answers_the_same_and_writes_nothing,
+                a_repeat_in_the_same_batch_counts_once,
+                answers_stand_in_the_order_given,
+                a_long_output_keeps_its_end,
+                events_say_how_it_ended,
+                two_batches_at_once_are_both_counted,
+            }
+            edges {
+                a_target_goes_on_by_itself_and_drops_out_when_it_fails,
+                a_barrier_waits_for_all,
+                a_barrier_behind_a_failure_aborts_all_that_follows,
+                a_task_with_two_edges_waits_for_both,
+                a_step_may_fail_without_harm,
+                released_tasks_of_older_runs_go_first,
+            }
+            requeue {
+                a_task_goes_back_and_is_tried_again,
+                a_lease_that_gave_back_is_over,
+                a_stale_lease_gives_nothing_back,
+                an_attempt_ends_in_a_final_status,
+                in_a_canceled_run_it_ends_instead,
+            }
+            rescue {
+                a_lease_runs_out_when_its_time_is_over,
+                a_task_is_taken_over_once,
+                a_rescuer_that_dies_is_rescued_in_turn,
+                a_rescued_task_goes_back_and_ends_well,
+                those_go_first_that_ran_out_first,
+                the_rescuer_learns_where_the_output_stands,
+                the_rescuer_learns_of_a_cancel,
+            }
+            cancel {
+                a_queued_run_ends_at_once,
+                a_running_run_ends_when_its_tasks_do,
+                a_run_that_gets_done_all_the_same_keeps_its_success,
+                a_retry_that_waits_is_aborted,
+                a_repeat_changes_nothing,
+                a_run_that_has_ended_stays_as_it_is,
+                other_runs_go_on,
+                workers_hear_of_it,
+            }
+            events {
+                a_run_tells_its_story_in_order,
+                reading_goes_on_after_a_number,
+                runs_count_for_themselves,
+                a_reader_that_follows_misses_nothing,
+                listeners_hear_of_a_run_that_went_on,
+            }
+            paging {
+                targets_come_newest_first_in_parts,
+                credentials_come_newest_first_in_parts,
+                jobs_come_newest_first_in_parts,
+                runs_come_newest_first_and_by_filter,
+                tasks_come_in_their_order_in_parts,
+            }
+            tenants_apart {
+                credentials_are_apart,
+                targets_are_apart,
+                jobs_are_apart,
+                runs_are_apart,
+                enqueue_stays_in_the_tenant,
+                workers_serve_every_tenant,
+                a_task_is_read_through_its_own_run,
+            }
+        }
+    };
+    (@subjects $builder:expr; $($subject:ident { $($case:ident,)+ })+) => {$(
+        mod $subject {
+            #[allow(unused_imports, reason = "the builder may be named by its whole path")]
+            use super::*;
+
+            $(
+                #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (fixture, _guard) = $crate::testing::store::Fixture::build(&$builder).await;
+                    $crate::testing::store::cases::$subject::$case(fixture).await;
+                }
+            )+
+        }
+    )+};
+}
+
+#[cfg(test)]
+mod tests {
+    /// A case that is written and not listed would never run.
+    #[test]
+    fn every_case_is_listed() {
+        let list = include_str!("suite.rs");
+        for (subject, source) in [
+            ("tenants", include_str!("cases/tenants.rs")),
+            ("credentials", include_str!("cases/credentials.rs")),
+            ("targets", include_str!("cases/targets.rs")),
+            ("jobs", include_str!("cases/jobs.rs")),
+            ("enqueue", include_str!("cases/enqueue.rs")),
+            ("claim", include_str!("cases/claim.rs")),
+            ("dispatch", include_str!("cases/dispatch.rs")),
+            ("renew", include_str!("cases/renew.rs")),
+            ("output", include_str!("cases/output.rs")),
+            ("complete", include_str!("cases/complete.rs")),
+            ("edges", include_str!("cases/edges.rs")),
+            ("requeue", include_str!("cases/requeue.rs")),
+            ("rescue", include_str!("cases/rescue.rs")),
+            ("cancel", include_str!("cases/cancel.rs")),
+            ("events", include_str!("cases/events.rs")),
+            ("paging", include_str!("cases/paging.rs")),
+            ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+        ] {
+            let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();
+            let (listed, _) = listed.split_once('}').unwrap_or_default();
+            let listed: Vec<_> = listed.split(',').map(str::trim).filter(|case| !case.is_empty()).collect();
+            let written: Vec<_> = source
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next())
+                .collect();
+            assert_eq!(listed, written, "the cases of {subject}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+-- Gives a task back if the lease is the present right to it; when it started stays, for the record of its attempt.
+UPDATE queue
+SET state = 'queued',
+    due_at = :due_at,
+    worker = NULL,
+    lease_until = NULL,
+    dispatched = NULL
+WHERE task_id = :task AND run_id = :run AND epoch = :epoch AND worker = :worker AND state = 'running'
+RETURNING idx, target_id, attempt, started_at

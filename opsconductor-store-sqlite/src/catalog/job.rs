@@ -1,0 +1,146 @@
+//! Jobs and their versions.
+
+use opsconductor_core::{
+    Error, ErrorKind,
+    id::{JobId, TenantId, UserId},
+    store::{JobRecord, Listing, NewJob, Page},
+};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::tenant;
+use crate::{
+    columns,
+    error::{DbResult, invalid, missing, taken},
+    writer::Tx,
+};
+
+const COLUMNS: &str = "id, name, version, definition, created_by, is_active, created_at";
+
+pub(super) fn insert(
+    tx: &mut Tx<'_>,
+    owner: TenantId,
+    new: &NewJob,
+    definition: &str,
+) -> DbResult<JobRecord> {
+    check(tx, owner, None, new)?;
+    let sql = "INSERT INTO jobs (tenant_id, name, version, definition, created_by, is_active, created_at)
+        VALUES (:tenant, :name, :version, :definition, :created_by, :active, :now)";
+    tx.db.prepare_cached(sql)?.execute(named_params! {
+        ":tenant": owner.get(),
+        ":name": new.name,
+        ":version": new.version,
+        ":definition": definition,
+        ":created_by": new.created_by.map(UserId::get),
+        ":active": new.is_active,
+        ":now": tx.now,
+    })?;
+    let id = JobId::new(tx.db.last_insert_rowid());
+    add_version(tx, id, new.version, new, definition)?;
+    by_id(tx.db, owner, id)
+}
+
+pub(super) fn update(
+    tx: &mut Tx<'_>,
+    owner: TenantId,
+    id: JobId,
+    new: &NewJob,
+    definition: &str,
+) -> DbResult<JobRecord> {
+    let present = by_id(tx.db, owner, id)?;
+    check(tx, owner, Some(id), new)?;
+    let version = new.version.max(present.version + 1);
+    let sql = "UPDATE jobs
+        SET name = :name, version = :version, definition = :definition, created_by = :created_by, is_active = :active
+        WHERE id = :id";
+    tx.db.prepare_cached(sql)?.execute(named_params! {
+        ":id": id.get(),
+        ":name": new.name,
+        ":version": version,
+        ":definition": definition,
+        ":created_by": new.created_by.map(UserId::get),
+        ":active": new.is_active,
+    })?;
+    add_version(tx, id, version, new, definition)?;
+    by_id(tx.db, owner, id)
+}
+
+fn add_version(tx: &Tx<'_>, id: JobId, version: i32, new: &NewJob, definition: &str) -> DbResult<()> {
+    let sql = "INSERT INTO job_versions (job_id, version, name, definition, created_by, saved_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let created_by = new.created_by.map(UserId::get);
+    tx.db.prepare_cached(sql)?.execute(params![
+        id.get(),
+        version,
+        new.name,
+        definition,
+        created_by,
+        tx.now
+    ])?;
+    Ok(())
+}
+
+/// Whether a job may be written: `id` is its own when it is there already.
+fn check(tx: &Tx<'_>, owner: TenantId, id: Option<JobId>, new: &NewJob) -> DbResult<()> {
+    tenant::check(tx.db, owner)?;
+    if new.version < 1 {
+        return Err(invalid("the version of a job is at least 1").with("given", new.version).into());
+    }
+    let sql = "SELECT 1 FROM jobs WHERE tenant_id = ?1 AND name = ?2 AND id IS NOT ?3";
+    if tx.db.prepare_cached(sql)?.exists(params![owner.get(), new.name, id.map(JobId::get)])? {
+        return Err(taken("job", &new.name).into());
+    }
+    Ok(())
+}
+
+pub(super) fn by_id(db: &Connection, owner: TenantId, id: JobId) -> DbResult<JobRecord> {
+    let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1 AND tenant_id = ?2");
+    let found = db.prepare_cached(&sql)?.query_row([id.get(), owner.get()], read).optional()?;
+    Ok(found.ok_or_else(|| missing("job", id))?)
+}
+
+pub(super) fn by_name(db: &Connection, owner: TenantId, name: &str) -> DbResult<JobRecord> {
+    let sql = format!("SELECT {COLUMNS} FROM jobs WHERE tenant_id = ?1 AND name = ?2");
+    let found = db.prepare_cached(&sql)?.query_row(params![owner.get(), name], read).optional()?;
+    Ok(found.ok_or_else(|| missing("job", name))?)
+}
+
+pub(super) fn list(
+    db: &Connection,
+    owner: TenantId,
+    active_only: bool,
+    page: Page,
+) -> DbResult<Listing<JobRecord>> {
+    let wanted = "tenant_id = ?1 AND (is_active OR NOT ?2)";
+    let total: i64 = db
+        .prepare_cached(&format!("SELECT count(*) FROM jobs WHERE {wanted}"))?
+        .query_row(params![owner.get(), active_only], |row| row.get(0))?;
+    let sql = format!("SELECT {COLUMNS} FROM jobs WHERE {wanted} ORDER BY id DESC LIMIT ?3 OFFSET ?4");
+    let mut find = db.prepare_cached(&sql)?;
+    let rows =
+        find.query_map(params![owner.get(), active_only, page.limit, columns::count(page.skip)], read)?;
+    Ok(Listing { items: rows.collect::<rusqlite::Result<_>>()?, total: total as u64 })
+}
+
+pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: JobId) -> DbResult<()> {
+    by_id(tx.db, owner, id)?;
+    let sql = "SELECT id FROM job_runs WHERE job_id = ?1 LIMIT 1";
+    let run: Option<i64> = tx.db.prepare_cached(sql)?.query_row([id.get()], |row| row.get(0)).optional()?;
+    if let Some(run) = run {
+        return Err(Error::new(ErrorKind::Conflict, "the job has runs").with("run", run).into());
+    }
+    // Its versions go with it.
+    tx.db.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.get()])?;
+    Ok(())
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
+    Ok(JobRecord {
+        id: JobId::new(row.get(0)?),
+        name: row.get(1)?,
+        version: row.get(2)?,
+        definition: columns::json(row, 3)?,
+        created_by: columns::id_or_none(row, 4, UserId::new)?,
+        is_active: row.get(5)?,
+        created_at: columns::time(row, 6)?,
+    })
+}

@@ -1,0 +1,152 @@
+//! Tasks end.
+
+use std::collections::BTreeMap;
+
+use opsconductor_core::{
+    Result,
+    id::RunId,
+    run::{TaskStatus, plan::TaskKey},
+    store::{Completion, Lease, Settled, tail},
+};
+use rusqlite::{OptionalExtension, named_params, params};
+
+use super::advance;
+use crate::{
+    columns,
+    error::{DbResult, invalid},
+    events::{EventRow, Events, Place},
+    history,
+    writer::Tx,
+};
+
+const END_HELD: &str = include_str!("../../sql/end_held.sql");
+const END_TASK: &str = include_str!("../../sql/end_task.sql");
+
+/// A completion with its JSON.
+pub(super) struct Prepared {
+    completion: Completion,
+    metrics: Option<String>,
+}
+
+/// Refuses what is not an end, and makes the JSON before the writer is asked for a turn.
+pub(super) fn prepare(completions: Vec<Completion>) -> Result<Vec<Prepared>> {
+    let prepare = |completion: Completion| {
+        if !completion.status.is_final() {
+            return Err(invalid("a task can only end in a final status").with("status", completion.status));
+        }
+        let metrics = match completion.metrics.is_empty() {
+            true => None,
+            false => Some(columns::to_json(&completion.metrics)?),
+        };
+        Ok(Prepared { completion, metrics })
+    };
+    completions.into_iter().map(prepare).collect()
+}
+
+/// The tasks of one run that a batch of completions ended.
+#[derive(Default)]
+struct Ended {
+    tasks: Vec<(TaskKey, TaskStatus)>,
+    /// The place of the last of them in the batch.
+    last: usize,
+}
+
+pub(super) fn complete(tx: &mut Tx<'_>, completions: &[Prepared]) -> DbResult<Vec<Settled>> {
+    let mut events = Events::default();
+    let mut answers = Vec::with_capacity(completions.len());
+    let mut ended: BTreeMap<RunId, Ended> = BTreeMap::new();
+    for (index, prepared) in completions.iter().enumerate() {
+        let Completion { lease, status, .. } = prepared.completion;
+        let Some(key) = end_held(tx, &mut events, prepared)? else {
+            answers.push(repeated(tx, &lease)?);
+            continue;
+        };
+        answers.push(Settled::Recorded { run: None });
+        let of_run = ended.entry(lease.run).or_default();
+        of_run.tasks.push((key, status));
+        of_run.last = index;
+    }
+    for (run, Ended { tasks, last }) in ended {
+        answers[last] = Settled::Recorded { run: advance::advance(tx, &mut events, run, &tasks)? };
+    }
+    Ok(answers)
+}
+
+/// Ends a task that a worker holds; none if the lease is not the present right to it.
+fn end_held(tx: &mut Tx<'_>, events: &mut Events, prepared: &Prepared) -> DbResult<Option<TaskKey>> {
+    let completion = &prepared.completion;
+    let lease = &completion.lease;
+    let Some((place, attempt, started_at)) = take_held(tx, lease)? else { return Ok(None) };
+    let reason = completion.reason.as_deref();
+    tx.db.prepare_cached(END_TASK)?.execute(named_params! {
+        ":task": lease.task.get(),
+        ":status": completion.status.as_str(),
+        ":exit_code": completion.exit_code,
+        ":stdout": tail(&completion.stdout),
+        ":stderr": tail(&completion.stderr),
+        ":metrics": prepared.metrics,
+        ":reason": reason,
+        ":attempt": attempt,
+        ":started_at": started_at,
+        ":now": tx.now,
+        ":epoch": lease.epoch,
+        ":worker": lease.worker.to_string(),
+    })?;
+    end_attempt(tx, lease, attempt, started_at, completion.status, reason)?;
+    events.push(tx, lease.run, EventRow::finished(place, completion.status, reason))?;
+    Ok(Some(TaskKey { step: place.step, target: place.target }))
+}
+
+/// Takes a task out of the queue, with its attempt and when that started.
+fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<(Place, u32, i64)>> {
+    let held = tx.db.prepare_cached(END_HELD)?.query_row(
+        named_params! {
+            ":task": lease.task.get(),
+            ":run": lease.run.get(),
+            ":epoch": lease.epoch,
+            ":worker": lease.worker.to_string(),
+        },
+        |row| {
+            let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 1)? };
+            Ok((place, row.get(2)?, row.get(3)?))
+        },
+    );
+    Ok(held.optional()?)
+}
+
+/// Records a try that has ended.
+pub(super) fn end_attempt(
+    tx: &Tx<'_>,
+    lease: &Lease,
+    attempt: u32,
+    started_at: i64,
+    status: TaskStatus,
+    reason: Option<&str>,
+) -> DbResult<()> {
+    let sql = "INSERT INTO task_attempts (task_id, attempt, worker, status, reason, started_at, finished_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let worker = lease.worker.to_string();
+    tx.db.prepare_cached(sql)?.execute(params![
+        lease.task.get(),
+        attempt,
+        worker,
+        status.as_str(),
+        reason,
+        started_at,
+        tx.now
+    ])?;
+    Ok(())
+}
+
+/// What to answer to a completion whose lease is not the present one.
+fn repeated(tx: &Tx<'_>, lease: &Lease) -> DbResult<Settled> {
+    let sql = "SELECT 1 FROM job_run_steps
+        WHERE id = ?1 AND job_run_id = ?2 AND end_epoch = ?3 AND end_worker = ?4";
+    let params = params![lease.task.get(), lease.run.get(), lease.epoch, lease.worker.to_string()];
+    let same = tx.db.prepare_cached(sql)?.query_row(params, |_| Ok(())).optional()?;
+    if same.is_none() {
+        return Ok(Settled::Stale);
+    }
+    let status = history::run_status(tx.db, lease.run)?;
+    Ok(Settled::Recorded { run: status.filter(|status| status.is_final()) })
+}

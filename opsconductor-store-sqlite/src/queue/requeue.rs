@@ -1,0 +1,73 @@
+//! Tasks go back to the queue.
+
+use opsconductor_core::{
+    Result,
+    run::{TaskStatus, plan::TaskKey},
+    store::{Notice, Requeue},
+};
+use rusqlite::{OptionalExtension, Row, named_params};
+
+use super::{
+    advance::{self, Idle},
+    complete::end_attempt,
+    lease::cancel_reason,
+};
+use crate::{
+    columns,
+    error::{DbResult, invalid},
+    events::{EventRow, Events, Place},
+    writer::Tx,
+};
+
+const REQUEUE: &str = include_str!("../../sql/requeue.sql");
+
+/// Refuses what is not the end of an attempt.
+pub(super) fn check(tasks: &[Requeue]) -> Result<()> {
+    match tasks.iter().find(|task| !task.attempt_status.is_final()) {
+        Some(wrong) => {
+            Err(invalid("an attempt can only end in a final status").with("status", wrong.attempt_status))
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) fn requeue(tx: &mut Tx<'_>, tasks: &[Requeue]) -> DbResult<Vec<bool>> {
+    let mut events = Events::default();
+    tasks.iter().map(|task| requeue_one(tx, &mut events, task)).collect()
+}
+
+fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult<bool> {
+    let lease = &task.lease;
+    let read = |row: &Row<'_>| {
+        let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 1)? };
+        Ok((place, row.get::<_, u32>(2)?, row.get::<_, i64>(3)?))
+    };
+    let given_back = tx
+        .db
+        .prepare_cached(REQUEUE)?
+        .query_row(
+            named_params! {
+                ":due_at": columns::after(tx.now, task.delay),
+                ":task": lease.task.get(),
+                ":run": lease.run.get(),
+                ":epoch": lease.epoch,
+                ":worker": lease.worker.to_string(),
+            },
+            read,
+        )
+        .optional()?;
+    let Some((place, attempt, started_at)) = given_back else { return Ok(false) };
+    end_attempt(tx, lease, attempt, started_at, task.attempt_status, Some(&task.reason))?;
+    if let Some(reason) = cancel_reason(tx, lease.run)? {
+        let sql =
+            "DELETE FROM queue WHERE task_id = ?1 RETURNING task_id, idx, target_id, attempt, started_at";
+        let idle = tx.db.prepare_cached(sql)?.query_row([lease.task.get()], Idle::read)?;
+        advance::abort_idle(tx, events, lease.run, vec![idle], &reason)?;
+        let key = TaskKey { step: place.step, target: place.target };
+        advance::advance(tx, events, lease.run, &[(key, TaskStatus::Aborted)])?;
+        return Ok(true);
+    }
+    events.push(tx, lease.run, EventRow::requeued(place, &task.reason))?;
+    tx.notice(Notice::Ready);
+    Ok(true)
+}

@@ -1,0 +1,266 @@
+//! One thread writes. It commits what is waiting together: each request runs in a savepoint of its own inside one
+//! transaction, and nobody is answered before the commit is on disk.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use opsconductor_core::{Error, ErrorKind, Result, clock::Clock, id::RunId, run::RunPlan, store::Notice};
+use rusqlite::Connection;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::{
+    error::{DbResult, Failure},
+    plans::Plans,
+};
+
+/// How many requests may wait for the writer before callers wait in turn.
+const WAITING_MAX: usize = 1024;
+
+/// How many requests go into one transaction.
+const BATCH_MAX: usize = 256;
+
+/// The door to the writer's thread. Dropping it ends the thread after what is waiting was done.
+pub(crate) struct Writer {
+    requests: Option<mpsc::Sender<Box<dyn Request>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a request sees of the transaction.
+pub(crate) struct Tx<'a> {
+    pub(crate) db: &'a Connection,
+    /// Microseconds since 1970, by the store's clock.
+    pub(crate) now: i64,
+    pub(crate) plans: &'a Plans,
+    effects: &'a mut Effects,
+}
+
+/// What becomes visible outside the database once the transaction is committed.
+#[derive(Default)]
+struct Effects {
+    notices: Vec<Notice>,
+    plans: Vec<(RunId, Arc<RunPlan>, usize)>,
+}
+
+trait Request: Send {
+    /// Does the work and says whether it is to be kept.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// Answers the caller: with what the work gave, or with why it was not kept.
+    fn answer(self: Box<Self>, lost: Option<&Lost>);
+}
+
+/// Why a transaction was not committed, in a form that can be told to several callers.
+struct Lost {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Writer {
+    pub(crate) fn start(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        plans: Arc<Plans>,
+        notices: broadcast::Sender<Notice>,
+    ) -> Result<Self> {
+        let (requests, inbox) = mpsc::channel(WAITING_MAX);
+        let desk = Desk { connection, clock, plans, notices };
+        let thread = std::thread::Builder::new()
+            .name("opsconductor-sqlite-writer".to_owned())
+            .spawn(move || desk.serve(inbox))
+            .map_err(|source| {
+                Error::new(ErrorKind::StoreUnavailable, "the writer's thread cannot start")
+                    .with_source(source)
+            })?;
+        Ok(Self { requests: Some(requests), thread: Some(thread) })
+    }
+
+    /// Runs `work` in a transaction and answers once it is committed.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> DbResult<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let call = Call { work: Some(work), outcome: None, reply };
+        let gone = || Error::new(ErrorKind::StoreUnavailable, "the store is closed");
+        let requests = self.requests.as_ref().ok_or_else(gone)?;
+        requests.send(Box::new(call)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was answered to its callers already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Tells listeners once the transaction is committed.
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        if !self.effects.notices.contains(&notice) {
+            self.effects.notices.push(notice);
+        }
+    }
+
+    /// Keeps the plan at hand once the transaction is committed.
+    pub(crate) fn keep_plan(&mut self, run: RunId, plan: Arc<RunPlan>, bytes: usize) {
+        self.effects.plans.push((run, plan, bytes));
+    }
+}
+
+/// What the thread owns.
+struct Desk {
+    connection: Connection,
+    clock: Arc<dyn Clock>,
+    plans: Arc<Plans>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl Desk {
+    fn serve(self, mut inbox: mpsc::Receiver<Box<dyn Request>>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while inbox.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+            while !batch.is_empty() {
+                self.commit_together(&mut batch);
+            }
+        }
+        // With readers or another process at work, what cannot be folded in now is folded in by whoever closes last.
+        let fold = self
+            .connection
+            .busy_timeout(std::time::Duration::ZERO)
+            .and_then(|()| self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        if let Err(error) = fold {
+            tracing::debug!(%error, "the log was not folded into the data file at close");
+        }
+    }
+
+    /// Runs requests from the front of `batch` in one transaction. All of them, unless one loses the transaction: those
+    /// behind it stay for the next.
+    fn commit_together(&self, batch: &mut Vec<Box<dyn Request>>) {
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            return answer_all(batch.drain(..), Some(&lost(error)));
+        }
+        let mut effects = Effects::default();
+        let mut done: Vec<Box<dyn Request>> = Vec::with_capacity(batch.len());
+        for mut request in std::mem::take(batch) {
+            if self.connection.is_autocommit() {
+                batch.push(request);
+                continue;
+            }
+            match self.run_one(request.as_mut(), &mut effects) {
+                Ok(true) => done.push(request),
+                Ok(false) => request.answer(None),
+                Err(error) => {
+                    // Even stepping back failed. The transaction cannot be trusted, so nothing of it is kept.
+                    request.answer(Some(&lost(error)));
+                    self.roll_back();
+                }
+            }
+        }
+        if self.connection.is_autocommit() {
+            let message = "the transaction was rolled back because of another request; try again".to_owned();
+            return answer_all(done, Some(&Lost { kind: ErrorKind::StoreUnavailable, message }));
+        }
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => {
+                self.publish(effects);
+                answer_all(done, None);
+            }
+            Err(error) => {
+                self.roll_back();
+                answer_all(done, Some(&lost(error)));
+            }
+        }
+    }
+
+    /// Runs one request in a savepoint and says whether what it did stands.
+    fn run_one(&self, request: &mut dyn Request, effects: &mut Effects) -> rusqlite::Result<bool> {
+        self.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        let (notices, plans) = (effects.notices.len(), effects.plans.len());
+        let now = self.clock.now().timestamp_micros();
+        let mut tx = Tx { db: &self.connection, now, plans: &self.plans, effects };
+        if request.run(&mut tx) {
+            self.connection.prepare_cached("RELEASE request")?.execute([])?;
+            return Ok(true);
+        }
+        effects.notices.truncate(notices);
+        effects.plans.truncate(plans);
+        // Some failures (a full disk) end the transaction by themselves.
+        if !self.connection.is_autocommit() {
+            self.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+            self.connection.prepare_cached("RELEASE request")?.execute([])?;
+        }
+        Ok(false)
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a transaction could not be rolled back");
+        }
+    }
+
+    fn publish(&self, effects: Effects) {
+        for (run, plan, bytes) in effects.plans {
+            self.plans.keep(run, plan, bytes);
+        }
+        for notice in effects.notices {
+            // Nobody listening is no error: notices are speed, never correctness.
+            let _ = self.notices.send(notice);
+        }
+    }
+}
+
+fn answer_all(requests: impl IntoIterator<Item = Box<dyn Request>>, lost: Option<&Lost>) {
+    for request in requests {
+        request.answer(lost);
+    }
+}
+
+fn lost(error: rusqlite::Error) -> Lost {
+    let error = Error::from(Failure::from(error));
+    Lost { kind: error.kind(), message: error.report() }
+}
+
+struct Call<T, F> {
+    work: Option<F>,
+    outcome: Option<DbResult<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Request for Call<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Tx<'_>) -> DbResult<T> + Send + 'static,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        // A panic is a fault of this crate in one request; the others and the thread go on.
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Internal, "the store panicked; please report it").into())
+        });
+        let kept = outcome.is_ok();
+        self.outcome = Some(outcome);
+        kept
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&Lost>) {
+        let answer = match (self.outcome, lost) {
+            (Some(Err(failure)), _) => Err(failure.into()),
+            (_, Some(lost)) => Err(Error::new(lost.kind, lost.message.clone())),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(Error::new(ErrorKind::Internal, "a request was not run; please report it")),
+        };
+        // A caller that went away needs no answer.
+        let _ = self.reply.send(answer);
+    }
+}
