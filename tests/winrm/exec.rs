@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use opsconductor_core::{
     ErrorKind,
-    transport::{Connector as _, winrm::{WinrmConnector, WinrmSettings}},
+    transport::{
+        Connector as _,
+        winrm::{WinrmConnector, WinrmSettings},
+    },
 };
 
 use crate::support::{Recorder, builder, cmd, control, credential, endpoint, host, run, session};

@@ -80,7 +80,10 @@ async fn a_host_that_stays_full_is_an_error_with_its_number() {
     let host = builder().quotas(quotas).start().await.unwrap();
     let mut settings = opsconductor_core::transport::winrm::WinrmSettings::default();
     settings.quota_retries_max = 1;
-    let connector = opsconductor_core::transport::winrm::WinrmConnector::builder().with_settings(settings).build().unwrap();
+    let connector = opsconductor_core::transport::winrm::WinrmConnector::builder()
+        .with_settings(settings)
+        .build()
+        .unwrap();
     let mut session = connector.connect(&endpoint(&host), &credential()).await.unwrap();
     let mut recorder = Recorder::default();
     let error = session.exec(cmd("echo x"), &mut recorder, &control()).await.unwrap_err();

@@ -33,7 +33,11 @@ async fn a_port_that_is_closed_is_a_connect_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = WinrmConnector::new().connect(&Endpoint::new("web-1", "127.0.0.1", port), &credential()).await.err().unwrap();
+    let error = WinrmConnector::new()
+        .connect(&Endpoint::new("web-1", "127.0.0.1", port), &credential())
+        .await
+        .err()
+        .unwrap();
     assert_eq!((error.kind(), error.layer()), (ErrorKind::Transport, Some(Layer::Connect)));
     assert!(error.is_retryable());
 }

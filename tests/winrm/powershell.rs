@@ -38,7 +38,9 @@ async fn errors_are_text_on_standard_error() {
 async fn a_script_has_input_of_its_own() {
     let host = host().await;
     let (_connector, mut session) = session(&host).await;
-    let mut request = powershell("$t=[Console]::In.ReadToEnd(); Write-Output ('got ' + $t.Length + ' ' + $t.Substring(0,3))");
+    let mut request = powershell(
+        "$t=[Console]::In.ReadToEnd(); Write-Output ('got ' + $t.Length + ' ' + $t.Substring(0,3))",
+    );
     request.stdin = Some("één twee".into());
     assert_eq!(run(&mut *session, request).await.stdout.trim_end(), "got 8 één");
     let mut request = powershell("Write-Output ([Console]::In.ReadToEnd().Length)");
@@ -97,9 +99,12 @@ async fn pieces_split_anywhere_make_the_same_text() {
 async fn raw_ntlm_and_domain_accounts_work_too() {
     let host = builder().user("CORP\\ada", "pw").start().await.unwrap();
     let connector = opsconductor_core::transport::winrm::WinrmConnector::new();
-    for (user, transport) in
-        [(r"CORP\ada", Some("ntlm")), ("ada@corp", Some("ntlm")), ("ada@CORP", None), (r"corp\ADA", Some("negotiate"))]
-    {
+    for (user, transport) in [
+        (r"CORP\ada", Some("ntlm")),
+        ("ada@corp", Some("ntlm")),
+        ("ada@CORP", None),
+        (r"corp\ADA", Some("negotiate")),
+    ] {
         let credential = credential_with(user, "pw", transport);
         let mut session = connector.connect(&endpoint(&host), &credential).await.unwrap();
         let said = run(&mut *session, powershell("Write-Output $env:COMPUTERNAME")).await;

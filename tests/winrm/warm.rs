@@ -1,6 +1,9 @@
 //! Sessions that are kept warm, and what is left when everything ends.
 
-use opsconductor_core::transport::{Connector as _, winrm::{WinrmConnector, WinrmSettings}};
+use opsconductor_core::transport::{
+    Connector as _,
+    winrm::{WinrmConnector, WinrmSettings},
+};
 
 use crate::support::{builder, cmd, credential, credential_with, endpoint, eventually, host, run};
 

@@ -232,8 +232,7 @@ impl Decoder {
     fn act(&mut self, tag: &str, out: &mut Vec<u8>) {
         let inner = tag.trim_start_matches('<').trim_end_matches('>');
         let empty = inner.ends_with('/');
-        let name =
-            inner.split([' ', '\t', '\r', '\n']).next().unwrap_or_default().trim_end_matches(|c| c == '/');
+        let name = inner.split([' ', '\t', '\r', '\n']).next().unwrap_or_default().trim_end_matches('/');
         match name {
             "Obj" if !empty => self.objects += 1,
             "/Obj" => self.objects = self.objects.saturating_sub(1),
@@ -242,14 +241,14 @@ impl Decoder {
                 self.state = State::LineStart;
             }
             "S" if self.objects == 0 && !empty => self.open_message(inner, out),
-            "/S" => {
-                if let Some(message) = self.message.take() {
-                    if message.ends_line && message.last != b'\n' {
-                        out.extend_from_slice(b"\r\n");
-                    }
-                }
-            }
+            "/S" => self.close_message(out),
             _ => {}
+        }
+    }
+
+    fn close_message(&mut self, out: &mut Vec<u8>) {
+        if self.message.take().is_some_and(|message| message.ends_line && message.last != b'\n') {
+            out.extend_from_slice(b"\r\n");
         }
     }
 

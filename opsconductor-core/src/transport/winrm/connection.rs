@@ -241,6 +241,11 @@ impl Connection {
                 let message = "the request is larger than the host's MaxEnvelopeSizekb";
                 return Err(Failure::Refused(Error::transport(Layer::Protocol, message)));
             }
+            // The web server in front turned the request away: the service behind it has not seen it.
+            other if other.is_client_error() => return Err(Failure::Refused(self.unexpected(other))),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(Failure::Refused(self.unexpected(status).with_retryable(true)));
+            }
             other => return Err(Failure::Broken(self.unexpected(other))),
         }
         let body = read_body(response, self.body_bytes_max()).await.map_err(Failure::Broken)?;

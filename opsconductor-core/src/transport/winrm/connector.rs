@@ -68,9 +68,7 @@ impl Connector for WinrmConnector {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = Capabilities::default();
-        capabilities.copy = true;
-        capabilities
+        Capabilities { copy: true, ..Capabilities::default() }
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {

@@ -185,7 +185,7 @@ mod tests {
         vault::credential::Credential,
     };
 
-    fn host(port: u16, metadata: Value, transport: Option<&str>) -> Result<Host> {
+    fn host(port: u16, metadata: &Value, transport: Option<&str>) -> Result<Host> {
         let mut endpoint = Endpoint::new("web-1", "host", port);
         endpoint.metadata = metadata.as_object().unwrap().clone();
         let credential = Credential::Winrm {
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_port_means_https_unless_the_metadata_says_otherwise() {
-        let https = |port, metadata| host(port, metadata, None).unwrap().trust.is_some();
+        let https = |port, metadata| host(port, &metadata, None).unwrap().trust.is_some();
         assert!(!https(5985, json!({})));
         assert!(https(5986, json!({})));
         assert!(https(5985, json!({"winrm_use_https": true})));
@@ -209,15 +209,15 @@ mod tests {
 
     #[test]
     fn a_certificate_is_checked_unless_the_metadata_says_otherwise() {
-        let protection = |metadata| host(5986, metadata, None).unwrap().protection();
+        let protection = |metadata| host(5986, &metadata, None).unwrap().protection();
         assert_eq!(protection(json!({})), "negotiate (NTLM) over HTTPS");
         assert!(protection(json!({"winrm_validate_cert": false})).contains("not checked"));
     }
 
     #[test]
     fn basic_needs_tls() {
-        assert_eq!(host(5985, json!({}), Some("basic")).unwrap_err().kind(), ErrorKind::InvalidInput);
-        assert!(host(5986, json!({}), Some("basic")).is_ok());
+        assert_eq!(host(5985, &json!({}), Some("basic")).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert!(host(5986, &json!({}), Some("basic")).is_ok());
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
             ("winrm_cert_sha256", json!("12:34")),
             ("domain", json!(["A"])),
         ] {
-            let error = host(5986, json!({member: value}), None).unwrap_err();
+            let error = host(5986, &json!({member: value}), None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(member), "{error}");
         }

@@ -253,10 +253,9 @@ async fn attend(
                 let (stopped, control) =
                     stop::stop(&host, usable, &started.shell_id, &started.command_id, receive).await;
                 secondary = control;
-                if stopped == Stopped::Yes {
-                    if let Some(shell) = lane.shell.take() {
-                        shell.forget();
-                    }
+                // A shell that may still be there is deleted in the background when it is dropped here.
+                if let (Some(shell), Stopped::Yes) = (lane.shell.take(), stopped) {
+                    shell.forget();
                 }
                 lane.secondary = secondary.filter(Connection::is_usable);
                 return Err(stopped.judge(host.about(error)));
