@@ -1,6 +1,6 @@
 //! The conformance suite of [`Store`].
 //!
-//! ```ignore
+//! ```text
 //! struct TempSqlite;
 //!
 //! #[async_trait]
