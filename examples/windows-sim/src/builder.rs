@@ -1,6 +1,6 @@
 //! How a host is set up.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, num::NonZeroU64, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -35,6 +35,7 @@ pub struct HostBuilder {
     quotas: Quotas,
     output_piece_bytes_max: usize,
     latency: Duration,
+    bandwidth: Option<NonZeroU64>,
     machine: Option<Arc<Machine>>,
 }
 
@@ -52,6 +53,7 @@ impl HostBuilder {
             quotas: Quotas::default(),
             output_piece_bytes_max: OUTPUT_PIECE_BYTES_MAX,
             latency: Duration::ZERO,
+            bandwidth: None,
             machine: None,
         }
     }
@@ -116,6 +118,12 @@ impl HostBuilder {
         self
     }
 
+    /// How many bytes of body a second each connection carries each way.
+    pub fn bandwidth(mut self, bytes_per_second: NonZeroU64) -> Self {
+        self.bandwidth = Some(bytes_per_second);
+        self
+    }
+
     /// Puts the endpoint in front of this machine instead of a new one.
     pub fn machine(mut self, machine: Arc<Machine>) -> Self {
         self.machine = Some(machine);
@@ -144,6 +152,7 @@ impl HostBuilder {
             channel_binding: self.channel_binding,
             output_piece_bytes_max: self.output_piece_bytes_max,
             latency: self.latency,
+            bandwidth: self.bandwidth,
             boots: watch::Sender::new(0),
         });
         let mut running = WindowsHost::new(Arc::clone(&host));

@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -26,6 +27,9 @@ use crate::{
 
 /// The content type of an envelope that is not sealed.
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
+
+/// A body that says it is longer is refused anyway.
+const TRAVEL_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The state of one connection. Its requests come one after the other.
 pub(crate) struct Connection {
@@ -52,15 +56,20 @@ impl Connection {
         request: HttpRequest<Incoming>,
     ) -> Result<hyper::Response<Reply>, Dropped> {
         self.host.tally.requests.up();
-        self.travel().await;
+        self.travel(hyper::body::Body::size_hint(request.body()).lower()).await;
         let reply = self.exchange(request).await?;
-        self.travel().await;
+        self.travel(reply.bytes()).await;
         Ok(reply.into_response())
     }
 
-    async fn travel(&self) {
-        if !self.host.latency.is_zero() {
-            tokio::time::sleep(self.host.latency / 2).await;
+    /// Half a round trip, and the time the link takes for so many bytes.
+    async fn travel(&self, bytes: u64) {
+        let carried = self.host.bandwidth.map_or(Duration::ZERO, |bytes_per_second| {
+            Duration::from_nanos(bytes.min(TRAVEL_BYTES_MAX) * 1_000_000_000 / bytes_per_second)
+        });
+        let takes = self.host.latency / 2 + carried;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! What all connections of one host share.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -30,6 +30,8 @@ pub(crate) struct Host {
     pub(crate) output_piece_bytes_max: usize,
     /// What the network adds to each exchange, half on the way in, half on the way out.
     pub(crate) latency: Duration,
+    /// How many bytes a second one connection carries each way; without limit when absent.
+    pub(crate) bandwidth: Option<NonZeroU64>,
     /// Every connection ends when this changes.
     pub(crate) boots: watch::Sender<u64>,
 }

@@ -1,7 +1,7 @@
 //! A simulated Windows host to run beside a test harness.
 #![forbid(unsafe_code)]
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write as _, num::NonZeroU64, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use serde_json::json;
@@ -43,6 +43,9 @@ struct Arguments {
     /// The round-trip time of the network, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency: u64,
+    /// How many bytes of body a second each connection carries each way.
+    #[arg(long, value_name = "BYTES")]
+    bandwidth: Option<NonZeroU64>,
     /// Cut output into pieces of at most so many bytes.
     #[arg(long, value_name = "BYTES")]
     output_split: Option<usize>,
@@ -77,6 +80,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     }
     if let Some(failed_in_a_row) = arguments.lockout {
         builder = builder.lockout_threshold(failed_in_a_row);
+    }
+    if let Some(bytes_per_second) = arguments.bandwidth {
+        builder = builder.bandwidth(bytes_per_second);
     }
     if let Some(bytes) = arguments.output_split {
         builder = builder.output_split(bytes);

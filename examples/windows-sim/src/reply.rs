@@ -78,6 +78,11 @@ impl Reply {
         self
     }
 
+    /// How long the body is.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.body.len() as u64
+    }
+
     /// The answer as hyper sends it: the reply itself is the body.
     pub(crate) fn into_response(mut self) -> Response<Self> {
         let mut response = Response::new(Bytes::new());

@@ -109,3 +109,15 @@ async fn latency_is_added_to_each_exchange() {
     client.open().await;
     assert!(start.elapsed() >= Duration::from_millis(40));
 }
+
+#[tokio::test]
+async fn a_slow_link_takes_its_time_for_every_byte() {
+    let host = builder().bandwidth(100_000.try_into().unwrap()).start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let shell = client.open().await;
+    let command = client.start(&shell, "more").await;
+    let start = Instant::now();
+    // 9,000 bytes are 12,000 in base64: 120 ms.
+    client.send(&shell, &command, &[b'x'; 9000], true).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(120));
+}
