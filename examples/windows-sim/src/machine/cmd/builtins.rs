@@ -71,6 +71,8 @@ pub(super) async fn run(
 }
 
 async fn echo(surroundings: &Surroundings, session: &mut Session, rest: &str) -> Option<i32> {
+    // `echo` succeeds, but leaves the error level as it was.
+    session.exit_code = 0;
     let text = if rest.is_empty() { rest } else { &rest[1..] };
     match text.trim().to_ascii_lowercase().as_str() {
         "" if !rest.starts_with(['.', ':', '(', '/']) => {

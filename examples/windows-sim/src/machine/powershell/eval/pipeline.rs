@@ -203,7 +203,7 @@ impl Interpreter {
         let name = self.eval(&command.name).await?;
         let arguments = self.arguments(&command.arguments).await?;
         let dotted = command.call == CallKind::Dot;
-        let kind = match &name {
+        let mut kind = match &name {
             Value::Script(script) => {
                 self.function_stage(script.clone(), String::new(), arguments, dotted).await?
             }
@@ -212,6 +212,11 @@ impl Interpreter {
                 self.resolve(&name, arguments, dotted, number).await?
             }
         };
+        if let StageKind::Function { scope, .. } = &mut kind
+            && scope.is_function
+        {
+            scope.position = self.position(command.span);
+        }
         Ok(Stage { kind, streams, span: command.span, inputs: Vec::new(), piped })
     }
 
