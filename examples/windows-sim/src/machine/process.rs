@@ -102,14 +102,14 @@ impl Machine {
         let (stdin, stdin_read) = mpsc::channel(STDIN_PIECES);
         let (output_write, output) = mpsc::channel(OUTPUT_PIECES);
         let (exit_write, exit) = oneshot::channel();
-        let mut line = request.command.clone();
-        for argument in &request.arguments {
-            line.push(' ');
-            line.push_str(argument);
-        }
-        self.remember(&line);
         let alive = self.processes.clone();
         let mut surroundings = Surroundings::new(self, &request, Stdin::new(stdin_read), output_write);
+        let mut line = request.command;
+        for argument in request.arguments {
+            line.push(' ');
+            line.push_str(&argument);
+        }
+        self.remember(&line);
         tokio::spawn(async move {
             let run = async {
                 if request.skip_cmd_shell {

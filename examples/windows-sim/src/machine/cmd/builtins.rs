@@ -16,8 +16,8 @@ pub(super) async fn run(
     let rest = &text[end..];
     // `echo.x` and `cd..` are the commands; `echo-x.exe` and `dir:x` are programs.
     let separated = rest.is_empty() || rest.starts_with([' ', '\t', ',', ';', '=', '/', '\\', '"']);
-    if !separated && !(matches!(name.as_str(), "echo" | "cd" | "chdir") && rest.starts_with(['.', ':', '(']))
-    {
+    let glued = matches!(name.as_str(), "echo" | "cd" | "chdir") && rest.starts_with(['.', ':', '(']);
+    if !separated && !glued {
         return None;
     }
     let arguments = command_line::split(rest);
@@ -71,6 +71,8 @@ pub(super) async fn run(
 }
 
 async fn echo(surroundings: &Surroundings, session: &mut Session, rest: &str) -> Option<i32> {
+    // `echo` succeeds, but leaves the error level as it was.
+    session.exit_code = 0;
     let text = if rest.is_empty() { rest } else { &rest[1..] };
     match text.trim().to_ascii_lowercase().as_str() {
         "" if !rest.starts_with(['.', ':', '(', '/']) => {

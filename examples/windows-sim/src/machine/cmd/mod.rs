@@ -23,7 +23,7 @@ const PIPE_PIECES: usize = 4;
 #[derive(Debug, Clone)]
 struct Session {
     error_level: i32,
-    /// The exit code when it differs from the error level, as after an unknown command.
+    /// What the last command returned; it differs from the error level after an unknown command and after `echo`.
     exit_code: i32,
     exiting: bool,
     echo: bool,
@@ -172,13 +172,13 @@ fn run_node<'a>(
             }
             Node::And(first, second) => {
                 run_node(surroundings, session, first).await;
-                if session.error_level == 0 {
+                if session.exit_code == 0 {
                     run_node(surroundings, session, second).await;
                 }
             }
             Node::Or(first, second) => {
                 run_node(surroundings, session, first).await;
-                if session.error_level != 0 {
+                if session.exit_code != 0 {
                     run_node(surroundings, session, second).await;
                 }
             }

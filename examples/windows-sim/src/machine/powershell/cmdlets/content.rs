@@ -96,19 +96,19 @@ fn emits_bytes(bound: &Bound, data: &[u8], emits: &mut Emits) {
 }
 
 /// The text of values, a line each.
-fn lines_of(bound: &Bound, inputs: &[Value]) -> String {
+fn lines_of(bound: &Bound, inputs: Vec<Value>) -> String {
     let values = match bound.get("Value") {
         Some(value) => value.items(),
-        None => inputs.iter().flat_map(Value::items).collect(),
+        None => inputs.into_iter().flat_map(|v| v.items()).collect(),
     };
     let end = if bound.flag("NoNewline") { "" } else { "\r\n" };
     values.iter().map(|v| v.to_text() + end).collect()
 }
 
-fn bytes_of(bound: &Bound, inputs: &[Value]) -> Vec<u8> {
+fn bytes_of(bound: &Bound, inputs: Vec<Value>) -> Vec<u8> {
     let values = match bound.get("Value") {
         Some(value) => value.items(),
-        None => inputs.iter().flat_map(Value::items).collect(),
+        None => inputs.into_iter().flat_map(|v| v.items()).collect(),
     };
     values.iter().filter_map(|v| v.as_long().and_then(|n| u8::try_from(n).ok())).collect()
 }
@@ -116,13 +116,13 @@ fn bytes_of(bound: &Bound, inputs: &[Value]) -> Vec<u8> {
 pub(super) fn set(ps: &mut Interpreter, bound: &Bound, inputs: Vec<Value>, emits: &mut Emits) -> Result<()> {
     let encoding = encoding(bound, Encoding::DEFAULT)?;
     let bytes = match encoding {
-        Some(encoding) => [encoding.preamble(), &encoding.encode(&lines_of(bound, &inputs))].concat(),
-        None => bytes_of(bound, &inputs),
+        Some(encoding) => [encoding.preamble(), &encoding.encode(&lines_of(bound, inputs))].concat(),
+        None => bytes_of(bound, inputs),
     };
-    write(ps, bound, Arc::new(bytes), emits)
+    write(ps, bound, &Arc::new(bytes), emits)
 }
 
-fn write(ps: &mut Interpreter, bound: &Bound, bytes: Arc<Vec<u8>>, emits: &mut Emits) -> Result<()> {
+fn write(ps: &mut Interpreter, bound: &Bound, bytes: &Arc<Vec<u8>>, emits: &mut Emits) -> Result<()> {
     if bound.get("Path").or(bound.get("LiteralPath")).is_none_or(Value::is_null) {
         return null_path("Path");
     }
@@ -137,15 +137,15 @@ fn write(ps: &mut Interpreter, bound: &Bound, bytes: Arc<Vec<u8>>, emits: &mut E
 
 pub(super) fn add(ps: &mut Interpreter, bound: &Bound, inputs: Vec<Value>, emits: &mut Emits) -> Result<()> {
     let encoding = encoding(bound, Encoding::DEFAULT)?;
-    for (path, _) in given(ps, bound) {
+    let body = match encoding {
+        Some(encoding) => encoding.encode(&lines_of(bound, inputs)),
+        None => bytes_of(bound, inputs),
+    };
+    let places = given(ps, bound);
+    for (path, _) in places {
         let existing = ps.around.machine.state().files.get(&path).map_or(0, |n| n.len());
-        let bytes = match encoding {
-            Some(encoding) => {
-                let preamble = if existing == 0 { encoding.preamble() } else { &[] };
-                [preamble, &encoding.encode(&lines_of(bound, &inputs))].concat()
-            }
-            None => bytes_of(bound, &inputs),
-        };
+        let preamble = encoding.filter(|_| existing == 0).map_or(&[][..], Encoding::preamble);
+        let bytes = [preamble, &body].concat();
         let outcome = ps.around.machine.state().files.append(&path, &bytes);
         if let Err(error) = outcome {
             emits.error(file_error(error, &path))?;
@@ -174,7 +174,7 @@ pub(super) fn out_file(
 ) -> Result<()> {
     let encoding = encoding(bound, Encoding::Utf16)?.unwrap_or(Encoding::Utf16);
     let path = ps.location_path(&bound.text("FilePath").unwrap_or_default());
-    let values = bound.get("InputObject").map(Value::items).unwrap_or(inputs);
+    let values = bound.get("InputObject").map_or(inputs, Value::items);
     let mut formatter = Formatter::default();
     let mut text: String = values.iter().map(|v| formatter.add(ps, v)).collect();
     text.push_str(&formatter.flush(ps));

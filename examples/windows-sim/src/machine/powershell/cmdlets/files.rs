@@ -59,7 +59,8 @@ fn wanted(bound: &Bound, filter: Option<&str>, path: &str, folder: bool) -> bool
     let name = file_name(path);
     let excluded = bound.texts("Exclude").iter().any(|pattern| wildcard(pattern, name, true));
     let fits = filter.is_none_or(|f| f == "*.*" || wildcard(f, name, true));
-    fits && !excluded && !(bound.flag("File") && folder) && !(bound.flag("Directory") && !folder)
+    let kind = if folder { "File" } else { "Directory" };
+    fits && !excluded && !bound.flag(kind)
 }
 
 fn output(ps: &Interpreter, bound: &Bound, path: &str, emits: &mut Emits) {

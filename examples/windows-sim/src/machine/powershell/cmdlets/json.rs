@@ -120,6 +120,7 @@ fn pretty(compact: &str) -> String {
                 indents.pop();
                 out.truncate(out.trim_end_matches(' ').len());
                 let outer = column.saturating_sub(4);
+                out.push_str("\r\n");
                 out.push_str(&" ".repeat(outer));
                 out.push(c);
                 column = outer + 1;

@@ -59,8 +59,7 @@ pub(super) fn error(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> R
             CATEGORIES.iter().find(|c| c.eq_ignore_ascii_case(&category)).copied().unwrap_or("NotSpecified");
     }
     record.activity = "Write-Error".to_owned();
-    let (caller, _) = ps.caller();
-    record.prefix = caller;
+    (record.prefix, record.position) = ps.caller();
     if let Some(target) = bound.get("TargetObject") {
         record.target = Some((target.to_text(), target.type_name().to_string()));
     }

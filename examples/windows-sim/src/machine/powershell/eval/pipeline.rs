@@ -203,7 +203,7 @@ impl Interpreter {
         let name = self.eval(&command.name).await?;
         let arguments = self.arguments(&command.arguments).await?;
         let dotted = command.call == CallKind::Dot;
-        let kind = match &name {
+        let mut kind = match &name {
             Value::Script(script) => {
                 self.function_stage(script.clone(), String::new(), arguments, dotted).await?
             }
@@ -212,6 +212,11 @@ impl Interpreter {
                 self.resolve(&name, arguments, dotted, number).await?
             }
         };
+        if let StageKind::Function { scope, .. } = &mut kind
+            && scope.is_function
+        {
+            scope.position = self.position(command.span);
+        }
         Ok(Stage { kind, streams, span: command.span, inputs: Vec::new(), piped })
     }
 
@@ -432,11 +437,15 @@ impl Interpreter {
         if !dotted {
             self.scopes.push(std::mem::take(scope));
         }
+        let caller = self.enter_block(script);
         let saved_source = std::mem::replace(&mut self.source, script.source.clone());
         let depth = self.scopes.len();
         let outcome = super::Deep(self.function_blocks(script, begin, value, inputs, piped, out)).await;
         self.source = saved_source;
         self.scopes.truncate(depth);
+        if let (Some(caller), Some(top)) = (caller, self.scopes.last_mut()) {
+            top.command = caller;
+        }
         if !dotted && depth > 1 {
             *scope = self.scopes.pop().unwrap_or_default();
         }
@@ -445,6 +454,16 @@ impl Interpreter {
             Err(Flow::Return) => Ok(()),
             other => other,
         }
+    }
+
+    /// A script block without a name is known by its text; gives what the scope was known by before.
+    fn enter_block(&mut self, script: &Arc<ScriptAst>) -> Option<String> {
+        let top = self.scopes.last_mut()?;
+        if top.is_function {
+            return None;
+        }
+        let text = Value::Script(script.clone()).to_text();
+        Some(std::mem::replace(&mut top.command, text))
     }
 
     fn function_blocks<'a>(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::ast::{ScriptAst, VariableName, VariableScope};
-use super::super::error::{ErrorRecord, Result};
+use super::super::error::{ErrorRecord, Position, Result};
 use super::super::types::native::Native;
 use super::super::types::{convert, objects};
 use super::super::value::{Hash, Value};
@@ -21,6 +21,8 @@ pub(in super::super) struct Scope {
     /// What was called, for the messages of `Write-Error`.
     pub(in super::super) command: String,
     pub(in super::super) is_function: bool,
+    /// Where the function was called.
+    pub(in super::super) position: Option<Position>,
 }
 
 impl Interpreter {
@@ -204,11 +206,11 @@ impl Interpreter {
         }
     }
 
-    /// What stands before the message of `Write-Error`: the function, or the text of the script.
-    pub(in super::super) fn caller(&self) -> (String, bool) {
+    /// What stands before the message of `Write-Error`: the function and where it was called, or the text of the script.
+    pub(in super::super) fn caller(&self) -> (String, Option<Position>) {
         match self.scopes.iter().rev().find(|s| !s.command.is_empty()) {
-            Some(scope) => (scope.command.clone(), scope.is_function),
-            None => (String::new(), false),
+            Some(scope) => (scope.command.clone(), scope.position.clone()),
+            None => (String::new(), None),
         }
     }
 

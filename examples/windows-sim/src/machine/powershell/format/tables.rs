@@ -46,8 +46,8 @@ pub(super) fn view(ps: &Interpreter, kind: &str, value: &Value) -> Option<Table>
             };
             above = format!("\r\n\r\n    Directory: {path}\r\n\r\n\r\n");
             vec![
-                column("Mode", 13, false, "Mode"),
-                column("LastWriteTime", 18, true, "LastWriteTime"),
+                column("Mode", 7, false, "Mode"),
+                column("LastWriteTime", 25, true, "LastWriteTime"),
                 column("Length", 14, true, "Length"),
                 column("Name", 0, false, "Name"),
             ]
@@ -103,11 +103,14 @@ impl Table {
         if let (Value::Type(_), "IsPublic" | "IsSerial") = (value, property) {
             return "True".to_owned();
         }
+        if property == "Length" && matches!(value.native(), Some(Native::Directory(_))) {
+            return String::new();
+        }
         let found = properties::get(ps, value, property).ok().flatten().unwrap_or(Value::Null);
         match (&found, property) {
             (Value::Date(date), "LastWriteTime") => {
                 format!(
-                    "{:>10} {:>8}",
+                    "{:>10}  {:>8}",
                     time::format_date(date, "M/d/yyyy"),
                     time::format_date(date, "h:mm tt")
                 )

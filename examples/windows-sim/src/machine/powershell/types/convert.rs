@@ -257,7 +257,7 @@ pub(in super::super) fn cast(value: &Value, type_name: &str) -> Result<Value> {
             Value::object(&full, Vec::new(), Native::List(std::sync::Mutex::new(value.items())))
         }
         _ if is_enum(&full) => super::statics::enum_value(&full, value)?,
-        _ if full.ends_with("Exception") => super::objects::exception(&full, &[value.clone()]),
+        _ if full.ends_with("Exception") => super::objects::exception(&full, std::slice::from_ref(value)),
         _ if names::derives(&value.type_name(), &full) => value.clone(),
         _ => return cannot(value, &full, ""),
     })

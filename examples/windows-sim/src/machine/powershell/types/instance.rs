@@ -54,9 +54,9 @@ pub(in super::super) async fn invoke(
     }
     Ok(match (lower.as_str(), arguments) {
         ("tostring", []) => Some(target.to_text().into()),
-        ("tostring", [format, ..]) if !matches!(target, Value::Str(_)) => {
-            Some(format_operator(&format!("{{0:{}}}", format.to_text()), &[target.clone()])?.into())
-        }
+        ("tostring", [format, ..]) if !matches!(target, Value::Str(_)) => Some(
+            format_operator(&format!("{{0:{}}}", format.to_text()), std::slice::from_ref(target))?.into(),
+        ),
         ("compareto", [other]) => {
             Some(Value::Int(crate::machine::powershell::eval::compare_values(target, other) as i32))
         }

@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(shown(Value::Int(255), "X4"), "00FF");
         assert_eq!(shown(Value::Int(7), "D3"), "007");
         assert_eq!(shown(Value::Double(0.125), "P1"), "12.5 %");
-        assert_eq!(shown(Value::Double(3.14159), "0.00"), "3.14");
+        assert_eq!(shown(Value::Double(2.71728), "0.00"), "2.72");
         assert_eq!(shown(Value::Int(1234567), "#,##0"), "1,234,567");
     }
 }

@@ -130,8 +130,37 @@ pub(in super::super) fn construct(
             }
         }
         _ if full.ends_with("Exception") => exception(full, arguments),
+        _ if full.ends_with("[]") => return new_array(full, arguments),
         _ => return Ok(None),
     }))
+}
+
+/// The longest array a script may ask for.
+const ARRAY_ITEMS_MAX: usize = 1 << 28;
+
+/// `New-Object byte[] 65536`: an array of so many empty items.
+fn new_array(full: &str, arguments: &[Value]) -> Result<Option<Value>> {
+    let Some(length) = arguments.first().and_then(Value::as_long).and_then(|n| usize::try_from(n).ok())
+    else {
+        return Ok(None);
+    };
+    if length > ARRAY_ITEMS_MAX {
+        return ErrorRecord::new(
+            "System.OutOfMemoryException",
+            "Array dimensions exceeded supported range.",
+            "OutOfMemoryException",
+            "NotSpecified",
+        )
+        .throw();
+    }
+    let item = match full {
+        "System.Byte[]" => return Ok(Some(Value::bytes(vec![0; length]))),
+        "System.Int32[]" => Value::Int(0),
+        "System.Int64[]" => Value::Long(0),
+        "System.Char[]" => Value::Char('\0'),
+        _ => Value::Null,
+    };
+    Ok(Some(Value::array(vec![item; length])))
 }
 
 fn initial_items(arguments: &[Value]) -> Vec<Value> {

@@ -617,7 +617,7 @@ fn file_method(
     let other = arguments.get(1).map(|v| ps.full_path(&v.to_text())).unwrap_or_default();
     let content_encoding =
         |at: usize| arguments.get(at).and_then(encoding_of).unwrap_or(Encoding::Utf8 { bom: false });
-    if given.is_empty() && method != "exists" && !(method == "getcurrentdirectory") {
+    if given.is_empty() && method != "exists" && method != "getcurrentdirectory" {
         return argument("Empty path name is not legal.");
     }
     let check = |outcome: std::result::Result<(), VfsError>, path: &str| match outcome {
