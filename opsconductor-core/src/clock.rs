@@ -1,11 +1,9 @@
 //! Time as the engine sees it, so that tests can hold it still.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 /// A point in time, UTC.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

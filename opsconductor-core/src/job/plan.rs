@@ -205,3 +205,6 @@ impl Used {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

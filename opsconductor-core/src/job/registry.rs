@@ -162,3 +162,6 @@ fn foreign_keyword(schema: &Value) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

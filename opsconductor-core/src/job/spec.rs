@@ -149,21 +149,19 @@ fn check_text(text: &str) -> Result<()> {
 fn yaml_sentence(error: &serde_saphyr::Error) -> String {
     match error.without_snippet() {
         serde_saphyr::Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "there is more than one document: keep one".to_owned()
+            return "there is more than one document: keep one".to_owned();
         }
-        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
-        serde_saphyr::Error::Budget { .. } => {
-            "with its aliases followed it is larger than a definition may be: use fewer".to_owned()
-        }
-        error => {
-            let said = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-            let end = [" at line ", " (defined at line ", " (used at line "]
-                .iter()
-                .filter_map(|mark| said.find(mark))
-                .min();
-            said[..end.unwrap_or(said.len())].to_owned()
-        }
+        serde_saphyr::Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => return too_deep(),
+        _ => {}
     }
+    let said = error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter);
+    // Within an alias a breach comes as text only.
+    if said.contains("too large or too complex") || said.contains("replay limit") {
+        return "with its aliases followed it is larger than a definition may be: use fewer".to_owned();
+    }
+    let marks = [" at line ", " (defined at line ", " (used at line "];
+    let end = marks.iter().filter_map(|mark| said.find(mark)).min();
+    said[..end.unwrap_or(said.len())].to_owned()
 }
 
 fn unreadable(form: &str, place: Option<(u64, u64)>, said: &str) -> Error {
@@ -215,3 +213,6 @@ fn yaml_options() -> serde_saphyr::Options {
         with_snippet: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -326,3 +326,6 @@ fn drop_faulty(fields: &mut Map<String, Value>, problems: &[Problem], prefix: &s
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod event;
+pub mod output;
 pub mod plan;
 pub mod redact;
 pub mod state;

@@ -1,15 +1,22 @@
 //! The filters a template may use, each bounded by the render's budget.
 
+mod list;
+mod number;
+mod text;
+
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde_json::{Number, Value as Json};
+use serde_json::Value as Json;
 
+use self::list::unique;
+use self::number::{abs, float, int, round, sum};
+pub(super) use self::number::{from_f64, from_i128};
+use self::text::{capitalize, join, map_text, replace, split, strings, title};
 use super::budget::{Budget, OUTPUT_BYTES_MAX, Spent};
 use super::sink::percent_encode;
-use super::value::{Val, copy, equal, is_true, kind, order, scalar_text, weigh, whole, write_json};
+use super::value::{Val, copy, is_true, kind, scalar_text, weigh, write_json};
 
 /// A filter, or a method of a value that does the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,77 +257,6 @@ impl Filter {
             Self::Sum => sum(value, budget),
         }
     }
-
-    fn trim<'t>(self, value: &Json, chars: Option<&Json>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-        let text = text_of(value, budget)?;
-        let set = chars.map(|chars| chars.as_str().ok_or("needs a string of characters")).transpose()?;
-        if set.is_some_and(|set| set.len() > 64) {
-            return Err("takes at most 64 characters to trim".into());
-        }
-        let drop = |c: char| set.map_or(c.is_whitespace(), |set| set.contains(c));
-        let kept = match self {
-            Self::TrimStart => text.trim_start_matches(drop),
-            Self::TrimEnd => text.trim_end_matches(drop),
-            _ => text.trim_matches(drop),
-        };
-        Ok(Val::own(kept))
-    }
-
-    fn end<'t>(self, on: &Val<'t>, value: &Json, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-        let first = self == Self::First;
-        match value {
-            Json::Array(_) => on
-                .part(budget, |whole| {
-                    let items = whole.as_array()?;
-                    if first { items.first() } else { items.last() }
-                })?
-                .ok_or_else(|| "needs a list that is not empty".into()),
-            Json::String(text) => {
-                let found = if first { text.chars().next() } else { text.chars().next_back() };
-                Ok(Val::own(found.ok_or("needs a string that is not empty")?.to_string()))
-            }
-            _ => Err("needs a list or a string".into()),
-        }
-    }
-
-    fn ordered<'t>(self, value: &Json, reverse: bool, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-        let mut items: Vec<&Json> = list_of(value)?.iter().collect();
-        // A merge sort compares each item about log2(n) times; paid before, for a comparison cannot stop the sort.
-        let rounds = usize::BITS - items.len().leading_zeros();
-        for item in &items {
-            budget.step()?;
-            budget.read(
-                item.as_str().map_or(0, str::len).saturating_add(64).saturating_mul(rounds as usize + 1),
-            )?;
-        }
-        if let [first, rest @ ..] = items.as_slice() {
-            for item in rest {
-                if order(first, item, budget)?.is_none() {
-                    return Err("needs a list of numbers only or of strings only".into());
-                }
-            }
-        }
-        let mut free = Budget::new();
-        items.sort_by(|left, right| {
-            free = Budget::new();
-            order(left, right, &mut free).ok().flatten().unwrap_or(std::cmp::Ordering::Equal)
-        });
-        let one = match self {
-            Self::Min => items.first(),
-            Self::Max => items.last(),
-            _ => {
-                weigh(value, budget, 0)?;
-                let sorted = items.into_iter().cloned();
-                return Ok(Val::own(if reverse {
-                    sorted.rev().collect::<Vec<_>>()
-                } else {
-                    sorted.collect()
-                }));
-            }
-        };
-        let one = one.ok_or("needs a list that is not empty")?;
-        Ok(Val::own(copy(one, budget)?))
-    }
 }
 
 fn list_of(value: &Json) -> Result<&Vec<Json>, Refused> {
@@ -337,207 +273,4 @@ fn text_of<'v>(value: &'v Json, budget: &mut Budget) -> Result<Cow<'v, str>, Ref
         .ok_or_else(|| Refused::Because(Cow::Owned(format!("needs a string, not {}", kind(value)))))?;
     budget.build(64 + text.len())?;
     Ok(text)
-}
-
-/// Applies a change that makes a text at most about three times as long.
-fn map_text<'t>(
-    value: &Json,
-    budget: &mut Budget,
-    change: impl Fn(&str) -> String,
-) -> Result<Val<'t>, Refused> {
-    let text = text_of(value, budget)?;
-    budget.build(text.len().saturating_mul(2))?;
-    Ok(Val::own(change(&text)))
-}
-
-fn capitalize(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect()
-    })
-}
-
-/// As Jinja2, a word begins after white space, a dash or an opening bracket.
-fn title(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut begins = true;
-    for c in text.chars() {
-        if begins {
-            out.extend(c.to_uppercase());
-        } else {
-            out.extend(c.to_lowercase());
-        }
-        begins = c.is_whitespace() || matches!(c, '-' | '(' | '{' | '[' | '<');
-    }
-    out
-}
-
-fn strings<'s, 't>(items: impl Iterator<Item = &'s str>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let mut list = Vec::new();
-    for item in items {
-        budget.step()?;
-        budget.build(136 + item.len())?;
-        list.push(Json::from(item));
-    }
-    Ok(Val::own(list))
-}
-
-fn split<'t>(value: &Json, separator: Option<&Json>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let text = text_of(value, budget)?;
-    match separator {
-        None | Some(Json::Null) => strings(text.split_whitespace(), budget),
-        Some(Json::String(separator)) if !separator.is_empty() => {
-            strings(text.split(separator.as_str()), budget)
-        }
-        Some(_) => Err("needs a separator that is a string and not empty".into()),
-    }
-}
-
-fn replace<'t>(
-    value: &Json,
-    old: Option<&Json>,
-    new: Option<&Json>,
-    budget: &mut Budget,
-) -> Result<Val<'t>, Refused> {
-    let text = text_of(value, budget)?;
-    let old = text_of(old.unwrap_or(&Json::Null), budget)?;
-    let new = text_of(new.unwrap_or(&Json::Null), budget)?;
-    if old.is_empty() {
-        return Err("needs a text to replace that is not empty".into());
-    }
-    let found = text.matches(&*old).count();
-    budget.build(found.saturating_mul(new.len().saturating_add(16)))?;
-    Ok(Val::own(text.replace(&*old, &new)))
-}
-
-fn join<'t>(value: &Json, separator: Option<&Json>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let separator = match separator {
-        None => Cow::Borrowed(""),
-        Some(separator) => text_of(separator, budget)?,
-    };
-    let mut out = String::new();
-    for (index, item) in list_of(value)?.iter().enumerate() {
-        budget.step()?;
-        let text = text_of(item, budget)?;
-        budget.build(separator.len().saturating_add(text.len()))?;
-        if index > 0 {
-            out.push_str(&separator);
-        }
-        out.push_str(&text);
-    }
-    Ok(Val::own(out))
-}
-
-/// Each item once, in order of first appearance.
-fn unique<'t>(value: &Json, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let mut kept: Vec<&Json> = Vec::new();
-    for item in list_of(value)? {
-        let mut seen = false;
-        for earlier in &kept {
-            if equal(earlier, item, budget, 0)? {
-                seen = true;
-                break;
-            }
-        }
-        if !seen {
-            weigh(item, budget, 0)?;
-            kept.push(item);
-        }
-    }
-    Ok(Val::own(kept.into_iter().cloned().collect::<Vec<_>>()))
-}
-
-fn sum<'t>(value: &Json, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let mut integers: i128 = 0;
-    let mut floats = 0.0;
-    let mut is_float = false;
-    for item in list_of(value)? {
-        budget.step()?;
-        let Json::Number(number) = item else { return Err("needs a list of numbers".into()) };
-        match whole(number) {
-            // At most 2^64 times a million items: far from the end of an i128.
-            Some(integer) => integers = integers.saturating_add(integer),
-            None => {
-                is_float = true;
-                floats += number.as_f64().unwrap_or_default();
-            }
-        }
-    }
-    if is_float { from_f64(integers as f64 + floats) } else { from_i128(integers) }
-}
-
-fn abs<'t>(value: &Json) -> Result<Val<'t>, Refused> {
-    let Json::Number(number) = value else { return Err("needs a number".into()) };
-    match whole(number) {
-        Some(integer) => from_i128(integer.abs()),
-        None => from_f64(number.as_f64().unwrap_or_default().abs()),
-    }
-}
-
-fn round<'t>(value: &Json, precision: Option<&Json>) -> Result<Val<'t>, Refused> {
-    let Json::Number(number) = value else { return Err("needs a number".into()) };
-    let precision = precision.map_or(Some(0), Json::as_i64).filter(|digits| (0..=15).contains(digits));
-    let digits = precision.ok_or("needs a precision from 0 to 15")?;
-    match whole(number) {
-        Some(_) => Ok(Val::Own(Rc::new(value.clone()))),
-        None => {
-            let scale = 10f64.powi(i32::try_from(digits).unwrap_or_default());
-            from_f64((number.as_f64().unwrap_or_default() * scale).round() / scale)
-        }
-    }
-}
-
-/// As Jinja2: what is no number becomes the default, which is zero.
-fn int<'t>(value: &Json, default: Option<&Json>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let parsed = match value {
-        Json::Bool(value) => Some(i128::from(*value)),
-        Json::Number(number) => whole(number).or_else(|| truncated(number.as_f64())),
-        Json::String(text) => {
-            budget.read(text.len())?;
-            let text = text.trim();
-            text.parse().ok().or_else(|| truncated(text.parse().ok()))
-        }
-        _ => None,
-    };
-    match (parsed, default) {
-        (Some(integer), _) => from_i128(integer),
-        (None, Some(default)) => Ok(Val::own(copy(default, budget)?)),
-        (None, None) => Ok(Val::own(0)),
-    }
-}
-
-fn float<'t>(value: &Json, default: Option<&Json>, budget: &mut Budget) -> Result<Val<'t>, Refused> {
-    let parsed = match value {
-        Json::Bool(value) => Some(f64::from(u8::from(*value))),
-        Json::Number(number) => number.as_f64(),
-        Json::String(text) => {
-            budget.read(text.len())?;
-            text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
-        }
-        _ => None,
-    };
-    match (parsed, default) {
-        (Some(number), _) => from_f64(number),
-        (None, Some(default)) => Ok(Val::own(copy(default, budget)?)),
-        (None, None) => from_f64(0.0),
-    }
-}
-
-fn truncated(number: Option<f64>) -> Option<i128> {
-    number.filter(|number| number.abs() < 1e19).map(|number| number.trunc() as i128)
-}
-
-/// An integer that JSON can hold.
-pub(super) fn from_i128<'t>(integer: i128) -> Result<Val<'t>, Refused> {
-    Number::from_i128(integer)
-        .filter(|number| number.is_i64() || number.is_u64())
-        .map(|number| Val::own(Json::Number(number)))
-        .ok_or_else(|| "gives a number that is too large".into())
-}
-
-/// A float that JSON can hold.
-pub(super) fn from_f64<'t>(float: f64) -> Result<Val<'t>, Refused> {
-    Number::from_f64(float)
-        .map(|number| Val::own(Json::Number(number)))
-        .ok_or_else(|| "gives a number that is too large".into())
 }

@@ -93,7 +93,8 @@ pub trait Session: Send {
         Err(Error::new(crate::ErrorKind::Unsupported, "this transport cannot reattach to a running command"))
     }
 
-    /// Ends the session in an orderly way. A session that is dropped instead is cleaned up in the background.
+    /// Ends the session and what it has open on the host. A session that is dropped instead may be kept warm for the next
+    /// one with the same host and credential, until [`Connector::shutdown`].
     ///
     /// # Errors
     ///

@@ -120,6 +120,11 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// For WinRM: the account as `user`, `DOMAIN\\user` or `user@realm`.
+    pub fn winrm(username: impl Into<String>, password: Secret<String>) -> Self {
+        Self::Winrm { username: username.into(), password, domain: None, transport: None }
+    }
+
     /// Reads the JSON object of a credential's data, as a person gives it or a record holds it. The values go straight
     /// into [`Secret`]s; no plain copy is left behind.
     ///

@@ -14,7 +14,7 @@ pub use file::create_key_file;
 
 use crate::vault::context::Context;
 use crate::vault::envelope;
-use crate::vault::key::MasterKey;
+use crate::vault::key::{MasterKey, generate_key};
 use crate::{Error, ErrorKind, Result, Secret};
 
 /// The variable that holds one master key in base64.
@@ -76,6 +76,14 @@ impl Keyring {
     /// A keyring with one key.
     pub fn new(current: MasterKey) -> Self {
         Self { keys: vec![Arc::new(current)] }
+    }
+
+    /// A keyring with a new key that nobody else has. What it seals is lost with it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Vault`] when there is no randomness.
+    pub fn generate() -> Result<Self> {
+        Ok(Self::new(MasterKey::parse(generate_key()?.expose())?))
     }
 
     /// Reads [`KEY_VARIABLE`] or [`KEYS_VARIABLE`]. A key in the environment is visible to every child process and

@@ -35,6 +35,7 @@ mod primitives;
 mod record;
 
 pub use context::{CONTEXT_BYTES_MAX, Context};
+pub use credential::Credential;
 pub use key::{KEY_ID_BYTES_MAX, MasterKey, WRAPS_MAX, generate_key};
 pub use keyring::{CallbackKeys, KeyProvider, Keyring, create_key_file};
 pub use record::RecordContext;

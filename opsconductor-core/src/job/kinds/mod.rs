@@ -17,3 +17,6 @@ const COMMAND_BYTES_MAX: usize = 64 * 1024;
 pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
     vec![Arc::new(WinrmExec), Arc::new(WinrmCopy)]
 }
+
+#[cfg(test)]
+mod tests;

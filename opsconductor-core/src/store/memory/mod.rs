@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    clock::{Clock, Timestamp},
+    clock::{Clock, SystemClock, Timestamp},
     id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
     run::{
         advance::StepCounters,
@@ -86,6 +86,12 @@ impl Store for MemoryStore {
 
     fn notices(&self) -> Option<broadcast::Receiver<Notice>> {
         Some(self.notices.subscribe())
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock::new()))
     }
 }
 

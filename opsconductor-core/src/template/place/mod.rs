@@ -7,6 +7,7 @@
 //! where a literal may begin.
 
 mod cmd;
+mod here_document;
 mod json;
 mod powershell;
 mod sh;

@@ -1,6 +1,7 @@
 //! How a POSIX shell reads a script, as far as it takes to know where a literal may begin. `dash` and `bash` differ in
 //! corners: where they do, the machine takes itself for lost.
 
+use super::here_document::{Delimiter, Here, Step, is_name};
 use super::{Machine, Place};
 
 /// More open brackets and literals than this, and the machine gives up.
@@ -53,55 +54,6 @@ enum Last {
     Plain,
 }
 
-/// A here-document on its way.
-#[derive(Debug, Clone, PartialEq)]
-enum Here {
-    None,
-    /// After `<<`: the delimiter is being read.
-    Delimiter(Delimiter),
-    /// The delimiter is known; the document begins on the next line.
-    Pending(Delimiter),
-    /// In the document, with what is known of the line.
-    Body {
-        end: Delimiter,
-        line: Line,
-        before: Before,
-    },
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Delimiter {
-    word: String,
-    /// `<<-`: tabs at the start of a line are dropped.
-    tabs: bool,
-    /// White space was read before the word.
-    spaced: bool,
-    quote: Option<char>,
-    /// The closing quotation mark was read.
-    closed: bool,
-}
-
-/// What the characters before mean in an unquoted here-document.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Before {
-    Nothing,
-    Backslash,
-    Variable,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Line {
-    /// The line equals that many bytes of the delimiter so far.
-    Matches(usize),
-    /// The line holds a value, so that it could be the delimiter.
-    Unknown,
-    /// The line is not the delimiter.
-    Differs,
-}
-
-const LONE_VALUE: &str = "a line of a here-document that may consist of a placeholder could end the document: put a \
-                          space or another mark next to the placeholder";
-
 impl Sh {
     fn top(&self) -> Option<Open> {
         self.open.last().copied()
@@ -114,73 +66,6 @@ impl Sh {
             self.open.push(open);
         }
         self.last = last;
-    }
-
-    fn begin_document(&mut self) {
-        if let Here::Pending(end) = std::mem::replace(&mut self.here, Here::None) {
-            self.here = Here::Body { end, line: Line::Matches(0), before: Before::Nothing };
-        }
-    }
-
-    fn read_delimiter(&mut self, c: char) {
-        let Here::Delimiter(delimiter) = &mut self.here else { return };
-        let fresh = delimiter.word.is_empty() && delimiter.quote.is_none();
-        let blank = matches!(c, ' ' | '\t');
-        match c {
-            '-' if fresh && !delimiter.tabs && !delimiter.spaced => delimiter.tabs = true,
-            _ if fresh && blank => delimiter.spaced = true,
-            '\'' | '"' if fresh => delimiter.quote = Some(c),
-            '\'' | '"' if delimiter.quote == Some(c) && !delimiter.closed && !delimiter.word.is_empty() => {
-                delimiter.closed = true;
-            }
-            c if is_name(c) && !delimiter.closed => delimiter.word.push(c),
-            '\n' | ';' | '|' | '>' | ' ' | '\t'
-                if delimiter.closed || (!fresh && delimiter.quote.is_none()) =>
-            {
-                self.here = Here::Pending(std::mem::take(delimiter));
-                self.last = Last::Break;
-                if c == '\n' {
-                    self.begin_document();
-                }
-            }
-            // `<<<`, and delimiters that take more than a word to write.
-            _ => self.lost = true,
-        }
-    }
-
-    fn read_document(&mut self, c: char) -> Result<(), &'static str> {
-        let Here::Body { end, line, before } = &mut self.here else { return Ok(()) };
-        let expands = end.quote.is_none();
-        let escaped = *before == Before::Backslash;
-        *before = match c {
-            _ if escaped || !expands => Before::Nothing,
-            '\\' => Before::Backslash,
-            '$' => Before::Variable,
-            c if *before == Before::Variable && is_name(c) => Before::Variable,
-            _ => Before::Nothing,
-        };
-        if c == '\n' {
-            match *line {
-                // The backslash joins this line and the next.
-                _ if escaped => self.lost = true,
-                Line::Unknown => return Err(LONE_VALUE),
-                Line::Matches(length) if length == end.word.len() => {
-                    self.here = Here::None;
-                    self.last = Last::Break;
-                }
-                _ => *line = Line::Matches(0),
-            }
-            return Ok(());
-        }
-        *line = match *line {
-            Line::Matches(0) if end.tabs && c == '\t' => Line::Matches(0),
-            Line::Matches(length) if end.word[length..].starts_with(c) => {
-                Line::Matches(length + c.len_utf8())
-            }
-            Line::Unknown if is_name(c) => Line::Unknown,
-            _ => Line::Differs,
-        };
-        Ok(())
     }
 
     /// In brackets, the patterns of a `case` end in a `)` that closes nothing: the machine cannot follow.
@@ -272,7 +157,7 @@ impl Sh {
                 if matches!(self.here, Here::Pending(_)) {
                     // In brackets the document may begin elsewhere.
                     self.lost |= !self.open.is_empty();
-                    self.begin_document();
+                    self.here.begin();
                 }
             }
             ' ' | '\t' | ';' | '&' | '|' | '>' => self.last = Last::Break,
@@ -313,10 +198,6 @@ fn joins(last: Last) -> bool {
     )
 }
 
-fn is_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
-}
-
 impl Machine for Sh {
     fn start() -> Self {
         Self { open: Vec::new(), last: Last::Break, here: Here::None, case_letters: 0, lost: false }
@@ -326,16 +207,13 @@ impl Machine for Sh {
         if self.lost {
             return Ok(None);
         }
-        match self.here {
-            Here::Delimiter(_) => {
-                self.read_delimiter(c);
-                return Ok(None);
+        if self.here.takes_text() {
+            match self.here.read(c)? {
+                Step::Within => {}
+                Step::Code => self.last = Last::Break,
+                Step::Lost => self.lost = true,
             }
-            Here::Body { .. } => {
-                self.read_document(c)?;
-                return Ok(None);
-            }
-            Here::None | Here::Pending(_) => {}
+            return Ok(None);
         }
         match self.top() {
             None | Some(Open::Parenthesis) => self.read_code(c)?,
@@ -387,22 +265,8 @@ impl Machine for Sh {
             }
             _ => {}
         }
-        match &self.here {
-            Here::Delimiter(_) => {
-                return Place::refused("stands in the delimiter of a here-document: write a word");
-            }
-            Here::Body { before: Before::Backslash | Before::Variable, .. } => {
-                return Place::refused(
-                    "follows a backslash or a variable, and would become part of it: put a space between",
-                );
-            }
-            Here::Body { .. } => {
-                return Place::inside(
-                    "stands in a here-document, where the marks of \"| quote\" would be text: leave it out, or use \
-                     printf with a quoted placeholder",
-                );
-            }
-            Here::None | Here::Pending(_) => {}
+        if let Some(place) = self.here.place() {
+            return place;
         }
         if self.top() == Some(Open::Brace) {
             return Place::refused(
@@ -432,12 +296,8 @@ impl Machine for Sh {
         if self.lost {
             return None;
         }
-        if let Here::Body { line, .. } = &mut self.here {
-            let before = *line;
-            *line = match before {
-                Line::Differs => Line::Differs,
-                _ => Line::Unknown,
-            };
+        if self.here.takes_text() {
+            self.here.pass();
             return None;
         }
         self.last = if quoted { Last::Other } else { Last::Plain };

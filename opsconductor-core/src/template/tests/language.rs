@@ -162,7 +162,8 @@ fn faults_name_the_operand() {
 
 #[test]
 fn names_and_paths_are_what_the_template_reads() {
-    let table: [(&str, &[&str], &[&str], &[&str]); 14] = [
+    type Read = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+    let table: [Read; 14] = [
         ("plain", &[], &[], &[]),
         ("{{ svc }} {{ svc }} {{ a }}", &["a", "svc"], &[], &["a", "svc"]),
         (

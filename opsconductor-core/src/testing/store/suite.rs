@@ -98,6 +98,7 @@ macro_rules! store_suite {
             }
             edges {
                 a_target_goes_on_by_itself_and_drops_out_when_it_fails,
+                the_success_of_one_target_releases_that_target_alone,
                 a_barrier_waits_for_all,
                 a_barrier_behind_a_failure_aborts_all_that_follows,
                 a_task_with_two_edges_waits_for_both,

@@ -40,6 +40,29 @@ pub async fn a_target_goes_on_by_itself_and_drops_out_when_it_fails(f: Fixture) 
     assert_eq!(finished.count(), 6, "each task ends once");
 }
 
+pub async fn the_success_of_one_target_releases_that_target_alone(f: Fixture) {
+    let run = enqueue(&f, 3, |plan| {
+        plan.step(&[0, 1, 2], &[])
+            .step(&[0, 1, 2], &[(0, Join::PerTarget)])
+            .step(&[], &[])
+            .step(&[], &[(2, Join::PerTarget)])
+    })
+    .await;
+    let claimed = f.claim(10).await;
+    f.end(claimed[1].lease, Succeeded).await;
+    let stand = f.statuses(run.id).await;
+    assert_eq!(stand[3..6], [Waiting, Queued, Waiting], "the middle one goes on");
+    assert_eq!(stand[7], Waiting, "a step without targets is not meant either");
+    f.end(claimed[0].lease, Failed).await;
+    assert_eq!(
+        f.statuses(run.id).await[3..6],
+        [Aborted, Queued, Waiting],
+        "nor does a failure touch the others"
+    );
+    f.end(claimed[3].lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await[7], Queued);
+}
+
 pub async fn a_barrier_waits_for_all(f: Fixture) {
     let run = enqueue(&f, 3, |plan| plan.step(&[0, 1], &[]).step(&[2, 0], &[(0, Join::Barrier)])).await;
     let claimed = f.claim(10).await;

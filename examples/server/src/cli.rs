@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+
+/// Runs commands and copies files on many machines, durably and without leaking a secret.
+#[derive(Debug, Parser)]
+#[command(name = "opsconductor", version, about, after_help = exit::CODES)]
+pub(crate) struct Arguments {
+    /// Say more on standard error; twice: still more.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run two sample jobs on three simulated Windows hosts.
+    #[cfg(feature = "sqlite")]
+    Demo(DemoOptions),
+    /// Work with job definitions.
+    #[command(subcommand)]
+    Job(JobCommand),
+    /// Work with the key that seals credentials.
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// What `demo` can be told.
+#[derive(Debug, Args)]
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only demo reads it"))]
+pub(crate) struct DemoOptions {
+    /// Where the database and the key are kept; a temporary folder when it is not said.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Exit when the jobs have run: 0 when all succeeded, 1 when not.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print the result as one JSON object on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    /// Check a job definition (JSON or YAML) and show every problem. Whether its targets exist is checked when it is saved.
+    Validate {
+        /// The file, or `-` for standard input.
+        file: PathBuf,
+        /// Print the result as one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a new key of 256 bits, in base64.
+    Generate {
+        /// Write it to this file, readable by its owner alone, instead of standard output. A file that exists is kept.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}

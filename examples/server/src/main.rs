@@ -1,0 +1,26 @@
+//! The `opsconductor` program.
+#![forbid(unsafe_code)]
+
+mod cli;
+#[cfg(feature = "sqlite")]
+mod demo;
+mod exit;
+mod job;
+mod key;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    logging::start(arguments.verbose);
+    let ended = match arguments.command {
+        #[cfg(feature = "sqlite")]
+        cli::Command::Demo(options) => demo::run(options),
+        cli::Command::Job(cli::JobCommand::Validate { file, json }) => job::validate(&file, json),
+        cli::Command::Key(cli::KeyCommand::Generate { out }) => key::generate(out.as_deref()),
+    };
+    exit::code(ended)
+}

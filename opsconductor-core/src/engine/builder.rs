@@ -1,0 +1,117 @@
+//! Putting an engine together.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Engine, Inner};
+use crate::{
+    Error, ErrorKind, Result,
+    clock::{Clock, SystemClock},
+    job::{StepHandler, StepKinds},
+    store::Store,
+    transport::{Connector, Protocol},
+    vault::{KeyProvider, Vault},
+};
+
+/// Collects the parts of an [`Engine`] and checks them once, in [`EngineBuilder::build`].
+#[derive(Default)]
+pub struct EngineBuilder {
+    store: Option<Arc<dyn Store>>,
+    keys: Option<Arc<dyn KeyProvider>>,
+    deployment: Option<String>,
+    connectors: Vec<Arc<dyn Connector>>,
+    handlers: Vec<Arc<dyn StepHandler>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl EngineBuilder {
+    /// Where everything is kept. Required.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The same for a store that is shared already.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Where the key comes from that seals credentials. Required: there is no default key.
+    #[must_use]
+    pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
+        self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// The name of the deployment that sealed records are bound to, `opsconductor` when it is not said. A store written
+    /// under one name does not open under another.
+    #[must_use]
+    pub fn deployment(mut self, name: impl Into<String>) -> Self {
+        self.deployment = Some(name.into());
+        self
+    }
+
+    /// Adds a transport. A second one for the same protocol is refused by [`EngineBuilder::build`].
+    #[must_use]
+    pub fn connector(mut self, connector: impl Connector + 'static) -> Self {
+        self.connectors.push(Arc::new(connector));
+        self
+    }
+
+    /// Adds a step kind beside the built-in ones.
+    #[must_use]
+    pub fn step_kind(mut self, handler: impl StepHandler + 'static) -> Self {
+        self.handlers.push(Arc::new(handler));
+        self
+    }
+
+    /// Another clock, for tests.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` when a required part is missing; `Conflict` when a protocol or a step kind is given twice.
+    pub fn build(self) -> Result<Engine> {
+        let store = self.store.ok_or_else(|| missing("store"))?;
+        let keys = self.keys.ok_or_else(|| missing("keys"))?;
+        let mut kinds = StepKinds::built_in();
+        for handler in self.handlers {
+            kinds.register(handler)?;
+        }
+        let mut connectors: HashMap<Protocol, Arc<dyn Connector>> = HashMap::new();
+        for connector in self.connectors {
+            let protocol = connector.protocol();
+            if connectors.insert(protocol, connector).is_some() {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    format!("there are two connectors for {protocol}"),
+                ));
+            }
+        }
+        let deployment = self.deployment.unwrap_or_else(|| "opsconductor".to_owned());
+        Ok(Engine {
+            inner: Arc::new(Inner {
+                store,
+                vault: Vault::new(deployment, keys)?,
+                kinds,
+                connectors,
+                clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            }),
+        })
+    }
+}
+
+fn missing(part: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidInput,
+        format!("an engine needs `{part}`; give it to the builder before `build`"),
+    )
+}

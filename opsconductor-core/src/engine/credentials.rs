@@ -1,0 +1,148 @@
+//! Credentials: written sealed, used by tasks, read by nobody without the right.
+
+use std::sync::Arc;
+
+use super::{Inner, Scoped};
+use crate::{
+    Error, Result,
+    auth::policy::{Action, Resource},
+    clock::Timestamp,
+    id::{CredentialId, TenantId},
+    store::{CredentialRecord, Listing, NewCredential, Page},
+    vault::{RecordContext, credential::Credential},
+};
+
+/// Calls on the credentials of a tenant.
+pub struct Credentials<'a> {
+    pub(super) at: &'a Scoped,
+}
+
+/// A credential without what is sealed in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CredentialInfo {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// `winrm`, `ssh` or `api_key`.
+    pub credential_type: String,
+    /// Raised by one with each new secret.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Credentials<'_> {
+    /// Seals `credential` and stores it under `name`.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `Conflict` when the name is taken; `Vault` when there is no usable key.
+    pub async fn create(&self, name: &str, credential: &Credential) -> Result<CredentialInfo> {
+        self.at.authorize(Action::Create, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let tenant = self.at.scope.tenant;
+        let id = inner.store.reserve_credential_id().await?;
+        let new = seal(inner, tenant, id, name, credential, 1).await?;
+        inner.store.insert_credential(tenant, new).await.map(CredentialInfo::from)
+    }
+
+    /// Seals `credential` as a new version of the one called `name`. Tasks dispatched from now on use it.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`; `Conflict` when someone else rotated it in between; `Vault`.
+    pub async fn rotate(&self, name: &str, credential: &Credential) -> Result<CredentialInfo> {
+        self.at.authorize(Action::Update, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let tenant = self.at.scope.tenant;
+        let old = inner.store.credential_by_name(tenant, name).await?;
+        let mut new = seal(inner, tenant, old.id, name, credential, old.version + 1).await?;
+        new.description = old.description;
+        inner.store.update_credential(tenant, old.version, new).await.map(CredentialInfo::from)
+    }
+
+    /// The credential called `name`, without what is sealed in it.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn get(&self, name: &str) -> Result<CredentialInfo> {
+        self.at.authorize(Action::Read, Resource::Credential)?;
+        self.at.inner.store.credential_by_name(self.at.scope.tenant, name).await.map(CredentialInfo::from)
+    }
+
+    /// Credentials, newest first, without what is sealed in them.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`.
+    pub async fn list(&self, page: Page) -> Result<Listing<CredentialInfo>> {
+        self.at.authorize(Action::Read, Resource::Credential)?;
+        let list = self.at.inner.store.list_credentials(self.at.scope.tenant, page).await?;
+        Ok(Listing { items: list.items.into_iter().map(CredentialInfo::from).collect(), total: list.total })
+    }
+
+    /// Removes the credential called `name`.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`; `Conflict` while a target uses it.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.at.authorize(Action::Delete, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let found = inner.store.credential_by_name(self.at.scope.tenant, name).await?;
+        inner.store.delete_credential(self.at.scope.tenant, found.id).await
+    }
+}
+
+impl From<CredentialRecord> for CredentialInfo {
+    fn from(record: CredentialRecord) -> Self {
+        Self {
+            id: record.id,
+            name: record.name,
+            description: record.description,
+            credential_type: record.credential_type,
+            version: record.version,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+/// Opens the present version of a credential, for a task or a probe.
+pub(super) async fn open(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Credential> {
+    let record = inner.store.credential(tenant, id).await?;
+    let place = RecordContext::credential(tenant, id, &record.credential_type, record.version);
+    let opened = async {
+        let plain = inner.vault.open(&place, &record.sealed).await?;
+        Credential::parse(record.credential_type.parse()?, plain.expose())
+    };
+    opened.await.map_err(|error: Error| error.with("credential", &record.name))
+}
+
+async fn seal(
+    inner: &Arc<Inner>,
+    tenant: TenantId,
+    id: CredentialId,
+    name: &str,
+    credential: &Credential,
+    version: i32,
+) -> Result<NewCredential> {
+    let kind = credential.kind().as_str();
+    let place = RecordContext::credential(tenant, id, kind, version);
+    let sealed = inner.vault.seal(&place, credential.to_bytes().expose()).await?;
+    Ok(NewCredential {
+        id,
+        name: name.to_owned(),
+        description: None,
+        credential_type: kind.to_owned(),
+        version,
+        sealed,
+    })
+}

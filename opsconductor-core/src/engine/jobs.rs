@@ -1,0 +1,183 @@
+//! Jobs: saved when they hold, run when asked.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Run, Scoped};
+use crate::{
+    Error, ErrorKind, Problem, Result,
+    auth::policy::{Action, Resource},
+    job::{JobSpec, ValidJob},
+    store::{Idempotency, JobRecord, Listing, NewJob, NewRun, Page},
+    target::Target,
+};
+
+/// Calls on the jobs of a tenant.
+pub struct Jobs<'a> {
+    pub(super) at: &'a Scoped,
+}
+
+/// What a run may be given beside its parameters.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// A repeat with the same key and the same parameters answers the first run.
+    pub idempotency_key: Option<String>,
+    /// What the caller calls the run.
+    pub correlation_id: Option<String>,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Jobs<'_> {
+    /// Checks a definition against the step kinds and the targets of the tenant, and saves it as a new job.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `InvalidJob` with every problem, and nothing is stored; `Conflict` when the name is taken.
+    pub async fn create(&self, spec: &JobSpec) -> Result<JobRecord> {
+        self.at.authorize(Action::Create, Resource::Job)?;
+        let job = self.check(spec).await?;
+        self.at.inner.store.insert_job(self.at.scope.tenant, self.new_job(&job)).await
+    }
+
+    /// Saves a definition as a new version of the job called `name`. Runs keep the version they started with.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; else as [`Jobs::create`].
+    pub async fn update(&self, name: &str, spec: &JobSpec) -> Result<JobRecord> {
+        self.at.authorize(Action::Update, Resource::Job)?;
+        let job = self.check(spec).await?;
+        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
+        self.at.inner.store.update_job(self.at.scope.tenant, found.id, self.new_job(&job)).await
+    }
+
+    /// Every problem of a definition, as [`Jobs::create`] would find them; none when it holds.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`.
+    pub async fn validate(&self, spec: &JobSpec) -> Result<Vec<Problem>> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        match self.check(spec).await {
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::InvalidJob => Ok(error.problems().to_vec()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The job called `name` in its present version.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn get(&self, name: &str) -> Result<JobRecord> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        self.at.inner.store.job_by_name(self.at.scope.tenant, name).await
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`.
+    pub async fn list(&self, active_only: bool, page: Page) -> Result<Listing<JobRecord>> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        self.at.inner.store.list_jobs(self.at.scope.tenant, active_only, page).await
+    }
+
+    /// Removes the job called `name`.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`; `Conflict` when it has runs.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.at.authorize(Action::Delete, Resource::Job)?;
+        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
+        self.at.inner.store.delete_job(self.at.scope.tenant, found.id).await
+    }
+
+    /// Enqueues a run of the job called `name`. When this returns the run is durable: a worker will take it, in this
+    /// process or another.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`; `InvalidParameters` naming each that is missing; `InvalidInput` for a job that is not
+    /// active; `InvalidJob` when a target has gone since it was saved; `Conflict` for an idempotency key that was used with
+    /// other parameters.
+    pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
+        self.at.authorize(Action::Execute, Resource::Job)?;
+        let store = &self.at.inner.store;
+        let tenant = self.at.scope.tenant;
+        let record = store.job_by_name(tenant, name).await?;
+        if !record.is_active {
+            return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
+        }
+        let idempotency = options.idempotency_key.map(|key| Idempotency {
+            key,
+            digest: Sha256::digest(Value::Object(parameters.clone()).to_string()).into(),
+        });
+        let job = JobSpec::from_value(record.definition.clone()).validate(&self.at.inner.kinds)?;
+        let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
+        plan.job_name = record.name;
+        plan.job_version = record.version;
+        let new = NewRun {
+            job: record.id,
+            plan: Arc::new(plan),
+            requested_by: self.at.scope.actor.user_id(),
+            correlation_id: options.correlation_id,
+            idempotency,
+            priority: job.priority(),
+            parent: None,
+            labels: options.labels,
+        };
+        let enqueued = store.enqueue(tenant, new).await?;
+        Ok(Run::new(self.at.clone(), enqueued.run.id))
+    }
+
+    async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
+        let job = spec.validate(&self.at.inner.kinds)?;
+        let problems = job.check_targets(&self.targets_of(&job).await?);
+        if problems.is_empty() {
+            Ok(job)
+        } else {
+            Err(Error::with_problems(ErrorKind::InvalidJob, "the job definition does not hold", problems))
+        }
+    }
+
+    /// The targets that the steps of `job` name or select, as far as they exist.
+    async fn targets_of(&self, job: &ValidJob) -> Result<Vec<Target>> {
+        let store = &self.at.inner.store;
+        let tenant = self.at.scope.tenant;
+        let names: Vec<String> = job.target_names().map(|(_, name)| name.to_owned()).collect();
+        let mut found =
+            if names.is_empty() { Vec::new() } else { store.targets_by_name(tenant, &names).await? };
+        for (_, tags) in job.selectors() {
+            let mut page = Page { skip: 0, limit: 1000 };
+            loop {
+                let list = store.list_targets(tenant, tags, page).await?;
+                page.skip += list.items.len() as u64;
+                let done = list.items.is_empty() || page.skip >= list.total;
+                found.extend(list.items);
+                if done {
+                    break;
+                }
+            }
+        }
+        found.sort_by_key(|target| target.id);
+        found.dedup_by_key(|target| target.id);
+        Ok(found)
+    }
+
+    fn new_job(&self, job: &ValidJob) -> NewJob {
+        NewJob {
+            name: job.name().to_owned(),
+            version: job.version(),
+            definition: job.definition().clone(),
+            created_by: self.at.scope.actor.user_id(),
+            is_active: true,
+        }
+    }
+}

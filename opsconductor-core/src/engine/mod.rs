@@ -1,0 +1,127 @@
+//! The engine: what binds the store, the vault, the transports and the step kinds together.
+//!
+//! ```text
+//!            enqueue                claim                    act                     complete
+//!  Scoped ────────────▶ Store ────────────▶ worker ─────────────────▶ host ─┐   ┌───────────────▶ Store
+//!   jobs().run()          ▲                  │ open credential, render,     │   │ in batches
+//!                         │                  │ commit the dispatch intent   ▼   │
+//!                         │                  └──────────────▶ output ─▶ redact ─┘
+//!                         └── renew (heartbeat) · take over what expired (rescue)
+//! ```
+//!
+//! Everything a person does goes through [`Scoped`], which asks [`authorize`](crate::auth::policy::authorize) first.
+//! Workers are small loops with one job each: [`worker`] claims, `execute` runs one task, `complete` records ends in
+//! batches, `lease` keeps what is held, `rescue` takes back what others let go.
+
+mod builder;
+mod complete;
+mod credentials;
+mod execute;
+mod jobs;
+mod lease;
+mod plans;
+mod recorder;
+mod rescue;
+mod run;
+mod scoped;
+mod targets;
+pub mod worker;
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+pub use builder::EngineBuilder;
+pub use credentials::{CredentialInfo, Credentials};
+pub use jobs::{Jobs, RunOptions};
+pub use run::{Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
+pub use scoped::Scoped;
+pub use targets::Targets;
+pub use worker::{Worker, WorkerSettings};
+
+use crate::{
+    Error, ErrorKind, Result,
+    clock::Clock,
+    job::StepKinds,
+    store::Store,
+    tenant::Scope,
+    transport::{Connector, Protocol},
+    vault::Vault,
+};
+
+/// The engine. Cheap to clone; every clone is the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) vault: Vault,
+    pub(crate) kinds: StepKinds,
+    pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Begins an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// The engine as `scope` may use it.
+    pub fn scope(&self, scope: Scope) -> Scoped {
+        Scoped::new(Arc::clone(&self.inner), scope)
+    }
+
+    /// The engine as the program that embeds it uses it: the local administrator of the default tenant.
+    pub fn local(&self) -> Scoped {
+        self.scope(Scope::local())
+    }
+
+    /// Starts a worker in this process, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for settings that cannot work.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn worker(&self, settings: WorkerSettings) -> Result<Worker> {
+        Worker::start(Arc::clone(&self.inner), settings)
+    }
+
+    /// Ends what the transports keep warm, such as shells on remote hosts, and waits, bounded, until that is done. Call it
+    /// once its workers have been shut down.
+    pub async fn close(&self) {
+        for connector in self.inner.connectors.values() {
+            connector.shutdown().await;
+        }
+    }
+
+    /// The step kinds that this engine runs.
+    pub fn step_kinds(&self) -> &StepKinds {
+        &self.inner.kinds
+    }
+
+    /// The store beneath.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}
+
+impl Inner {
+    pub(crate) fn connector(&self, protocol: Protocol) -> Result<&Arc<dyn Connector>> {
+        self.connectors.get(&protocol).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unsupported,
+                format!("this engine was built without a connector for {protocol}; add one with `connector`"),
+            )
+        })
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("store", &self.inner.store.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! The recorder: what a remote call tells while it runs goes through it into the store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{
+    Inner,
+    lease::{Holding, Stop},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    run::{output::StreamText, redact::Redactor},
+    store::{CHUNK_BYTES_MAX, OutputPiece},
+    transport::{Observer, RemoteHandle, Stream},
+};
+
+/// Commits the dispatch intent and stores output of one task, redacted and bounded.
+pub(super) struct Recorder {
+    inner: Arc<Inner>,
+    holding: Arc<Holding>,
+    stdout: StreamText,
+    stderr: StreamText,
+    next_seq: u32,
+    room: u64,
+    limit: u64,
+    dispatched: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(inner: Arc<Inner>, holding: Arc<Holding>, redactor: &Redactor, limit: u64) -> Self {
+        Self {
+            inner,
+            holding,
+            stdout: StreamText::new(redactor),
+            stderr: StreamText::new(redactor),
+            next_seq: 1,
+            room: limit,
+            limit,
+            dispatched: false,
+        }
+    }
+
+    /// Whether the intent to act was committed.
+    pub(super) fn dispatched(&self) -> bool {
+        self.dispatched
+    }
+
+    /// Stores what was held back and gives the ends of both streams.
+    pub(super) async fn finish(mut self) -> Result<(String, String)> {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let text = self.stream(stream).finish();
+            self.store(stream, text).await?;
+        }
+        Ok((self.stdout.into_tail(), self.stderr.into_tail()))
+    }
+
+    fn stream(&mut self, stream: Stream) -> &mut StreamText {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    async fn store(&mut self, stream: Stream, text: String) -> Result<()> {
+        let text = self.within_limit(text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES_MAX));
+            let text = Bytes::copy_from_slice(piece.as_bytes());
+            pieces.push(OutputPiece { lease: self.holding.lease, seq: self.next_seq, stream, text });
+            self.next_seq += 1;
+            rest = after;
+        }
+        let written = self.inner.store.append_output(pieces).await?;
+        if written.iter().all(|written| *written) { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Cuts at the task's limit, with a line that says so; what comes later is dropped.
+    fn within_limit(&mut self, mut text: String) -> String {
+        let length = text.len() as u64;
+        if length <= self.room {
+            self.room -= length;
+            return text;
+        }
+        if self.room == 0 {
+            return String::new();
+        }
+        let keep = usize::try_from(self.room).unwrap_or(usize::MAX);
+        text.truncate(text.floor_char_boundary(keep));
+        text.push_str(&format!("\n[output cut: the step's limit of {} bytes is reached]\n", self.limit));
+        self.room = 0;
+        text
+    }
+
+    fn lost(&self) -> Error {
+        self.holding.stop(Stop::LeaseLost);
+        Error::new(ErrorKind::LeaseLost, "the lease was lost: another worker may hold the task")
+    }
+}
+
+#[async_trait]
+impl Observer for Recorder {
+    async fn dispatching(&mut self, handle: &RemoteHandle) -> Result<()> {
+        match self.holding.why() {
+            None => {}
+            Some(Stop::LeaseLost) => return Err(self.lost()),
+            Some(_) => return Err(Error::new(ErrorKind::Canceled, "stopped before anything was sent")),
+        }
+        self.inner.store.record_dispatch(&self.holding.lease, handle).await?;
+        self.dispatched = true;
+        Ok(())
+    }
+
+    async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<()> {
+        let text = self.stream(stream).push(&bytes);
+        self.store(stream, text).await
+    }
+}

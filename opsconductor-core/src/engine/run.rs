@@ -1,0 +1,339 @@
+//! A run as its caller sees it: events as they happen, a wait with a limit, the results.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::Stream;
+use tokio::sync::broadcast;
+
+use super::{Inner, Scoped};
+use crate::{
+    Error, ErrorKind, Result,
+    auth::policy::{Action, Resource},
+    clock::Timestamp,
+    id::{RunId, TenantId},
+    run::{
+        event::{Event, EventKind},
+        plan::RunPlan,
+        state::{RunStatus, TaskStatus},
+    },
+    store::{Listing, Notice, Page, RunFilter, RunRecord, Store, TaskRecord},
+};
+
+/// How often a run is looked at without being told of news: other processes may be working on it.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How many events are read at a time.
+const EVENTS_MAX: usize = 500;
+
+/// Calls on the runs of a tenant.
+pub struct Runs<'a> {
+    pub(super) at: &'a Scoped,
+}
+
+impl Runs<'_> {
+    /// The run with `id`, to follow or to cancel.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn get(&self, id: RunId) -> Result<Run> {
+        self.at.authorize(Action::Read, Resource::Run)?;
+        let record = self.at.inner.store.run(self.at.scope.tenant, id).await?;
+        Ok(Run::new(self.at.clone(), record.id))
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`.
+    pub async fn list(&self, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>> {
+        self.at.authorize(Action::Read, Resource::Run)?;
+        self.at.inner.store.list_runs(self.at.scope.tenant, filter, page).await
+    }
+
+    /// Cancels the run with `id`: what waits is aborted at once, what runs is stopped on its host.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn cancel(&self, id: RunId) -> Result<RunRecord> {
+        Run::new(self.at.clone(), id).cancel().await
+    }
+}
+
+/// A run that was enqueued. It goes on whether or not anyone holds this.
+#[derive(Clone)]
+pub struct Run {
+    at: Scoped,
+    id: RunId,
+}
+
+/// Something that happened to a run, with names instead of ids.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunEvent {
+    /// Its number in the run, from 1, without gaps.
+    pub seq: u64,
+    /// The id of the step, for events of a step.
+    pub step: Option<String>,
+    /// The name of the target.
+    pub target: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunResult {
+    /// The run.
+    pub id: RunId,
+    /// How it ended.
+    pub status: RunStatus,
+    /// A result per (step, target), by step, then by target.
+    pub steps: Vec<StepResult>,
+}
+
+/// How a step stands on one target.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct StepResult {
+    /// The id of the step.
+    pub step: String,
+    /// The step kind, such as `winrm.exec`.
+    pub kind: String,
+    /// The name of the target.
+    pub target: Option<String>,
+    /// How it stands.
+    pub status: TaskStatus,
+    /// The exit code.
+    pub exit_code: Option<i64>,
+    /// The end of standard output.
+    pub stdout: String,
+    /// The end of standard error.
+    pub stderr: String,
+    /// A sentence, unless it succeeded.
+    pub error: Option<String>,
+    /// From the start of its last attempt to its end.
+    pub duration: Option<Duration>,
+}
+
+impl Run {
+    pub(super) fn new(at: Scoped, id: RunId) -> Self {
+        Self { at, id }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The run as it stands.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when it has been removed.
+    pub async fn record(&self) -> Result<RunRecord> {
+        self.store().run(self.tenant(), self.id).await
+    }
+
+    /// Cancels it: what waits is aborted at once, what runs is stopped on its host. Returns when that is recorded;
+    /// [`Run::wait`] returns when it has been done.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound` when it has been removed.
+    pub async fn cancel(&self) -> Result<RunRecord> {
+        self.at.authorize(Action::Cancel, Resource::Run)?;
+        let reason = format!("canceled by {}", self.at.scope.actor.name());
+        self.store().cancel_run(self.tenant(), self.id, &reason).await
+    }
+
+    /// What happened and what happens, from the beginning until the run ends.
+    pub fn events(&self) -> RunEvents {
+        self.events_after(0)
+    }
+
+    /// What comes after the event with number `seq`: a follower that was cut off misses nothing and sees nothing twice.
+    pub fn events_after(&self, seq: u64) -> RunEvents {
+        RunEvents {
+            watch: self.watch(),
+            run: self.clone(),
+            plan: None,
+            after: seq,
+            read: Vec::new().into_iter(),
+            over: false,
+        }
+    }
+
+    /// Waits until the run has ended.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` after `limit`; the run goes on.
+    pub async fn wait(&self, limit: Duration) -> Result<RunResult> {
+        let ended = async {
+            let mut watch = self.watch();
+            loop {
+                let record = self.record().await?;
+                if record.status.is_final() {
+                    return self.result(record.status).await;
+                }
+                watch.changed(&self.at.inner).await;
+            }
+        };
+        tokio::select! {
+            result = ended => result,
+            () = self.at.inner.clock.sleep(limit) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("the run had not ended after {} s; it goes on", limit.as_secs_f64()),
+            ).with("run", self.id)),
+        }
+    }
+
+    /// The steps as they stand, by step, then by target.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run has been removed.
+    pub async fn steps(&self) -> Result<Vec<StepResult>> {
+        let plan = self.store().run_plan(self.tenant(), self.id).await?;
+        let mut steps = Vec::new();
+        let mut page = Page { skip: 0, limit: 1000 };
+        loop {
+            let list = self.store().tasks(self.tenant(), self.id, page).await?;
+            page.skip += list.items.len() as u64;
+            let done = list.items.is_empty() || page.skip >= list.total;
+            steps.extend(list.items.into_iter().map(|task| StepResult::new(&plan, task)));
+            if done {
+                return Ok(steps);
+            }
+        }
+    }
+
+    async fn result(&self, status: RunStatus) -> Result<RunResult> {
+        Ok(RunResult { id: self.id, status, steps: self.steps().await? })
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.at.inner.store.as_ref()
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.at.scope.tenant
+    }
+
+    fn watch(&self) -> Watch {
+        Watch { run: self.id, notices: self.store().notices() }
+    }
+}
+
+impl StepResult {
+    fn new(plan: &RunPlan, task: TaskRecord) -> Self {
+        let between = task.started_at.zip(task.finished_at);
+        Self {
+            step: plan.step(task.step).map(|step| step.id.clone()).unwrap_or_default(),
+            kind: task.kind,
+            target: task.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
+            status: task.status,
+            exit_code: task.exit_code,
+            stdout: task.stdout,
+            stderr: task.stderr,
+            error: task.reason,
+            duration: between.and_then(|(start, end)| (end - start).to_std().ok()),
+        }
+    }
+}
+
+/// Waits for news of one run.
+struct Watch {
+    run: RunId,
+    notices: Option<broadcast::Receiver<Notice>>,
+}
+
+impl Watch {
+    async fn changed(&mut self, inner: &Inner) {
+        tokio::select! {
+            () = self.told() => {}
+            () = inner.clock.sleep(POLL) => {}
+        }
+    }
+
+    async fn told(&mut self) {
+        let Some(notices) = &mut self.notices else { return std::future::pending().await };
+        loop {
+            match notices.recv().await {
+                Ok(Notice::Run(run)) if run == self.run => return,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => return,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// The events of a run, in order, until it ends.
+pub struct RunEvents {
+    run: Run,
+    watch: Watch,
+    plan: Option<Arc<RunPlan>>,
+    after: u64,
+    read: std::vec::IntoIter<Event>,
+    over: bool,
+}
+
+impl RunEvents {
+    /// The next event, or `None` after `run.finished`. Waits for it as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; calling again goes on where it was.
+    pub async fn next(&mut self) -> Result<Option<RunEvent>> {
+        loop {
+            if let Some(event) = self.read.next() {
+                self.after = event.seq;
+                self.over = matches!(event.kind, EventKind::RunFinished { .. });
+                return self.named(event).await.map(Some);
+            }
+            if self.over {
+                return Ok(None);
+            }
+            let (store, tenant, id) = (self.run.store(), self.run.tenant(), self.run.id);
+            let events = store.events(tenant, id, self.after, EVENTS_MAX).await?;
+            if !events.is_empty() {
+                self.read = events.into_iter();
+            } else if store.run(tenant, id).await?.status.is_final() {
+                // Asked to begin after the last event.
+                let last = store.events(tenant, id, self.after, 1).await?;
+                self.over = last.is_empty();
+                self.read = last.into_iter();
+            } else {
+                self.watch.changed(&self.run.at.inner).await;
+            }
+        }
+    }
+
+    /// The same as a stream.
+    pub fn into_stream(self) -> impl Stream<Item = Result<RunEvent>> + Send {
+        futures_util::stream::try_unfold(self, |mut events| async move {
+            Ok(events.next().await?.map(|event| (event, events)))
+        })
+    }
+
+    async fn named(&mut self, event: Event) -> Result<RunEvent> {
+        let plan = match &self.plan {
+            Some(plan) => plan,
+            None => self.plan.insert(self.run.store().run_plan(self.run.tenant(), self.run.id).await?),
+        };
+        Ok(RunEvent {
+            seq: event.seq,
+            step: event.step.and_then(|index| plan.step(index)).map(|step| step.id.clone()),
+            target: event.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
+            kind: event.kind,
+            at: event.at,
+        })
+    }
+}

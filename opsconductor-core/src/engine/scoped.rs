@@ -1,0 +1,52 @@
+//! The engine as one caller may use it.
+
+use std::sync::Arc;
+
+use super::{Credentials, Inner, Jobs, Runs, Targets};
+use crate::{
+    Result,
+    auth::policy::{Action, Resource, authorize},
+    tenant::Scope,
+};
+
+/// The engine as one actor in one tenant may use it. Every call is authorized here, whoever makes it.
+#[derive(Clone)]
+pub struct Scoped {
+    pub(super) inner: Arc<Inner>,
+    pub(super) scope: Scope,
+}
+
+impl Scoped {
+    pub(super) fn new(inner: Arc<Inner>, scope: Scope) -> Self {
+        Self { inner, scope }
+    }
+
+    /// Who calls, and where.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Credentials of the tenant.
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials { at: self }
+    }
+
+    /// Targets of the tenant.
+    pub fn targets(&self) -> Targets<'_> {
+        Targets { at: self }
+    }
+
+    /// Jobs of the tenant.
+    pub fn jobs(&self) -> Jobs<'_> {
+        Jobs { at: self }
+    }
+
+    /// Runs of the tenant.
+    pub fn runs(&self) -> Runs<'_> {
+        Runs { at: self }
+    }
+
+    pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {
+        authorize(&self.scope, action, resource)
+    }
+}

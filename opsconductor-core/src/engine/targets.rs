@@ -1,0 +1,124 @@
+//! Targets: hosts, and the test that really connects.
+
+use super::{Scoped, credentials, execute::endpoint};
+use crate::{
+    Error, ErrorKind, Result,
+    auth::policy::{Action, Resource},
+    store::{Listing, Page},
+    target::{Target, TargetSpec},
+    transport::{ProbeDetails, ProbeReport, Protocol},
+};
+
+/// Calls on the targets of a tenant.
+pub struct Targets<'a> {
+    pub(super) at: &'a Scoped,
+}
+
+impl Targets<'_> {
+    /// Stores a target.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `InvalidInput` for an empty name or host, or a credential that does not exist; `Conflict` when the name
+    /// is taken.
+    pub async fn create(&self, spec: TargetSpec) -> Result<Target> {
+        self.at.authorize(Action::Create, Resource::Target)?;
+        check(&spec)?;
+        self.at.inner.store.insert_target(self.at.scope.tenant, spec).await
+    }
+
+    /// Replaces what the target called `name` is. Runs that are under way keep the address they were enqueued with.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; else as [`Targets::create`].
+    pub async fn update(&self, name: &str, spec: TargetSpec) -> Result<Target> {
+        self.at.authorize(Action::Update, Resource::Target)?;
+        check(&spec)?;
+        let found = self.by_name(name).await?;
+        self.at.inner.store.update_target(self.at.scope.tenant, found.id, spec).await
+    }
+
+    /// The target called `name`.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn get(&self, name: &str) -> Result<Target> {
+        self.at.authorize(Action::Read, Resource::Target)?;
+        self.by_name(name).await
+    }
+
+    /// Targets that carry every one of `tags`, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`.
+    pub async fn list(&self, tags: &[String], page: Page) -> Result<Listing<Target>> {
+        self.at.authorize(Action::Read, Resource::Target)?;
+        self.at.inner.store.list_targets(self.at.scope.tenant, tags, page).await
+    }
+
+    /// Removes the target called `name`.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`; `Conflict` while a live run uses it.
+    pub async fn delete(&self, name: &str) -> Result<()> {
+        self.at.authorize(Action::Delete, Resource::Target)?;
+        let found = self.by_name(name).await?;
+        self.at.inner.store.delete_target(self.at.scope.tenant, found.id).await
+    }
+
+    /// Really connects to the target called `name` and says what it found, or which layer failed.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`. A host that cannot be reached is an answer, not an error.
+    pub async fn test(&self, name: &str) -> Result<ProbeReport> {
+        self.at.authorize(Action::Execute, Resource::Target)?;
+        let target = self.by_name(name).await?;
+        let inner = &self.at.inner;
+        let spec = &target.spec;
+        let endpoint = endpoint(&spec.name, &spec.hostname, spec.port, &spec.metadata);
+        let opened = async {
+            let connector = inner.connector(spec.protocol)?;
+            let id = spec.credential_ref.ok_or_else(|| no_credential(&spec.name))?;
+            Ok((connector, credentials::open(inner, self.at.scope.tenant, id).await?))
+        };
+        Ok(match opened.await {
+            Ok((connector, credential)) => connector.probe(&endpoint, &credential).await,
+            Err(error) => ProbeReport::failed(&error, ProbeDetails::default()),
+        })
+    }
+
+    async fn by_name(&self, name: &str) -> Result<Target> {
+        let names = [name.to_owned()];
+        let found = self.at.inner.store.targets_by_name(self.at.scope.tenant, &names).await?;
+        found.into_iter().next().ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "there is no target of this name").with("target", name)
+        })
+    }
+}
+
+pub(super) fn no_credential(target: &str) -> Error {
+    Error::new(ErrorKind::InvalidInput, "the target has no credential; set `credential_ref`")
+        .with("target", target)
+}
+
+fn check(spec: &TargetSpec) -> Result<()> {
+    let fault = if spec.name.trim().is_empty() {
+        "a target needs a name"
+    } else if spec.hostname.trim().is_empty() {
+        "a target needs a host name or an address"
+    } else if spec.hostname.contains(|c: char| c.is_whitespace() || "/?#@".contains(c)) {
+        "a host name holds no spaces and none of / ? # @; give the name or the address alone"
+    } else if spec.port == 0 {
+        "a port is between 1 and 65535"
+    } else if spec.credential_ref.is_none() && spec.protocol != Protocol::Http {
+        return Err(no_credential(&spec.name));
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidInput, fault).with("target", &spec.name))
+}

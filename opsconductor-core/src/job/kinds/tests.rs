@@ -1,0 +1,192 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::{sync::Mutex, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    ErrorKind, Result,
+    id::{CredentialId, RunId, TargetId},
+    job::{StepContext, StepOutcome, StepTemplates, reserved},
+    run::plan::{PlannedTarget, RunPlan},
+    template::TemplateOptions,
+    transport::{
+        Control, CopyOutcome, CopyRequest, CopyStatus, ExecOutcome, ExecRequest, Observer, Protocol,
+        RemoteHandle, Session, Shell, Stream,
+    },
+};
+
+/// A host that writes down what it is asked.
+#[derive(Default)]
+struct Host {
+    exit_code: i64,
+    ran: Mutex<Vec<ExecRequest>>,
+    written: Mutex<Vec<CopyRequest>>,
+}
+
+struct Connected<'h>(&'h Host);
+
+#[async_trait]
+impl Session for Connected<'_> {
+    async fn exec(&mut self, request: ExecRequest, _: &mut dyn Observer, _: &Control) -> Result<ExecOutcome> {
+        self.0.ran.lock().unwrap().push(request);
+        Ok(ExecOutcome::new(self.0.exit_code))
+    }
+
+    async fn copy(&mut self, request: CopyRequest, _: &mut dyn Observer, _: &Control) -> Result<CopyOutcome> {
+        let length = request.content.len() as u64;
+        self.0.written.lock().unwrap().push(request);
+        Ok(CopyOutcome::new(CopyStatus::Copied, length, "5e".to_owned()))
+    }
+
+    async fn close(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct Deaf;
+
+#[async_trait]
+impl Observer for Deaf {
+    async fn dispatching(&mut self, _: &RemoteHandle) -> Result<()> {
+        Ok(())
+    }
+
+    async fn output(&mut self, _: Stream, _: Bytes) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn target() -> PlannedTarget {
+    PlannedTarget {
+        id: TargetId::new(1),
+        name: "web1".to_owned(),
+        hostname: "web1.example".to_owned(),
+        protocol: Protocol::Winrm,
+        port: 5985,
+        credential_ref: Some(CredentialId::new(1)),
+        tags: vec!["role:web".to_owned()],
+        metadata: Map::new(),
+    }
+}
+
+/// Renders `fields` as a worker does, with `parameters`, and runs the step on `host`.
+async fn run(
+    handler: &dyn StepHandler,
+    host: &Host,
+    fields: Value,
+    parameters: Value,
+) -> Result<StepOutcome> {
+    let (Value::Object(fields), Value::Object(parameters)) = (fields, parameters) else { panic!("objects") };
+    assert!(handler.check(&fields).is_empty());
+    let templates = StepTemplates::compile(handler, &fields, TemplateOptions::default()).unwrap();
+    let target = target();
+    let plan = RunPlan {
+        job_name: "Job".to_owned(),
+        job_version: 2,
+        parameters,
+        targets: vec![target.clone()],
+        steps: Vec::new(),
+    };
+    let values = reserved::template_values(RunId::new(7), &plan, Some(&target));
+    let rendered = templates.render(&fields, &values)?;
+    let (mut session, mut observer) = (Connected(host), Deaf);
+    let mut context = StepContext::new(
+        rendered,
+        Some(&target),
+        Some(&mut session),
+        &mut observer,
+        Duration::from_secs(5),
+        CancellationToken::new(),
+    );
+    handler.run(&mut context).await
+}
+
+#[tokio::test]
+async fn a_command_is_rendered_and_its_exit_code_decides() {
+    let host = Host::default();
+    let fields = json!({
+        "shell": "powershell", "command": "Restart-Service {{ svc | quote }} # {{ run.id }} {{ target.port }}",
+        "env": {"NAME": "{{ svc }}"}, "stdin": "{{ target.hostname }}", "workingDirectory": "C:\\{{ run.version }}"
+    });
+    let outcome = run(&WinrmExec, &host, fields, json!({"svc": "O'Brien"})).await.unwrap();
+    assert!(outcome.succeeded);
+    assert_eq!((outcome.exit_code, outcome.reason), (Some(0), None));
+    assert_eq!(Value::Object(outcome.metrics), json!({"target": "web1", "shell": "powershell"}));
+    let ran = host.ran.lock().unwrap();
+    assert_eq!(ran[0].shell, Shell::Powershell);
+    assert_eq!(ran[0].script, "Restart-Service 'O''Brien' # 7 5985");
+    assert_eq!(ran[0].env["NAME"], "O'Brien");
+    assert_eq!(ran[0].stdin.as_deref(), Some(&b"web1.example"[..]));
+    assert_eq!(ran[0].working_directory.as_deref(), Some("C:\\2"));
+}
+
+#[tokio::test]
+async fn an_exit_code_other_than_zero_is_a_failure_and_no_error() {
+    let host = Host { exit_code: 3, ..Host::default() };
+    let outcome =
+        run(&WinrmExec, &host, json!({"shell": "cmd", "command": "exit 3"}), json!({})).await.unwrap();
+    assert!(!outcome.succeeded);
+    assert_eq!(outcome.exit_code, Some(3));
+    assert_eq!(outcome.reason.as_deref(), Some("the command ended with exit code 3"));
+    assert_eq!(outcome.metrics["shell"], "cmd");
+}
+
+#[tokio::test]
+async fn a_script_is_sent_as_it_is() {
+    let host = Host::default();
+    let script = "Write-Output '{{ not a template }}'\n";
+    run(&WinrmExec, &host, json!({"shell": "powershell", "script": script}), json!({})).await.unwrap();
+    assert_eq!(host.ran.lock().unwrap()[0].script, script);
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_plain_stops_the_step_before_anything_is_sent() {
+    let host = Host::default();
+    let fields = json!({"shell": "powershell", "command": "Stop-Service {{ svc }}"});
+    let error = run(&WinrmExec, &host, fields, json!({"svc": "a; b"})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Template);
+    assert!(error.to_string().contains("svc") && error.to_string().contains("/command"), "{error}");
+    assert!(!error.to_string().contains("a; b"), "{error}");
+    assert!(host.ran.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_grows_beyond_the_limit_is_not_sent() {
+    let host = Host::default();
+    let fields = json!({"shell": "powershell", "command": "echo {{ x }}"});
+    let error = run(&WinrmExec, &host, fields, json!({"x": "y".repeat(70_000)})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(host.ran.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_copy_writes_bytes_or_a_rendered_text() {
+    let host = Host::default();
+    let fields = json!({"destPath": "C:\\{{ n }}.bin", "contentB64": "AP8A\n/w==", "overwrite": false});
+    let outcome = run(&WinrmCopy, &host, fields, json!({"n": "a b"})).await.unwrap();
+    assert!(outcome.succeeded);
+    assert_eq!(
+        Value::Object(outcome.metrics),
+        json!({"target": "web1", "dest_path": "C:\\a b.bin", "content_size": 4, "status": "copied", "sha256": "5e"})
+    );
+    run(&WinrmCopy, &host, json!({"destPath": "x", "content": "{{ n }}!"}), json!({"n": "\u{e9}"}))
+        .await
+        .unwrap();
+    let written = host.written.lock().unwrap();
+    assert_eq!((written[0].content.as_ref(), written[0].overwrite), (&[0, 255, 0, 255][..], false));
+    assert_eq!((written[1].content.as_ref(), written[1].overwrite), ("\u{e9}!".as_bytes(), true));
+}
+
+#[tokio::test]
+async fn a_text_that_grows_beyond_a_mebibyte_is_not_copied() {
+    let host = Host::default();
+    let fields = json!({"destPath": "x", "content": "{{ n }}{{ n }}"});
+    let error = run(&WinrmCopy, &host, fields, json!({"n": "y".repeat(600_000)})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(host.written.lock().unwrap().is_empty());
+}

@@ -1,0 +1,177 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Error, ErrorKind, Problem,
+    clock::Timestamp,
+    id::{CredentialId, TargetId},
+    job::{JobSpec, StepKinds, ValidJob},
+    run::plan::{Join, RunPlan},
+    target::{Target, TargetSpec},
+    transport::Protocol,
+};
+
+fn job(parameters: &Value, steps: &[Value]) -> ValidJob {
+    let steps: Vec<Value> = steps
+        .iter()
+        .map(|more| {
+            let mut step = json!({"type": "winrm.exec", "shell": "cmd", "command": "c"});
+            step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            step
+        })
+        .collect();
+    let definition = json!({"name": "n", "version": 3, "parameters": parameters, "steps": steps});
+    JobSpec::from_value(definition).validate(&StepKinds::built_in()).unwrap()
+}
+
+fn over(steps: &[Value]) -> ValidJob {
+    job(&json!({}), steps)
+}
+
+fn target(id: i64, name: &str, tags: &[&str]) -> Target {
+    let mut spec = TargetSpec::winrm(name, format!("{name}.example"), CredentialId::new(1));
+    spec.tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    Target { id: TargetId::new(id), spec, created_at: Timestamp::default() }
+}
+
+fn fleet() -> Vec<Target> {
+    vec![target(3, "c", &["web", "prod"]), target(1, "a", &["web"]), target(2, "b", &["web", "prod"])]
+}
+
+fn plan(steps: &[Value]) -> RunPlan {
+    over(steps).plan(&fleet(), Map::new()).unwrap()
+}
+
+fn names(plan: &RunPlan, step: usize) -> Vec<&str> {
+    plan.steps[step].targets.iter().map(|at| plan.targets[*at as usize].name.as_str()).collect()
+}
+
+fn joins(plan: &RunPlan) -> Vec<Option<Join>> {
+    plan.steps
+        .iter()
+        .zip(0_u32..)
+        .map(|(step, index)| {
+            assert!(step.edges.iter().all(|edge| edge.step + 1 == index), "a step waits for the one before");
+            step.edges.first().map(|edge| edge.join)
+        })
+        .collect()
+}
+
+fn messages(error: &Error) -> Vec<(&str, &str)> {
+    error.problems().iter().map(|problem| (problem.pointer.as_str(), problem.message.as_str())).collect()
+}
+
+#[test]
+fn steps_over_the_same_targets_are_joined_per_target_and_others_by_a_barrier() {
+    let plan = plan(&[
+        json!({"targets": ["b", "c"]}),
+        json!({"targets": {"tags": ["prod"]}}),
+        json!({"targets": ["c", "b"], "wait": "all"}),
+        json!({"target": "c"}),
+        json!({"targets": ["c", "c"]}),
+        json!({"targets": {"tags": ["web"]}}),
+    ]);
+    let (same, all) = (Some(Join::PerTarget), Some(Join::Barrier));
+    assert_eq!(joins(&plan), [None, same, all, all, same, all]);
+    assert_eq!(names(&plan, 0), ["b", "c"]);
+    assert_eq!(names(&plan, 2), ["c", "b"]);
+    assert_eq!(names(&plan, 4), ["c"], "a target that is named twice is one task");
+    assert_eq!(names(&plan, 5), ["a", "b", "c"], "a selection is in the order of names");
+    assert_eq!(plan.targets.len(), 3);
+    assert_eq!(plan.tasks().count(), 2 + 2 + 2 + 1 + 1 + 3);
+}
+
+#[test]
+fn a_plan_holds_what_the_job_and_the_targets_were() {
+    let job = job(
+        &json!({"svc": "Spooler", "n": 1}),
+        &[
+            json!({"target": "a", "id": "first", "name": "First", "timeoutSec": 9, "maxOutputBytes": 5, "command": "{{ x }}"}),
+        ],
+    );
+    let given = Map::from_iter([("x".to_owned(), json!("y")), ("n".to_owned(), json!(2))]);
+    let plan = job.plan(&fleet(), given).unwrap();
+    assert_eq!((plan.job_name.as_str(), plan.job_version), ("n", 3));
+    assert_eq!(Value::Object(plan.parameters), json!({"svc": "Spooler", "n": 2, "x": "y"}));
+    assert_eq!((plan.targets[0].id, plan.targets[0].hostname.as_str()), (TargetId::new(1), "a.example"));
+    let step = &plan.steps[0];
+    assert_eq!(
+        (step.id.as_str(), step.name.as_deref(), step.kind.as_str()),
+        ("first", Some("First"), "winrm.exec")
+    );
+    assert_eq!((step.timeout_sec, step.max_output_bytes, step.allow_raw), (9, 5, false));
+    assert_eq!(step.fields["command"], "{{ x }}", "fields are rendered later");
+    assert_eq!(step.fields.len(), 2);
+}
+
+#[test]
+fn targets_that_are_missing_or_of_another_protocol_are_problems() {
+    let mut fleet = fleet();
+    fleet[0].spec.protocol = Protocol::Ssh;
+    let job = over(&[
+        json!({"target": "zzz"}),
+        json!({"targets": ["a", "c", "y"]}),
+        json!({"targets": {"tags": ["web", "test"]}}),
+        json!({"targets": {"tags": ["prod"]}}),
+        json!({"targets": {"tags": ["web"]}}),
+    ]);
+    let expected = [
+        ("/steps/0/target", "there is no target named `zzz`"),
+        ("/steps/1/targets/1", "`c` speaks ssh, but a winrm.exec step needs a target that speaks winrm"),
+        ("/steps/1/targets/2", "there is no target named `y`"),
+        ("/steps/2/targets", "no target carries `web` and `test`"),
+        (
+            "/steps/3/targets",
+            "the tags also select `c`, but a winrm.exec step needs targets that speak winrm",
+        ),
+        (
+            "/steps/4/targets",
+            "the tags also select `c`, but a winrm.exec step needs targets that speak winrm",
+        ),
+    ];
+    let problems = job.check_targets(&fleet);
+    assert_eq!(problems, expected.map(|(pointer, message)| Problem::new(pointer, message)));
+    let error = job.plan(&fleet, Map::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidJob);
+    assert_eq!(error.problems(), problems);
+}
+
+#[test]
+fn parameters_are_the_defaults_with_the_given_over_them() {
+    let job = job(
+        &json!({"svc": "Spooler"}),
+        &[json!({"target": "a", "command": "{{ svc }} {{ x }} {{ o | default('1') }}"})],
+    );
+    assert_eq!(job.required_parameters(), ["x"]);
+    let given = |value: Value| job.bind(value.as_object().unwrap().clone());
+    assert_eq!(
+        Value::Object(given(json!({"x": 1, "svc": "W32Time", "o": 2})).unwrap()),
+        json!({"svc": "W32Time", "x": 1, "o": 2})
+    );
+    let bound = given(json!({"x": 1})).unwrap();
+    assert_eq!(job.bind(bound.clone()).unwrap(), bound, "what is bound stays as it is");
+
+    let error = given(json!({"scv": 1, "target": 2, "other": 3})).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidParameters);
+    assert_eq!(
+        messages(&error),
+        [
+            ("", "the parameter `x` is missing: the job reads it and has no default for it"),
+            ("/scv", "the job has no such parameter; did you mean `svc`?"),
+            ("/target", "`target` is what the engine tells templates: it cannot be given"),
+            ("/other", "the job has no such parameter: remove it, or declare it in the job's `parameters`"),
+        ]
+    );
+    assert!(given(json!({"x": "y".repeat(3_000_000)})).is_err());
+    assert_eq!(job.plan(&fleet(), Map::new()).unwrap_err().kind(), ErrorKind::InvalidParameters);
+}
+
+#[test]
+fn planning_a_thousand_targets_takes_each_of_them_once() {
+    let targets: Vec<Target> = (0..1000).map(|id| target(id, &format!("host{id:04}"), &["web"])).collect();
+    let steps = vec![json!({"targets": {"tags": ["web"]}}); 100];
+    let plan = over(&steps).plan(&targets, Map::new()).unwrap();
+    assert_eq!((plan.targets.len(), plan.tasks().count()), (1000, 100_000));
+    assert!(joins(&plan).iter().skip(1).all(|join| *join == Some(Join::PerTarget)));
+}

@@ -1,0 +1,7 @@
+//! What the scenario tests share: engines on each store, and hosts that do what a command tells them.
+//!
+//! A package of its own, so that what tests need never widens what the library is built with.
+#![forbid(unsafe_code)]
+
+pub mod fleet;
+pub mod scripted;
