@@ -1,26 +1,85 @@
-//! The machine behind the endpoint, for now with a handful of commands: `echo`, `exit`, `more`, `timeout`.
+//! The machine behind the endpoint: files, services, processes, `cmd.exe` and a model of Windows PowerShell 5.1.
 
+mod cmd;
+mod codepage;
+mod command_line;
+mod io;
+mod powershell;
 mod process;
+mod programs;
+mod services;
+mod surroundings;
+mod vfs;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use services::ServiceTable;
+use vfs::{Vfs, full_path};
 
 pub use process::{
     CONTROL_C_EXIT, Process, ProcessControl, STDIN_PIECE_BYTES, STDIN_PIECES, SpawnRequest, StreamName,
 };
 
+/// How many command lines the machine remembers.
+const HISTORY_MAX: usize = 100_000;
+
 /// One simulated Windows machine.
 #[derive(Debug)]
 pub struct Machine {
     name: String,
+    state: Mutex<State>,
+    /// Account names (without the host) that are no administrators.
+    standard_users: Mutex<Vec<String>>,
+    history: Mutex<Vec<String>>,
+    processes: Arc<()>,
+}
+
+/// What the programs of a machine share.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) files: Vfs,
+    pub(crate) services: ServiceTable,
+    next_process_id: u32,
 }
 
 impl Machine {
-    /// A machine with this host name.
+    /// A freshly installed machine with this host name: `C:\` with Windows, `C:\Users`, `C:\temp` and its services.
     pub fn new(name: &str) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned() })
+        let mut files = Vfs::default();
+        files.add_drive("C:\\");
+        for directory in [
+            "C:\\inetpub\\wwwroot",
+            "C:\\PerfLogs",
+            "C:\\Program Files\\Common Files",
+            "C:\\Program Files (x86)",
+            "C:\\ProgramData",
+            "C:\\temp",
+            "C:\\Users\\Administrator",
+            "C:\\Users\\Public",
+            "C:\\Windows\\System32\\drivers\\etc",
+            "C:\\Windows\\System32\\WindowsPowerShell\\v1.0",
+            "C:\\Windows\\Temp",
+        ] {
+            // A path below a drive that was just added cannot fail.
+            let _made = files.create_directory(directory);
+        }
+        let hosts = "# Copyright (c) 1993-2009 Microsoft Corp.\r\n#\r\n127.0.0.1       localhost\r\n";
+        let _written =
+            files.write("C:\\Windows\\System32\\drivers\\etc\\hosts", Arc::new(hosts.as_bytes().to_vec()));
+        for program in programs::NAMES {
+            let path = match *program {
+                "powershell" => "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe".to_owned(),
+                other => format!("C:\\Windows\\System32\\{other}.exe"),
+            };
+            let _written = files.write(&path, Arc::new(b"MZ".to_vec()));
+        }
+        Arc::new(Self {
+            name: name.to_owned(),
+            state: Mutex::new(State { files, services: ServiceTable::new(), next_process_id: 4000 }),
+            standard_users: Mutex::default(),
+            history: Mutex::default(),
+            processes: Arc::new(()),
+        })
     }
 
     /// The host name.
@@ -28,62 +87,74 @@ impl Machine {
         &self.name
     }
 
-    fn start(
-        &self,
-        request: SpawnRequest,
-        stdin: mpsc::Receiver<Bytes>,
-        output: mpsc::Sender<(StreamName, Bytes)>,
-        exit: oneshot::Sender<i32>,
-        mut stopped: watch::Receiver<Option<i32>>,
-    ) {
-        let mut line = request.command;
-        for argument in request.arguments {
-            line.push(' ');
-            line.push_str(&argument);
+    /// Takes the administrator's rights from an account (without the host name); every account has them otherwise.
+    pub fn add_standard_user(&self, account: &str) {
+        lock(&self.standard_users).push(account.to_owned());
+    }
+
+    /// A file's contents, when there is such a file.
+    pub fn read_file(&self, path: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        let node = state.files.get(&full_path("C:\\", path))?;
+        node.data.as_ref().map(|data| data.to_vec())
+    }
+
+    /// Writes a file and makes the folders above it.
+    pub fn write_file(&self, path: &str, bytes: Vec<u8>) {
+        let path = full_path("C:\\", path);
+        let mut state = self.state();
+        if let Some(above) = vfs::parent(&path) {
+            // What stands in the way here is the test's own mistake and shows when it reads the file.
+            let _made = state.files.create_directory(&above);
         }
-        tokio::spawn(async move {
-            let stop = async {
-                match stopped.wait_for(Option::is_some).await {
-                    Ok(code) => (*code).unwrap_or(1),
-                    Err(_) => 1,
-                }
-            };
-            let code = tokio::select! {
-                code = run(&line, stdin, &output) => code,
-                code = stop => code,
-            };
-            drop(output);
-            let _ = exit.send(code);
-        });
+        let _written = state.files.write(&path, Arc::new(bytes));
+    }
+
+    /// The names of what is in a folder, folders first.
+    pub fn files(&self, directory: &str) -> Vec<String> {
+        let path = full_path("C:\\", directory);
+        self.state().files.children(&path).iter().map(|n| n.name().to_owned()).collect()
+    }
+
+    /// `Running` or `Stopped`, when there is such a service.
+    pub fn service_status(&self, name: &str) -> Option<String> {
+        self.state().services.get(name).map(|s| s.state.name().to_owned())
+    }
+
+    /// How many processes started by [`Machine::spawn`] have not ended.
+    pub fn running_processes(&self) -> usize {
+        Arc::strong_count(&self.processes) - 1
+    }
+
+    /// Every command line started since boot, in order (the first 100,000).
+    pub fn history(&self) -> Vec<String> {
+        lock(&self.history).clone()
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(crate) fn is_administrator(&self, user: &str) -> bool {
+        let account = user.rsplit('\\').next().unwrap_or(user);
+        !lock(&self.standard_users).iter().any(|s| s.eq_ignore_ascii_case(account))
+    }
+
+    pub(crate) fn next_process_id(&self) -> u32 {
+        let mut state = self.state();
+        state.next_process_id += 4;
+        state.next_process_id
+    }
+
+    fn remember(&self, line: &str) {
+        let mut history = lock(&self.history);
+        if history.len() < HISTORY_MAX {
+            history.push(line.to_owned());
+        }
     }
 }
 
-async fn run(
-    line: &str,
-    mut stdin: mpsc::Receiver<Bytes>,
-    output: &mpsc::Sender<(StreamName, Bytes)>,
-) -> i32 {
-    let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-    match command {
-        "echo" => {
-            let _ = output.send((StreamName::Stdout, format!("{rest}\r\n").into())).await;
-            0
-        }
-        "exit" => rest.parse().unwrap_or(0),
-        "more" => {
-            while let Some(piece) = stdin.recv().await {
-                let _ = output.send((StreamName::Stdout, piece)).await;
-            }
-            0
-        }
-        "timeout" => {
-            tokio::time::sleep(Duration::from_secs(rest.parse().unwrap_or(0))).await;
-            0
-        }
-        other => {
-            let message = format!("'{other}' is not recognized as an internal or external command,\r\n");
-            let _ = output.send((StreamName::Stderr, message.into())).await;
-            1
-        }
-    }
+/// A panic of one process must not take the machine down with it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

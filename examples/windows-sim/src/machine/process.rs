@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Machine;
+use super::io::Stdin;
+use super::surroundings::Surroundings;
+use super::{Machine, cmd, programs};
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -100,7 +102,44 @@ impl Machine {
         let (stdin, stdin_read) = mpsc::channel(STDIN_PIECES);
         let (output_write, output) = mpsc::channel(OUTPUT_PIECES);
         let (exit_write, exit) = oneshot::channel();
-        self.start(request, stdin_read, output_write, exit_write, stopped);
+        let mut line = request.command.clone();
+        for argument in &request.arguments {
+            line.push(' ');
+            line.push_str(argument);
+        }
+        self.remember(&line);
+        let alive = self.processes.clone();
+        let mut surroundings = Surroundings::new(self, &request, Stdin::new(stdin_read), output_write);
+        tokio::spawn(async move {
+            let run = async {
+                if request.skip_cmd_shell {
+                    programs::run_line(&mut surroundings, &line).await
+                } else {
+                    cmd::run_command(&mut surroundings, &line).await
+                }
+            };
+            let code = tokio::select! {
+                biased;
+                code = stop_asked(stopped) => code,
+                code = run => code,
+            };
+            // The output closes and the process is gone from the table before its exit code is known.
+            drop(surroundings);
+            drop(alive);
+            let _reader_gone = exit_write.send(code);
+        });
         Process { stdin: Some(stdin), output, exit, control }
+    }
+}
+
+/// Waits until the process is to stop; the code it ends with.
+async fn stop_asked(mut stopped: watch::Receiver<Option<i32>>) -> i32 {
+    loop {
+        if let Some(code) = *stopped.borrow_and_update() {
+            return code;
+        }
+        if stopped.changed().await.is_err() {
+            return 1;
+        }
     }
 }

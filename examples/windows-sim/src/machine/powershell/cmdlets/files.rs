@@ -1,0 +1,319 @@
+//! Files and folders: `Get-ChildItem`, `New-Item`, `Remove-Item` and their like.
+
+use std::sync::Arc;
+
+use super::super::error::{ErrorRecord, Result};
+use super::super::eval::{Bound, Emits, Interpreter};
+use super::super::types::{objects, properties};
+use super::super::value::Value;
+use super::content::file_error;
+use super::paths::{given, matching, not_found};
+use crate::machine::vfs::{VfsError, file_name, parent, wildcard};
+
+fn item(ps: &Interpreter, path: &str, full: bool) -> Option<Value> {
+    let folder = ps.around.machine.state().files.get(path)?.is_directory();
+    Some(if folder { objects::directory_info(ps, path, full) } else { objects::file_info(ps, path, full) })
+}
+
+pub(super) fn get(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    for (path, _) in given(ps, bound) {
+        match item(ps, &path, true) {
+            Some(item) => emits.output(item),
+            None => emits.error(not_found(&path))?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn children(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let mut places = given(ps, bound);
+    if !bound.has("Path") && !bound.has("LiteralPath") {
+        places = vec![(ps.around.directory.clone(), false)];
+    }
+    let mut filter = bound.text("Filter").or(bound.text("Include"));
+    for (path, pattern) in places {
+        if ps.around.machine.state().files.get(&path).is_none() {
+            // With -Recurse the last part may be a pattern for what is below.
+            if bound.flag("Recurse")
+                && let Some(above) = parent(&path).filter(|p| ps.around.machine.state().files.is_directory(p))
+                && file_name(&path).contains('*')
+            {
+                filter = Some(file_name(&path).to_owned());
+                walk(ps, &above, bound, filter.as_deref(), emits, 0);
+                continue;
+            }
+            emits.error(not_found(&path))?;
+            continue;
+        }
+        let folder = ps.around.machine.state().files.is_directory(&path);
+        if folder && !pattern {
+            walk(ps, &path, bound, filter.as_deref(), emits, 0);
+        } else if wanted(bound, filter.as_deref(), &path, folder) {
+            output(ps, bound, &path, emits);
+        }
+    }
+    Ok(())
+}
+
+fn wanted(bound: &Bound, filter: Option<&str>, path: &str, folder: bool) -> bool {
+    let name = file_name(path);
+    let excluded = bound.texts("Exclude").iter().any(|pattern| wildcard(pattern, name, true));
+    let fits = filter.is_none_or(|f| f == "*.*" || wildcard(f, name, true));
+    fits && !excluded && !(bound.flag("File") && folder) && !(bound.flag("Directory") && !folder)
+}
+
+fn output(ps: &Interpreter, bound: &Bound, path: &str, emits: &mut Emits) {
+    if bound.flag("Name") {
+        emits.output(file_name(path));
+    } else if let Some(item) = item(ps, path, false) {
+        emits.output(item);
+    }
+}
+
+fn walk(ps: &Interpreter, folder: &str, bound: &Bound, filter: Option<&str>, emits: &mut Emits, depth: i64) {
+    let inside: Vec<(String, bool, bool)> = {
+        let state = ps.around.machine.state();
+        state.files.children(folder).iter().map(|n| (n.path.clone(), n.is_directory(), n.hidden)).collect()
+    };
+    let visible = |hidden: bool| !hidden || bound.flag("Force");
+    for (path, is_folder, hidden) in &inside {
+        if visible(*hidden) && wanted(bound, filter, path, *is_folder) {
+            output(ps, bound, path, emits);
+        }
+    }
+    let deeper = bound.flag("Recurse") || bound.has("Depth");
+    if deeper && bound.number("Depth").is_none_or(|most| depth < most) {
+        for (path, _, _) in inside.iter().filter(|(_, is_folder, hidden)| *is_folder && visible(*hidden)) {
+            walk(ps, path, bound, filter, emits, depth + 1);
+        }
+    }
+}
+
+pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let kind = bound.text("ItemType").unwrap_or_else(|| "File".to_owned()).to_lowercase();
+    let folder = kind.starts_with('d');
+    let name = bound.text("Name");
+    let mut places = bound.texts("Path");
+    if places.is_empty() {
+        places.push(".".to_owned());
+    }
+    for place in places {
+        let place = match &name {
+            Some(name) => format!("{}\\{name}", place.trim_end_matches('\\')),
+            None => place,
+        };
+        let path = ps.location_path(&place);
+        let exists = ps.around.machine.state().files.get(&path).map(|n| n.is_directory());
+        if let Some(is_folder) = exists
+            && !bound.flag("Force")
+        {
+            let (message, id) = if is_folder {
+                (format!("An item with the specified name {path} already exists."), "DirectoryExist")
+            } else {
+                (format!("The file '{path}' already exists."), "NewItemIOError")
+            };
+            let category = if is_folder { "ResourceExists" } else { "WriteError" };
+            emits.error(
+                ErrorRecord::new("System.IO.IOException", message, id, category).target(&*path, "String"),
+            )?;
+            continue;
+        }
+        let outcome = {
+            let mut state = ps.around.machine.state();
+            if folder {
+                state.files.create_directory(&path)
+            } else {
+                let text = bound.text("Value").unwrap_or_default();
+                if bound.flag("Force")
+                    && let Some(above) = parent(&path)
+                {
+                    // What is in the way shows when the file itself is written.
+                    let _made = state.files.create_directory(&above);
+                }
+                state.files.write(&path, Arc::new(text.into_bytes()))
+            }
+        };
+        match outcome {
+            Ok(()) => {
+                if let Some(item) = item(ps, &path, true) {
+                    emits.output(item);
+                }
+            }
+            Err(error) => {
+                let mut record = file_error(error, &path);
+                record.id = "NewItemIOError".to_owned();
+                record.category = "WriteError";
+                emits.error(record)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn remove(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    for (path, _) in given(ps, bound) {
+        let found = {
+            let state = ps.around.machine.state();
+            state
+                .files
+                .get(&path)
+                .map(|n| (n.is_directory(), state.files.children(&path).is_empty(), n.read_only))
+        };
+        let Some((folder, empty, read_only)) = found else {
+            emits.error(not_found(&path))?;
+            continue;
+        };
+        if folder && !empty && !bound.flag("Recurse") {
+            // Windows PowerShell would ask, and cannot without a user.
+            let record = ErrorRecord::new(
+                "System.Management.Automation.PSInvalidOperationException",
+                "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
+                "InvalidOperation",
+                "InvalidOperation",
+            );
+            return record.throw();
+        }
+        if read_only
+            && bound.flag("Force")
+            && let Some(node) = ps.around.machine.state().files.get_mut(&path)
+        {
+            node.read_only = false;
+        }
+        let outcome = ps.around.machine.state().files.remove(&path, true);
+        if let Err(error) = outcome {
+            let (type_name, why) = match error {
+                VfsError::AccessDenied => (
+                    "System.IO.IOException",
+                    "You do not have sufficient access rights to perform this operation.".to_owned(),
+                ),
+                VfsError::InUse => (
+                    "System.IO.IOException",
+                    format!(
+                        "The process cannot access the file '{path}' because it is being used by another process."
+                    ),
+                ),
+                other => (
+                    "System.IO.IOException",
+                    super::super::types::stream::io_error(other, &path).exception.message.clone(),
+                ),
+            };
+            let id = if error == VfsError::AccessDenied {
+                "RemoveFileSystemItemUnAuthorizedAccess"
+            } else {
+                "RemoveFileSystemItemIOError"
+            };
+            let category = if error == VfsError::AccessDenied { "PermissionDenied" } else { "WriteError" };
+            emits.error(
+                ErrorRecord::new(type_name, format!("Cannot remove item {path}: {why}"), id, category)
+                    .target(&*path, "FileInfo"),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn copy(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let destination = ps.location_path(&bound.text("Destination").unwrap_or_else(|| ".".to_owned()));
+    for (path, _) in given(ps, bound) {
+        let Some(folder) = ps.around.machine.state().files.get(&path).map(|n| n.is_directory()) else {
+            emits.error(not_found(&path))?;
+            continue;
+        };
+        let into = ps.around.machine.state().files.is_directory(&destination);
+        let target = if into {
+            format!("{}\\{}", destination.trim_end_matches('\\'), file_name(&path))
+        } else {
+            destination.clone()
+        };
+        let outcome = if folder {
+            copy_folder(ps, &path, &target, bound.flag("Recurse"))
+        } else {
+            ps.around.machine.state().files.copy(&path, &target, true)
+        };
+        match outcome {
+            Ok(()) if bound.flag("PassThru") => emits.items_of(item(ps, &target, true)),
+            Ok(()) => {}
+            Err(error) => emits.error(file_error(error, &target))?,
+        }
+    }
+    Ok(())
+}
+
+fn copy_folder(ps: &Interpreter, from: &str, to: &str, recurse: bool) -> std::result::Result<(), VfsError> {
+    let mut state = ps.around.machine.state();
+    state.files.create_directory(to)?;
+    if !recurse {
+        return Ok(());
+    }
+    let inside: Vec<(String, bool)> =
+        state.files.children(from).iter().map(|n| (n.path.clone(), n.is_directory())).collect();
+    drop(state);
+    for (path, folder) in inside {
+        let target = format!("{}\\{}", to.trim_end_matches('\\'), file_name(&path));
+        if folder {
+            copy_folder(ps, &path, &target, true)?;
+        } else {
+            ps.around.machine.state().files.copy(&path, &target, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// `Move-Item` (into a folder or to a name) and `Rename-Item` (a name in the same folder).
+pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    for (path, _) in given(ps, bound) {
+        if ps.around.machine.state().files.get(&path).is_none() {
+            emits.error(not_found(&path))?;
+            continue;
+        }
+        let target = match bound.text("NewName") {
+            Some(name) => format!("{}\\{name}", parent(&path).unwrap_or_default().trim_end_matches('\\')),
+            None => ps.location_path(&bound.text("Destination").unwrap_or_else(|| ".".to_owned())),
+        };
+        let into = !bound.has("NewName") && ps.around.machine.state().files.is_directory(&target);
+        let target =
+            if into { format!("{}\\{}", target.trim_end_matches('\\'), file_name(&path)) } else { target };
+        let outcome = {
+            let mut state = ps.around.machine.state();
+            if bound.flag("Force") && state.files.is_file(&target) {
+                state.files.remove(&target, false).and_then(|()| state.files.rename(&path, &target))
+            } else {
+                state.files.rename(&path, &target)
+            }
+        };
+        match outcome {
+            Ok(()) if bound.flag("PassThru") => emits.items_of(item(ps, &target, true)),
+            Ok(()) => {}
+            Err(VfsError::Exists) => emits.error(
+                ErrorRecord::new(
+                    "System.IO.IOException",
+                    "Cannot create a file when that file already exists.\r\n",
+                    "MoveFileInfoItemIOError",
+                    "WriteError",
+                )
+                .target(&*path, "FileInfo"),
+            )?,
+            Err(error) => emits.error(file_error(error, &path))?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_property(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    for (path, _) in given(ps, bound) {
+        match item(ps, &path, true) {
+            Some(item) => {
+                let value = bound.get("Value").cloned().unwrap_or(Value::Null);
+                properties::set(ps, &item, &bound.text("Name").unwrap_or_default(), value)?;
+            }
+            None => emits.error(not_found(&path))?,
+        }
+    }
+    Ok(())
+}
+
+/// The files a pattern names, for cmdlets that read several.
+pub(super) fn expanded(ps: &Interpreter, path: &str) -> Vec<String> {
+    let full = ps.location_path(path);
+    if path.contains(['*', '?']) { matching(ps, &full) } else { vec![full] }
+}
