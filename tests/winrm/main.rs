@@ -7,7 +7,6 @@ mod faults;
 mod logon;
 mod powershell;
 mod probe;
-mod secrecy;
 mod stop;
 mod support;
 mod tls;

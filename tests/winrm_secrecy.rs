@@ -1,4 +1,9 @@
-//! What must not be seen: on the wire, and in the traces of anything underneath.
+//! What must not be seen of WinRM: on the wire, and in the traces of anything underneath.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[allow(dead_code, reason = "shared with the other tests of WinRM")]
+#[path = "winrm/support.rs"]
+mod support;
 
 use std::{
     fmt::{Debug, Write as _},
@@ -7,9 +12,13 @@ use std::{
 
 use opsconductor_core::transport::{Connector as _, winrm::WinrmConnector};
 use serde_json::json;
-use tracing::{Event, Metadata, Subscriber, field::{Field, Visit}, span};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
 
-use crate::support::{PASSWORD, USER, builder, cmd, credential, credential_with, endpoint, run};
+use support::{PASSWORD, USER, builder, cmd, credential, credential_with, endpoint, run};
 
 const TOKEN: &str = "s3cret-t0ken";
 
