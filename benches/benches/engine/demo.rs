@@ -59,10 +59,9 @@ fn build(quick: bool) -> Result<PathBuf, Box<dyn Error>> {
     }
     for line in String::from_utf8(built.stdout)?.lines() {
         let message: serde_json::Value = serde_json::from_str(line)?;
-        if message["target"]["name"] == "opsconductor" {
-            if let Some(path) = message["executable"].as_str() {
-                return Ok(path.into());
-            }
+        let path = message["executable"].as_str().filter(|_| message["target"]["name"] == "opsconductor");
+        if let Some(path) = path {
+            return Ok(path.into());
         }
     }
     Err("cargo did not say where it put the opsconductor program".into())
