@@ -5,6 +5,8 @@
 //!
 //! ```rust,no_run
 //! //! Restarts a service on a Windows host.
+//! #![forbid(unsafe_code)]
+//!
 //! use std::{env, time::Duration};
 //!
 //! use opsconductor_core::{

@@ -1,4 +1,6 @@
 //! Restarts a service on a Windows host.
+#![forbid(unsafe_code)]
+
 use std::{env, time::Duration};
 
 use opsconductor_core::{

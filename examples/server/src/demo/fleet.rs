@@ -84,7 +84,7 @@ fn port(host: &WindowsHost) -> Result<u16, Error> {
 }
 
 async fn bind(name: &str, password: &Secret<String>, port: u16) -> std::io::Result<WindowsHost> {
-    WindowsHost::builder(&name.to_uppercase())
+    WindowsHost::builder(name.to_uppercase())
         .user(USER, password.expose())
         .http(format!("{}:{port}", Ipv4Addr::LOCALHOST))
         .start()

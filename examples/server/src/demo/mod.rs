@@ -65,16 +65,17 @@ async fn stop(engine: &Engine, worker: Worker, fleet: fleet::Fleet) {
 
 async fn work(ops: &Scoped, options: &DemoOptions, interrupted: Vec<Run>) -> Result<Ended, Error> {
     report_interrupted(&interrupted).await?;
-    let mut ended = run_samples(ops, options.json).await?;
-    while !options.once {
+    loop {
+        let ended = run_samples(ops, options.json).await?;
+        if options.once {
+            return Ok(ended);
+        }
         say("press Enter to run the jobs again, Ctrl-C to stop");
         if !next_line().await {
             // Standard input is closed: stay up for whoever drives the hosts, until Ctrl-C.
             std::future::pending::<()>().await;
         }
-        ended = run_samples(ops, options.json).await?;
     }
-    Ok(ended)
 }
 
 /// Runs that an earlier process left behind: its worker may have died in the middle of one.
