@@ -90,6 +90,8 @@
 //! task's secrets in their usual encodings. Rendered commands are never stored. The `sspi` crate, which does NTLM, can
 //! print plaintext in its own diagnostics: a host that collects `tracing` events caps the target `sspi` at `warn`.
 #![forbid(unsafe_code)]
+// A library speaks through results and `tracing`, never on its host's terminal.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod auth;
 pub mod clock;

@@ -15,6 +15,8 @@
 //! * Several processes may use one file at a time. Notices reach the own process alone; the others poll.
 //! * A file that is not ours, is locked or is of a newer schema is refused with a sentence and left as it is.
 #![forbid(unsafe_code)]
+// A library speaks through results and `tracing`, never on its host's terminal.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod catalog;
 mod columns;

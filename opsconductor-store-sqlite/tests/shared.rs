@@ -200,7 +200,6 @@ async fn a_process_that_holds() {
     tokio::task::spawn_blocking(move || std::io::stdin().read_to_end(&mut nothing)).await.unwrap().unwrap();
 }
 
-#[allow(clippy::print_stdout, reason = "the parent process reads it")]
 fn tell(tasks: &[i64]) {
     let tasks: Vec<_> = tasks.iter().map(i64::to_string).collect();
     println!("\ntasks:{}", tasks.join(","));

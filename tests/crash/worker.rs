@@ -33,7 +33,6 @@ async fn main() -> Result<()> {
     std::future::pending().await
 }
 
-#[allow(clippy::print_stdout, reason = "the test that kills this process waits for the line")]
 fn announce() {
     println!("holding");
 }

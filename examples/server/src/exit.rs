@@ -43,13 +43,11 @@ pub(crate) fn code(ended: Result<Ended, Error>) -> ExitCode {
 }
 
 /// Writes a line for the person at the terminal.
-#[allow(clippy::print_stderr, reason = "this is the program's voice; standard output is for results")]
 pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
 /// Writes a result.
-#[allow(clippy::print_stdout, reason = "this is the program's result")]
 pub(crate) fn answer(line: &str) {
     println!("{line}");
 }

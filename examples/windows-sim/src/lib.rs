@@ -15,6 +15,8 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
+// A library speaks through results and `tracing`, never on its host's terminal.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod machine;
 
