@@ -55,7 +55,6 @@ struct Check<'d> {
     options: TemplateOptions,
     parameters: Option<&'d Map<String, Value>>,
     required: BTreeSet<String>,
-    optional: BTreeSet<String>,
 }
 
 impl<'d> Check<'d> {
@@ -66,7 +65,6 @@ impl<'d> Check<'d> {
             options: TemplateOptions::default(),
             parameters: None,
             required: BTreeSet::new(),
-            optional: BTreeSet::new(),
         }
     }
 
@@ -95,7 +93,6 @@ impl<'d> Check<'d> {
             allow_raw,
             parameters: self.parameters.cloned().unwrap_or_default(),
             required: std::mem::take(&mut self.required).into_iter().collect(),
-            optional: std::mem::take(&mut self.optional),
             steps,
         })
     }
@@ -181,12 +178,10 @@ impl<'d> Check<'d> {
         for name in template.names() {
             if reserved::is_reserved(name) {
                 self.reserved_name(name, template, on_target, index, pointer);
-            } else if self.parameters.is_some_and(|parameters| parameters.contains_key(name)) {
-            } else if template.optional_names().binary_search(name).is_ok() {
-                if !self.optional.contains(name) {
-                    self.optional.insert(name.clone());
-                }
-            } else if !self.required.contains(name) {
+            } else if !self.parameters.is_some_and(|parameters| parameters.contains_key(name))
+                && template.optional_names().binary_search(name).is_err()
+                && !self.required.contains(name)
+            {
                 self.required.insert(name.clone());
             }
         }
