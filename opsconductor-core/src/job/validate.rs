@@ -239,7 +239,7 @@ fn read_step(members: &Map<String, Value>, kind: &StepKind, index: usize) -> Val
         protocol: kind.handler.protocol(),
         targets: TargetChoice::None,
         single: false,
-        fields: Map::new(),
+        fields: Map::with_capacity(members.len()),
         timeout_sec: compose::TIMEOUT_SEC_DEFAULT,
         continue_on_error: false,
         on_lost: OnLost::Fail,
@@ -302,15 +302,15 @@ fn drop_faulty(fields: &mut Map<String, Value>, problems: &[Problem], prefix: &s
         let mut tokens = below.split('/').map(place::unescape);
         let Some(member) = tokens.next() else { continue };
         let Some(last) = tokens.next_back() else {
-            fields.shift_remove(&member);
+            fields.shift_remove(&*member);
             continue;
         };
-        let mut holder = fields.get_mut(&member);
+        let mut holder = fields.get_mut(&*member);
         for token in tokens {
             holder = holder.and_then(|value| value.pointer_mut(&place::join("", &token)));
         }
         match holder {
-            Some(Value::Object(map)) => drop(map.shift_remove(&last)),
+            Some(Value::Object(map)) => drop(map.shift_remove(&*last)),
             // An item keeps its place, so that pointers to the others stay true.
             Some(Value::Array(items)) => {
                 if let Some(item) = last.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {
