@@ -64,7 +64,7 @@ impl<'s> Scope<'s> {
         let (holder, keyword) = path.rsplit_once('/').unwrap_or(("", path));
         let holder = schema.pointer(holder).unwrap_or(&Value::Null);
         let rule = schema.pointer(path).unwrap_or(&Value::Null);
-        Self { schema: holder, rule, keyword: place::unescape(keyword) }
+        Self { schema: holder, rule, keyword: place::unescape(keyword).into_owned() }
     }
 
     /// The sentence that the schema has for this fault.

@@ -1,5 +1,7 @@
 //! The templates of one step, compiled: [`StepTemplates`].
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{place, step::StepHandler};
@@ -85,7 +87,7 @@ impl StepTemplates {
 }
 
 /// Splits a pointer into its first member and the pointer below it.
-fn split(pointer: &str) -> Option<(String, &str)> {
+fn split(pointer: &str) -> Option<(Cow<'_, str>, &str)> {
     let tokens = pointer.strip_prefix('/')?;
     let (first, rest) = tokens.split_at(tokens.find('/').unwrap_or(tokens.len()));
     Some((place::unescape(first), rest))
@@ -93,10 +95,10 @@ fn split(pointer: &str) -> Option<(String, &str)> {
 
 fn string_at<'f>(fields: &'f Map<String, Value>, pointer: &str) -> Option<&'f str> {
     let (member, rest) = split(pointer)?;
-    fields.get(&member)?.pointer(rest)?.as_str()
+    fields.get(&*member)?.pointer(rest)?.as_str()
 }
 
 fn value_at_mut<'f>(fields: &'f mut Map<String, Value>, pointer: &str) -> Option<&'f mut Value> {
     let (member, rest) = split(pointer)?;
-    fields.get_mut(&member)?.pointer_mut(rest)
+    fields.get_mut(&*member)?.pointer_mut(rest)
 }

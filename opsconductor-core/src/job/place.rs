@@ -1,6 +1,6 @@
 //! RFC 6901 pointers: building them, and putting problems in the order of their document.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{borrow::Cow, collections::HashMap, fmt::Write};
 
 use serde_json::Value;
 
@@ -35,8 +35,8 @@ pub(super) fn step(index: usize) -> String {
 }
 
 /// The reference token with its escapes undone.
-pub(super) fn unescape(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
+pub(super) fn unescape(token: &str) -> Cow<'_, str> {
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
 /// Sorts `problems` by where in `document` their pointers lead; those at the same place keep their order.
@@ -67,7 +67,7 @@ fn path<'d>(pointer: &str, document: &'d Value, members: &mut Members<'d>) -> Ve
                     .entry(pointer[..walked].to_owned())
                     .or_insert_with(|| map.keys().enumerate().map(|(at, key)| (key.as_str(), at)).collect());
                 let key = unescape(token);
-                (places.get(key.as_str()).copied().unwrap_or(usize::MAX), map.get(&key))
+                (places.get(&*key).copied().unwrap_or(usize::MAX), map.get(&*key))
             }
             _ => (usize::MAX, None),
         };

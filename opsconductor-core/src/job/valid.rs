@@ -1,6 +1,6 @@
 //! A definition that holds: [`ValidJob`].
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -20,8 +20,6 @@ pub(super) struct Checked {
     pub(super) allow_raw: bool,
     pub(super) parameters: Map<String, Value>,
     pub(super) required: Vec<String>,
-    /// Names that templates read and can do without.
-    pub(super) optional: BTreeSet<String>,
     pub(super) steps: Vec<ValidStep>,
 }
 

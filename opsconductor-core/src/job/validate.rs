@@ -55,7 +55,6 @@ struct Check<'d> {
     options: TemplateOptions,
     parameters: Option<&'d Map<String, Value>>,
     required: BTreeSet<String>,
-    optional: BTreeSet<String>,
 }
 
 impl<'d> Check<'d> {
@@ -66,7 +65,6 @@ impl<'d> Check<'d> {
             options: TemplateOptions::default(),
             parameters: None,
             required: BTreeSet::new(),
-            optional: BTreeSet::new(),
         }
     }
 
@@ -95,7 +93,6 @@ impl<'d> Check<'d> {
             allow_raw,
             parameters: self.parameters.cloned().unwrap_or_default(),
             required: std::mem::take(&mut self.required).into_iter().collect(),
-            optional: std::mem::take(&mut self.optional),
             steps,
         })
     }
@@ -181,12 +178,10 @@ impl<'d> Check<'d> {
         for name in template.names() {
             if reserved::is_reserved(name) {
                 self.reserved_name(name, template, on_target, index, pointer);
-            } else if self.parameters.is_some_and(|parameters| parameters.contains_key(name)) {
-            } else if template.optional_names().binary_search(name).is_ok() {
-                if !self.optional.contains(name) {
-                    self.optional.insert(name.clone());
-                }
-            } else if !self.required.contains(name) {
+            } else if !self.parameters.is_some_and(|parameters| parameters.contains_key(name))
+                && template.optional_names().binary_search(name).is_err()
+                && !self.required.contains(name)
+            {
                 self.required.insert(name.clone());
             }
         }
@@ -244,7 +239,7 @@ fn read_step(members: &Map<String, Value>, kind: &StepKind, index: usize) -> Val
         protocol: kind.handler.protocol(),
         targets: TargetChoice::None,
         single: false,
-        fields: Map::new(),
+        fields: Map::with_capacity(members.len()),
         timeout_sec: compose::TIMEOUT_SEC_DEFAULT,
         continue_on_error: false,
         on_lost: OnLost::Fail,
@@ -307,15 +302,15 @@ fn drop_faulty(fields: &mut Map<String, Value>, problems: &[Problem], prefix: &s
         let mut tokens = below.split('/').map(place::unescape);
         let Some(member) = tokens.next() else { continue };
         let Some(last) = tokens.next_back() else {
-            fields.shift_remove(&member);
+            fields.shift_remove(&*member);
             continue;
         };
-        let mut holder = fields.get_mut(&member);
+        let mut holder = fields.get_mut(&*member);
         for token in tokens {
             holder = holder.and_then(|value| value.pointer_mut(&place::join("", &token)));
         }
         match holder {
-            Some(Value::Object(map)) => drop(map.shift_remove(&last)),
+            Some(Value::Object(map)) => drop(map.shift_remove(&*last)),
             // An item keeps its place, so that pointers to the others stay true.
             Some(Value::Array(items)) => {
                 if let Some(item) = last.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {

@@ -34,6 +34,7 @@ mod names;
 mod operate;
 mod place;
 mod predicate;
+mod simple;
 mod sink;
 mod syntax;
 mod tree;

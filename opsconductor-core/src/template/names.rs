@@ -1,5 +1,6 @@
 //! What a template reads: the names it expects from outside, and the dotted paths below them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
@@ -23,35 +24,35 @@ pub(super) fn collect(nodes: &[Node]) -> Names {
     let asked = reading.asked;
     let optional = reading.names.iter().filter(|(name, needed)| !**needed || asked.contains(*name));
     Names {
-        optional: optional.map(|(name, _)| name.clone()).collect(),
-        names: reading.names.keys().cloned().collect(),
-        paths: reading.paths.into_iter().collect(),
+        optional: optional.map(|(name, _)| (*name).to_owned()).collect(),
+        names: reading.names.keys().map(|name| (*name).to_owned()).collect(),
+        paths: reading.paths.into_iter().map(Cow::into_owned).collect(),
     }
 }
 
 #[derive(Default)]
-struct Reading {
+struct Reading<'n> {
     /// Name, and whether it is read where it must have a value.
-    names: BTreeMap<String, bool>,
+    names: BTreeMap<&'n str, bool>,
     /// Names in `is defined`: the template has a way to go on without them.
-    asked: BTreeSet<String>,
-    paths: BTreeSet<String>,
-    defined: Vec<String>,
+    asked: BTreeSet<&'n str>,
+    paths: BTreeSet<Cow<'n, str>>,
+    defined: Vec<&'n str>,
 }
 
-impl Reading {
-    fn nodes(&mut self, nodes: &[Node]) {
+impl<'n> Reading<'n> {
+    fn nodes(&mut self, nodes: &'n [Node]) {
         nodes.iter().for_each(|node| self.node(node));
     }
 
     /// Reads `nodes` and forgets what they define.
-    fn apart(&mut self, nodes: &[Node]) -> Vec<String> {
+    fn apart(&mut self, nodes: &'n [Node]) -> Vec<&'n str> {
         let depth = self.defined.len();
         self.nodes(nodes);
         self.defined.split_off(depth)
     }
 
-    fn node(&mut self, node: &Node) {
+    fn node(&mut self, node: &'n Node) {
         match node {
             Node::Text(_) => {}
             Node::Emit(emit) => self.expr(&emit.expr, true),
@@ -83,7 +84,7 @@ impl Reading {
                 if let Some(filters) = filters {
                     self.expr(filters, true);
                 }
-                self.defined.push(name.to_string());
+                self.defined.push(name);
             }
             Node::With { bindings, body } => {
                 let depth = self.defined.len();
@@ -97,14 +98,14 @@ impl Reading {
         }
     }
 
-    fn define(&mut self, target: &Target) {
+    fn define(&mut self, target: &'n Target) {
         match target {
-            Target::Name(name) => self.defined.push(name.to_string()),
-            Target::Unpack(names) => self.defined.extend(names.iter().map(ToString::to_string)),
+            Target::Name(name) => self.defined.push(name),
+            Target::Unpack(names) => self.defined.extend(names.iter().map(|name| &**name)),
         }
     }
 
-    fn expr(&mut self, expr: &Expr, needed: bool) {
+    fn expr(&mut self, expr: &'n Expr, needed: bool) {
         match expr {
             Expr::Var(_) | Expr::Attr(..) | Expr::Item(..) => self.path(expr, needed),
             Expr::Filter { filter: Filter::Default, on, args } => {
@@ -114,7 +115,7 @@ impl Reading {
             }
             Expr::Test { test: Predicate::Defined | Predicate::Undefined, on, .. } => {
                 if let Expr::Var(name) = &**on {
-                    self.asked.insert(name.to_string());
+                    self.asked.insert(name);
                 }
                 self.expr(on, false);
             }
@@ -124,19 +125,19 @@ impl Reading {
 
     /// A chain of members from a name on. It is optional only where the name itself is asked for: a member of a
     /// name that is not set is an error.
-    fn path(&mut self, expr: &Expr, needed: bool) {
+    fn path(&mut self, expr: &'n Expr, needed: bool) {
         let mut members = Vec::new();
         let mut on = expr;
         let root = loop {
             match on {
                 Expr::Var(name) => break name,
                 Expr::Attr(inner, name) => {
-                    members.push(Some(name.to_string()));
+                    members.push(Some(&**name));
                     on = inner;
                 }
                 Expr::Item(inner, item) => {
                     members.push(match &**item {
-                        Expr::Const(Json::String(name)) => Some(name.clone()),
+                        Expr::Const(Json::String(name)) => Some(name.as_str()),
                         other => {
                             self.expr(other, true);
                             None
@@ -151,13 +152,13 @@ impl Reading {
             return;
         }
         let needed = needed || !members.is_empty();
-        *self.names.entry(root.to_string()).or_default() |= needed;
-        let mut path = root.to_string();
+        *self.names.entry(root).or_default() |= needed;
+        let mut path = Cow::Borrowed(&**root);
         // The static part ends at the first subscript that is not a constant name.
         for member in members.into_iter().rev() {
             let Some(member) = member else { break };
-            path.push('.');
-            path.push_str(&member);
+            path += ".";
+            path += member;
         }
         self.paths.insert(path);
     }

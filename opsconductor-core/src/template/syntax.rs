@@ -10,12 +10,18 @@ use super::TemplateOptions;
 use super::filter::Filter;
 use super::guard;
 use super::predicate::Predicate;
+use super::simple;
 use super::sink::Sink;
 use super::tree::{Args, Comparison, Emit, Expr, For, How, LoopField, Math, Needs, Node, Spot, Target};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parses `source` and keeps what templates may do.
 pub(super) fn read(source: &str, sink: Sink, options: TemplateOptions) -> Result<Vec<Node>> {
+    simple::read(source).map_or_else(|| parse_any(source, sink, options), Ok)
+}
+
+/// As [`read`], by the parser whatever it is.
+pub(super) fn parse_any(source: &str, sink: Sink, options: TemplateOptions) -> Result<Vec<Node>> {
     guard::check(source)?;
     let parsed = parse(source, "template", SyntaxConfig::default()).map_err(|error| syntax_error(&error))?;
     let ast::Stmt::Template(template) = parsed else {

@@ -34,21 +34,7 @@ impl Context {
 
     /// The canonical bytes and their hash, as the record's cryptography takes them.
     pub(crate) fn bind(&self) -> Result<Binding> {
-        let length: usize = self.0.iter().map(|(key, value)| 8 + key.len() + value.len()).sum();
-        if length > CONTEXT_BYTES_MAX {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("a sealing context is at most {CONTEXT_BYTES_MAX} bytes, this one is {length}"),
-            ));
-        }
-        let mut associated = Vec::with_capacity(length);
-        for part in self.0.iter().flat_map(|(key, value)| [key, value]) {
-            // Bounded just above, so that the length always fits.
-            associated.extend_from_slice(&(part.len() as u32).to_le_bytes());
-            associated.extend_from_slice(part.as_bytes());
-        }
-        let hash = primitives::sha256(&associated);
-        Ok(Binding { associated, hash })
+        Binding::of(self.0.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 }
 
@@ -68,6 +54,27 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Context {
 pub(crate) struct Binding {
     pub(crate) associated: Vec<u8>,
     pub(crate) hash: [u8; 32],
+}
+
+impl Binding {
+    /// The binding of these pairs, which are in the order of their keys, each key once.
+    pub(crate) fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Result<Self> {
+        let length: usize = pairs.clone().map(|(key, value)| 8 + key.len() + value.len()).sum();
+        if length > CONTEXT_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("a sealing context is at most {CONTEXT_BYTES_MAX} bytes, this one is {length}"),
+            ));
+        }
+        let mut associated = Vec::with_capacity(length);
+        for part in pairs.flat_map(|(key, value)| [key, value]) {
+            // Bounded just above, so that the length always fits.
+            associated.extend_from_slice(&(part.len() as u32).to_le_bytes());
+            associated.extend_from_slice(part.as_bytes());
+        }
+        let hash = primitives::sha256(&associated);
+        Ok(Self { associated, hash })
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,12 @@ pub const SECRET_BYTES_MAX: usize = 64 * 1024;
 /// [`ErrorKind::InvalidInput`] when the secret or the context is too large; [`ErrorKind::Vault`] when the key has
 /// wrapped too often or the operating system gives no randomness.
 pub fn seal(key: &MasterKey, plaintext: &[u8], context: &Context) -> Result<Vec<u8>> {
-    seal_with(key, plaintext, context, &Material::random()?)
+    seal_bound(key, plaintext, &context.bind()?)
+}
+
+/// As [`seal`], for a context that is ready.
+pub(crate) fn seal_bound(key: &MasterKey, plaintext: &[u8], binding: &Binding) -> Result<Vec<u8>> {
+    seal_with(key, plaintext, binding, &Material::random()?)
 }
 
 /// Opens a record that `key` sealed in `context`.
@@ -43,10 +48,14 @@ pub fn seal(key: &MasterKey, plaintext: &[u8], context: &Context) -> Result<Vec<
 /// [`ErrorKind::Vault`] when the bytes are not a sealed record, name another key or an unknown suite, belong
 /// elsewhere, or were altered. Whatever is wrong, no byte of the secret is given.
 pub fn open(key: &MasterKey, sealed: &[u8], context: &Context) -> Result<Secret<Vec<u8>>> {
+    open_bound(key, sealed, &context.bind()?)
+}
+
+/// As [`open`], for a context that is ready.
+pub(crate) fn open_bound(key: &MasterKey, sealed: &[u8], binding: &Binding) -> Result<Secret<Vec<u8>>> {
     let record = Record::parse(sealed)?;
-    let binding = context.bind()?;
-    let data_key = unwrap(key, &record, &binding)?;
-    let keys = data_keys(&data_key, record.nonce, &binding);
+    let data_key = unwrap(key, &record, binding)?;
+    let keys = data_keys(&data_key, record.nonce, binding);
     let (encryption, commitment) = split(&keys);
     if !bool::from(commitment.ct_eq(record.commitment)) {
         return Err(does_not_open());
@@ -63,19 +72,28 @@ pub fn open(key: &MasterKey, sealed: &[u8], context: &Context) -> Result<Secret<
 /// # Errors
 /// As [`open`] for what the wrap protects, and as [`seal`] for the new wrap.
 pub fn rewrap(from: &MasterKey, to: &MasterKey, sealed: &[u8], context: &Context) -> Result<Vec<u8>> {
+    rewrap_bound(from, to, sealed, &context.bind()?)
+}
+
+/// As [`rewrap`], for a context that is ready.
+pub(crate) fn rewrap_bound(
+    from: &MasterKey,
+    to: &MasterKey,
+    sealed: &[u8],
+    binding: &Binding,
+) -> Result<Vec<u8>> {
     let record = Record::parse(sealed)?;
-    let binding = context.bind()?;
-    let data_key = unwrap(from, &record, &binding)?;
+    let data_key = unwrap(from, &record, binding)?;
     // The wrap's tag vouches for the data key; the commitment is checked too, so that a record whose body was
     // exchanged is found while the old key still exists.
-    let keys = data_keys(&data_key, record.nonce, &binding);
+    let keys = data_keys(&data_key, record.nonce, binding);
     if !bool::from(split(&keys).1.ct_eq(record.commitment)) {
         return Err(does_not_open());
     }
     let mut wrap_nonce = [0; WRAP_NONCE_LEN];
     random(&mut wrap_nonce)?;
     let mut out = Vec::with_capacity(HEAD_LEN + to.id().len() + WRAP_LEN + record.body.len());
-    wrap(to, &data_key, &wrap_nonce, &binding, &mut out)?;
+    wrap(to, &data_key, &wrap_nonce, binding, &mut out)?;
     out.extend_from_slice(record.body);
     Ok(out)
 }
@@ -125,19 +143,18 @@ impl Material {
     }
 }
 
-fn seal_with(key: &MasterKey, plaintext: &[u8], context: &Context, material: &Material) -> Result<Vec<u8>> {
+fn seal_with(key: &MasterKey, plaintext: &[u8], binding: &Binding, material: &Material) -> Result<Vec<u8>> {
     if plaintext.len() > SECRET_BYTES_MAX {
         return Err(Error::new(
             ErrorKind::InvalidInput,
             format!("a secret is at most {SECRET_BYTES_MAX} bytes, this one is {}", plaintext.len()),
         ));
     }
-    let binding = context.bind()?;
     // Room for everything from the start: growing would leave a copy of the plaintext behind.
     let length = HEAD_LEN + key.id().len() + WRAP_LEN + BODY_LEN_MIN + plaintext.len();
     let mut out = Vec::with_capacity(length);
-    wrap(key, &material.data_key, &material.wrap_nonce, &binding, &mut out)?;
-    let keys = data_keys(&material.data_key, &material.nonce, &binding);
+    wrap(key, &material.data_key, &material.wrap_nonce, binding, &mut out)?;
+    let keys = data_keys(&material.data_key, &material.nonce, binding);
     let (encryption, commitment) = split(&keys);
     out.extend_from_slice(commitment);
     out.extend_from_slice(&material.nonce);

@@ -73,7 +73,7 @@ impl Vault {
     /// [`ErrorKind::InvalidInput`] when the secret is larger than [`envelope::SECRET_BYTES_MAX`];
     /// [`ErrorKind::Vault`] when there is no key, it has wrapped too often, or there is no randomness.
     pub async fn seal(&self, place: &RecordContext<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
-        envelope::seal(&*self.current().await?, plaintext, &self.context(place))
+        envelope::seal_bound(&*self.current().await?, plaintext, &place.bind(&self.deployment)?)
     }
 
     /// Opens the record of `place`.
@@ -83,7 +83,7 @@ impl Vault {
     /// elsewhere or were altered.
     pub async fn open(&self, place: &RecordContext<'_>, sealed: &[u8]) -> Result<Secret<Vec<u8>>> {
         let key = self.keys.key(envelope::key_id(sealed)?).await?;
-        envelope::open(&key, sealed, &self.context(place))
+        envelope::open_bound(&key, sealed, &place.bind(&self.deployment)?)
     }
 
     /// Wraps the record's data key under the current key. The place is needed, because the wrap is bound to it.
@@ -92,7 +92,7 @@ impl Vault {
     /// As [`Vault::open`] and [`Vault::seal`].
     pub async fn rewrap(&self, place: &RecordContext<'_>, sealed: &[u8]) -> Result<Vec<u8>> {
         let from = self.keys.key(envelope::key_id(sealed)?).await?;
-        envelope::rewrap(&from, &*self.current().await?, sealed, &self.context(place))
+        envelope::rewrap_bound(&from, &*self.current().await?, sealed, &place.bind(&self.deployment)?)
     }
 
     /// Whether the record is sealed under another key than the current one, and [`Vault::rewrap`] would change that.
@@ -115,10 +115,6 @@ impl Vault {
 
     async fn current(&self) -> Result<Arc<MasterKey>> {
         self.keys.key(&self.keys.current_id().await?).await
-    }
-
-    fn context(&self, place: &RecordContext<'_>) -> Context {
-        place.in_deployment(&self.deployment)
     }
 }
 

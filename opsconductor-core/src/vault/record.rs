@@ -1,6 +1,7 @@
 //! [`RecordContext`]: the place of one sealed field in a store.
 
-use super::context::Context;
+use super::context::{Binding, Context};
+use crate::Result;
 use crate::id::{CredentialId, TenantId};
 
 /// Which field of which row of which tenant a sealed record is, in which version. With the deployment's name this is
@@ -36,13 +37,49 @@ impl<'a> RecordContext<'a> {
 
     /// The context of this place in the deployment of that name.
     pub fn in_deployment(&self, deployment: &str) -> Context {
-        Context::new()
-            .with("deployment", deployment)
-            .with("tenant", self.tenant.to_string())
-            .with("kind", self.kind)
-            .with("id", &self.id)
-            .with("field", self.field)
-            .with("type", self.record_type)
-            .with("version", self.version.to_string())
+        self.pairs(deployment, &self.tenant.to_string(), &self.version.to_string()).into_iter().collect()
+    }
+
+    /// As the context that [`in_deployment`](Self::in_deployment) gives, made ready without being built.
+    pub(crate) fn bind(&self, deployment: &str) -> Result<Binding> {
+        let (tenant, version) = (self.tenant.to_string(), self.version.to_string());
+        Binding::of(self.pairs(deployment, &tenant, &version).into_iter())
+    }
+
+    /// In the order of the keys, as the canonical form has them.
+    fn pairs<'p>(
+        &'p self,
+        deployment: &'p str,
+        tenant: &'p str,
+        version: &'p str,
+    ) -> [(&'static str, &'p str); 7] {
+        [
+            ("deployment", deployment),
+            ("field", self.field),
+            ("id", &self.id),
+            ("kind", self.kind),
+            ("tenant", tenant),
+            ("type", self.record_type),
+            ("version", version),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn the_short_way_binds_as_the_context_does() {
+        let mut place = RecordContext::credential(TenantId::new(3), CredentialId::new(7), "winrm", 12);
+        for id in ["7", "", "\u{e9}/9"] {
+            place.id = id.to_owned();
+            let (short, long) = (place.bind("east").unwrap(), place.in_deployment("east").bind().unwrap());
+            assert_eq!((short.associated, short.hash), (long.associated, long.hash));
+        }
+        place.id = "x".repeat(crate::vault::CONTEXT_BYTES_MAX);
+        assert!(place.bind("east").is_err());
     }
 }

@@ -161,7 +161,8 @@ impl Walk {
             let mut forks = Vec::new();
             for state in &mut states {
                 match state.read(c) {
-                    Ok(fork) => forks.extend(fork),
+                    Ok(None) => {}
+                    Ok(Some(fork)) => forks.push(fork),
                     Err(why) => return Err(Error::new(ErrorKind::Template, why).with("line", self.line)),
                 }
             }

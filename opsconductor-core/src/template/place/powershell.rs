@@ -326,6 +326,11 @@ impl Machine for PowerShell {
     }
 
     fn read(&mut self, c: char) -> Result<Option<Self>, &'static str> {
+        // Most of a script is the inside of words, where one letter more changes nothing, whatever is open.
+        let in_word = self.last == Last::Other && self.word == Word::Other;
+        if in_word && c.is_ascii_alphanumeric() && !self.value_due && !self.half_line {
+            return Ok(None);
+        }
         self.lost |= std::mem::replace(&mut self.half_line, c == '\r') && c != '\n';
         if self.lost {
             return Ok(None);
