@@ -77,21 +77,24 @@ impl StepHandler for WinrmExec {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         let mut templates = Vec::new();
-        if let Some(shell) = shell(fields).filter(|_| fields.contains_key("command")) {
-            let sink = match shell {
-                Shell::Cmd => Sink::Cmd,
-                Shell::Powershell => Sink::PowerShell,
-            };
-            templates.push(TemplateField::new("/command", sink));
-        }
-        for name in ["stdin", "workingDirectory"] {
-            if fields.contains_key(name) {
-                templates.push(TemplateField::new(place::join("", name), Sink::Text));
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                ("command", _) => {
+                    let sink = shell(fields).map(|shell| match shell {
+                        Shell::Cmd => Sink::Cmd,
+                        Shell::Powershell => Sink::PowerShell,
+                    });
+                    templates.extend(sink.map(|sink| TemplateField::new("/command", sink)));
+                }
+                ("stdin" | "workingDirectory", _) => {
+                    templates.push(TemplateField::new(place::join("", name), Sink::Text));
+                }
+                ("env", Value::Object(env)) => {
+                    let field = |name| TemplateField::new(place::join("/env", name), Sink::Text);
+                    templates.extend(env.keys().map(|name| field(name)));
+                }
+                _ => {}
             }
-        }
-        if let Some(Value::Object(env)) = fields.get("env") {
-            templates
-                .extend(env.keys().map(|name| TemplateField::new(place::join("/env", name), Sink::Text)));
         }
         templates
     }

@@ -272,6 +272,61 @@ impl PowerShell {
         Ok(None)
     }
 
+    fn read_any(&mut self, c: char) -> Result<Option<Self>, &'static str> {
+        self.lost |= std::mem::replace(&mut self.half_line, c == '\r') && c != '\n';
+        if self.lost {
+            return Ok(None);
+        }
+        if self.last == Last::MaybeEnd {
+            let single = self.top() == Some(Open::Single);
+            let doubled = if single { is_powershell_single_quote(c) } else { is_powershell_double_quote(c) };
+            if doubled {
+                self.last = Last::Other;
+                return Ok(None);
+            }
+            self.close(if single { Last::ClosedSingle } else { Last::Closed });
+        }
+        match self.top() {
+            None | Some(Open::Parenthesis | Open::Brace | Open::Hashtable) => return self.read_code(c),
+            Some(Open::Single) => {
+                self.last = if is_powershell_single_quote(c) { Last::MaybeEnd } else { Last::Other };
+            }
+            Some(Open::HereSingle) => match (self.last, c) {
+                (_, '\n') => self.last = Last::LineStart,
+                (Last::LineStart, c) if is_powershell_single_quote(c) => self.last = Last::HereEnd,
+                (Last::HereEnd, '@') => self.close(Last::Closed),
+                _ => self.last = Last::Other,
+            },
+            Some(Open::Double) => self.read_double(c, false),
+            Some(Open::HereDouble) => self.read_double(c, true),
+            Some(Open::LineComment) if c == '\n' => {
+                self.open.pop();
+                self.last = Last::Break;
+                self.word = Word::None;
+            }
+            Some(Open::LineComment) => self.last = Last::Other,
+            Some(Open::BlockComment) => match (self.last, c) {
+                (Last::Number, '>') => {
+                    self.open.pop();
+                    self.last = Last::Break;
+                    self.word = Word::None;
+                }
+                (_, '#') => self.last = Last::Number,
+                _ => self.last = Last::Other,
+            },
+            Some(Open::BracedVariable) => match (self.last, c) {
+                (Last::Backtick, _) => self.last = Last::Other,
+                (_, '`') => self.last = Last::Backtick,
+                (_, '}') => {
+                    self.open.pop();
+                    self.last = Last::Closed;
+                }
+                _ => self.last = Last::Other,
+            },
+        }
+        Ok(None)
+    }
+
     fn open_literal(&mut self, literal: Open) {
         self.start_word(Word::Other);
         self.value_due = false;
@@ -325,64 +380,14 @@ impl Machine for PowerShell {
         }
     }
 
+    #[inline]
     fn read(&mut self, c: char) -> Result<Option<Self>, &'static str> {
         // Most of a script is the inside of words, where one letter more changes nothing, whatever is open.
         let in_word = self.last == Last::Other && self.word == Word::Other;
         if in_word && c.is_ascii_alphanumeric() && !self.value_due && !self.half_line {
             return Ok(None);
         }
-        self.lost |= std::mem::replace(&mut self.half_line, c == '\r') && c != '\n';
-        if self.lost {
-            return Ok(None);
-        }
-        if self.last == Last::MaybeEnd {
-            let single = self.top() == Some(Open::Single);
-            let doubled = if single { is_powershell_single_quote(c) } else { is_powershell_double_quote(c) };
-            if doubled {
-                self.last = Last::Other;
-                return Ok(None);
-            }
-            self.close(if single { Last::ClosedSingle } else { Last::Closed });
-        }
-        match self.top() {
-            None | Some(Open::Parenthesis | Open::Brace | Open::Hashtable) => return self.read_code(c),
-            Some(Open::Single) => {
-                self.last = if is_powershell_single_quote(c) { Last::MaybeEnd } else { Last::Other };
-            }
-            Some(Open::HereSingle) => match (self.last, c) {
-                (_, '\n') => self.last = Last::LineStart,
-                (Last::LineStart, c) if is_powershell_single_quote(c) => self.last = Last::HereEnd,
-                (Last::HereEnd, '@') => self.close(Last::Closed),
-                _ => self.last = Last::Other,
-            },
-            Some(Open::Double) => self.read_double(c, false),
-            Some(Open::HereDouble) => self.read_double(c, true),
-            Some(Open::LineComment) if c == '\n' => {
-                self.open.pop();
-                self.last = Last::Break;
-                self.word = Word::None;
-            }
-            Some(Open::LineComment) => self.last = Last::Other,
-            Some(Open::BlockComment) => match (self.last, c) {
-                (Last::Number, '>') => {
-                    self.open.pop();
-                    self.last = Last::Break;
-                    self.word = Word::None;
-                }
-                (_, '#') => self.last = Last::Number,
-                _ => self.last = Last::Other,
-            },
-            Some(Open::BracedVariable) => match (self.last, c) {
-                (Last::Backtick, _) => self.last = Last::Other,
-                (_, '`') => self.last = Last::Backtick,
-                (_, '}') => {
-                    self.open.pop();
-                    self.last = Last::Closed;
-                }
-                _ => self.last = Last::Other,
-            },
-        }
-        Ok(None)
+        self.read_any(c)
     }
 
     fn place(&self) -> Place {
