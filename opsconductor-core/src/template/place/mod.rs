@@ -68,6 +68,11 @@ pub(super) trait Machine: Clone + PartialEq + Sized {
     /// about the character after a placeholder.
     fn read(&mut self, c: char) -> Result<Option<Self>, &'static str>;
 
+    /// Whether letters and digits of ASCII leave this state as it is. They are most of a text, and passed over then.
+    fn in_word(&self) -> bool {
+        false
+    }
+
     /// What may stand here.
     fn place(&self) -> Place;
 
@@ -152,13 +157,17 @@ impl Walk {
 
     fn text<M: Machine>(&mut self, text: &str, mut states: Vec<M>) -> Result<Vec<M>> {
         let mut forks = Vec::new();
-        for c in text.chars() {
-            self.left = self.left.checked_sub(states.len()).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Template,
-                    "the template's loops hold too much text to check: shorten them",
-                )
-            })?;
+        let mut rest = text;
+        loop {
+            if states.len() <= STATES_MAX && states.iter().all(M::in_word) {
+                let letters = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+                self.count(letters * states.len())?;
+                rest = &rest[letters..];
+            }
+            let mut chars = rest.chars();
+            let Some(c) = chars.next() else { break };
+            rest = chars.as_str();
+            self.count(states.len())?;
             for state in &mut states {
                 match state.read(c) {
                     Ok(None) => {}
@@ -178,6 +187,13 @@ impl Walk {
             }
         }
         Ok(states)
+    }
+
+    fn count(&mut self, characters: usize) -> Result<()> {
+        self.left = self.left.checked_sub(characters).ok_or_else(|| {
+            Error::new(ErrorKind::Template, "the template's loops hold too much text to check: shorten them")
+        })?;
+        Ok(())
     }
 
     fn emit<M: Machine>(&mut self, emit: &mut Emit, mut states: Vec<M>) -> Result<Vec<M>> {

@@ -272,7 +272,60 @@ impl PowerShell {
         Ok(None)
     }
 
-    fn read_any(&mut self, c: char) -> Result<Option<Self>, &'static str> {
+    fn open_literal(&mut self, literal: Open) {
+        self.start_word(Word::Other);
+        self.value_due = false;
+        self.push(literal, Last::Other);
+    }
+
+    fn start_word(&mut self, word: Word) {
+        if self.word == Word::None {
+            self.word = word;
+        }
+    }
+
+    fn read_double(&mut self, c: char, here: bool) {
+        let last = std::mem::replace(&mut self.last, Last::Other);
+        match (last, c) {
+            (Last::Backtick, '\n' | '\r') if here => self.lost = true,
+            (Last::Backtick, _) => {}
+            (Last::HereEnd, '@') => self.close(Last::Closed),
+            (Last::Dollar, '(') => {
+                self.push(Open::Parenthesis, Last::Break);
+                self.word = Word::None;
+                self.value_due = true;
+            }
+            (Last::Dollar, '{') => self.push(Open::BracedVariable, Last::Other),
+            (Last::Dollar, '$') => self.lost = true,
+            (Last::Dollar | Last::Variable, c) if is_name(c) => self.last = Last::Variable,
+            (_, '`') => self.last = Last::Backtick,
+            (_, '$') => self.last = Last::Dollar,
+            (_, '\n') if here => self.last = Last::LineStart,
+            (Last::LineStart, c) if is_powershell_double_quote(c) => self.last = Last::HereEnd,
+            (_, c) if !here && is_powershell_double_quote(c) => self.last = Last::MaybeEnd,
+            _ => {}
+        }
+    }
+}
+
+/// What can be part of a variable's name or its scope.
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | ':')
+}
+
+impl Machine for PowerShell {
+    fn start() -> Self {
+        Self {
+            open: Vec::new(),
+            last: Last::Break,
+            word: Word::None,
+            value_due: false,
+            half_line: false,
+            lost: false,
+        }
+    }
+
+    fn read(&mut self, c: char) -> Result<Option<Self>, &'static str> {
         self.lost |= std::mem::replace(&mut self.half_line, c == '\r') && c != '\n';
         if self.lost {
             return Ok(None);
@@ -327,67 +380,8 @@ impl PowerShell {
         Ok(None)
     }
 
-    fn open_literal(&mut self, literal: Open) {
-        self.start_word(Word::Other);
-        self.value_due = false;
-        self.push(literal, Last::Other);
-    }
-
-    fn start_word(&mut self, word: Word) {
-        if self.word == Word::None {
-            self.word = word;
-        }
-    }
-
-    fn read_double(&mut self, c: char, here: bool) {
-        let last = std::mem::replace(&mut self.last, Last::Other);
-        match (last, c) {
-            (Last::Backtick, '\n' | '\r') if here => self.lost = true,
-            (Last::Backtick, _) => {}
-            (Last::HereEnd, '@') => self.close(Last::Closed),
-            (Last::Dollar, '(') => {
-                self.push(Open::Parenthesis, Last::Break);
-                self.word = Word::None;
-                self.value_due = true;
-            }
-            (Last::Dollar, '{') => self.push(Open::BracedVariable, Last::Other),
-            (Last::Dollar, '$') => self.lost = true,
-            (Last::Dollar | Last::Variable, c) if is_name(c) => self.last = Last::Variable,
-            (_, '`') => self.last = Last::Backtick,
-            (_, '$') => self.last = Last::Dollar,
-            (_, '\n') if here => self.last = Last::LineStart,
-            (Last::LineStart, c) if is_powershell_double_quote(c) => self.last = Last::HereEnd,
-            (_, c) if !here && is_powershell_double_quote(c) => self.last = Last::MaybeEnd,
-            _ => {}
-        }
-    }
-}
-
-/// What can be part of a variable's name or its scope.
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | ':')
-}
-
-impl Machine for PowerShell {
-    fn start() -> Self {
-        Self {
-            open: Vec::new(),
-            last: Last::Break,
-            word: Word::None,
-            value_due: false,
-            half_line: false,
-            lost: false,
-        }
-    }
-
-    #[inline]
-    fn read(&mut self, c: char) -> Result<Option<Self>, &'static str> {
-        // Most of a script is the inside of words, where one letter more changes nothing, whatever is open.
-        let in_word = self.last == Last::Other && self.word == Word::Other;
-        if in_word && c.is_ascii_alphanumeric() && !self.value_due && !self.half_line {
-            return Ok(None);
-        }
-        self.read_any(c)
+    fn in_word(&self) -> bool {
+        self.last == Last::Other && self.word == Word::Other && !self.value_due && !self.half_line
     }
 
     fn place(&self) -> Place {
@@ -477,3 +471,42 @@ impl Machine for PowerShell {
 
 const TOUCHES: &str = "directly follows a quotation mark, which would join the two: put a space between, or leave out \
                        \"| quote\"";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "a", "B9", " ", "\n", "\r", "$", "$v", "${", "}", "{", "@", "@{", "@'\n", "'", "\"", "\n'@", "`",
+        "#", "<#", "#>", "(", ")", "$(", "=", "-", "--%", ";", "|", "<", ">", "é", "‘", "“", "]", "+",
+        "\0value", "\0quoted",
+    ];
+
+    proptest! {
+        #[test]
+        fn a_letter_inside_a_word_changes_nothing(
+            pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12),
+            letter in "[A-Za-z0-9]",
+        ) {
+            let mut states = vec![PowerShell::start()];
+            for piece in pieces {
+                let mut forks = Vec::new();
+                for state in &mut states {
+                    match piece.strip_prefix('\0') {
+                        Some(value) => forks.extend(state.pass(value == "quoted")),
+                        None => forks.extend(piece.chars().filter_map(|c| state.read(c).ok().flatten())),
+                    }
+                }
+                states.extend(forks);
+                states.truncate(16);
+            }
+            for state in states.iter().filter(|state| state.in_word()) {
+                let mut after = state.clone();
+                prop_assert_eq!(after.read(letter.chars().next().unwrap_or('a')), Ok(None));
+                prop_assert_eq!(&after, state);
+            }
+        }
+    }
+}
