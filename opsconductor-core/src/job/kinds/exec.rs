@@ -101,19 +101,24 @@ impl StepHandler for WinrmExec {
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        // The schema counts characters.
-        if fields.get("script").and_then(Value::as_str).is_some_and(|script| script.len() > SCRIPT_BYTES_MAX)
-        {
-            problems.push(Problem::new("/script", "a script is at most 2 MiB"));
-        }
-        if let Some(Value::Object(env)) = fields.get("env") {
-            let mut seen = HashMap::new();
-            for name in env.keys() {
-                if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-                    let message =
-                        format!("Windows takes `{name}` and `{first}` for the same variable: keep one");
-                    problems.push(Problem::new(place::join("/env", name), message));
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                // The schema counts characters.
+                ("script", Value::String(script)) if script.len() > SCRIPT_BYTES_MAX => {
+                    problems.push(Problem::new("/script", "a script is at most 2 MiB"));
                 }
+                ("env", Value::Object(env)) => {
+                    let mut seen = HashMap::new();
+                    for name in env.keys() {
+                        if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                            let message = format!(
+                                "Windows takes `{name}` and `{first}` for the same variable: keep one"
+                            );
+                            problems.push(Problem::new(place::join("/env", name), message));
+                        }
+                    }
+                }
+                _ => {}
             }
         }
         problems
