@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::budget::{Budget, Spent};
 use super::filter::Refused;
 use super::sink::Sink;
-use super::tree::{Expr, For, Node, Spot, Target};
+use super::tree::{Expr, For, Node, Target};
 use super::value::{Val, kind, weigh};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -248,13 +248,6 @@ impl<'t> Evaluation<'t> {
     fn here(&self, message: &str) -> Error {
         Error::new(ErrorKind::Template, message).with("line", self.line)
     }
-}
-
-#[cold]
-fn blame(spot: &Spot, why: &str) -> Error {
-    Error::new(ErrorKind::Template, format!("{} {why}", spot.label))
-        .with("line", spot.line)
-        .with("column", spot.column)
 }
 
 #[cold]

@@ -3,7 +3,7 @@
 //! parser's to read.
 
 use super::budget::SOURCE_BYTES_MAX;
-use super::tree::{Emit, Expr, How, Needs, Node, Spot};
+use super::tree::{Emit, Expr, How, Needs, Node};
 
 /// The tree of `source`, when it is that simple.
 pub(super) fn read(source: &str) -> Option<Vec<Node>> {
@@ -12,7 +12,9 @@ pub(super) fn read(source: &str) -> Option<Vec<Node>> {
     }
     let mut rest = source.strip_suffix('\n').unwrap_or(source);
     rest = rest.strip_suffix('\r').unwrap_or(rest);
-    let mut nodes = Vec::new();
+    // A text and a placeholder for each two braces: room for all of them without growing, save in odd sources.
+    let braces = rest.bytes().filter(|byte| *byte == b'{').count();
+    let mut nodes = Vec::with_capacity(braces.min(15) + 1);
     let (mut line, mut column) = (1, 1);
     while !rest.is_empty() {
         let (text, tag) = rest.split_at(text_length(rest));
@@ -30,14 +32,14 @@ pub(super) fn read(source: &str) -> Option<Vec<Node>> {
             Some(filter) => (How::Quote, skip_spaces(filter).strip_prefix("quote")?),
         };
         let end = skip_spaces(after).strip_prefix("}}")?;
-        // A placeholder without its braces: the tag is of one line, and names are ASCII.
+        // The tag is of one line and ASCII, so that its bytes are columns.
         let before_name = (tag.len() - inner.len()) as u32;
-        let label = ["`", name, "`"].concat().into();
         nodes.push(Node::Emit(Emit {
             expr: Expr::Var(name.into()),
             how,
             needs: Needs::default(),
-            spot: Spot { line, column: column + before_name, label },
+            line,
+            column: column + before_name,
         }));
         column += (tag.len() - end.len()) as u32;
         rest = end;

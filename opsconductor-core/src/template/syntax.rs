@@ -12,7 +12,7 @@ use super::guard;
 use super::predicate::Predicate;
 use super::simple;
 use super::sink::Sink;
-use super::tree::{Args, Comparison, Emit, Expr, For, How, LoopField, Math, Needs, Node, Spot, Target};
+use super::tree::{Args, Comparison, Emit, Expr, For, How, LoopField, Math, Needs, Node, Target};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Parses `source` and keeps what templates may do.
@@ -143,11 +143,14 @@ impl Reader {
             Some(inner) => self.expr(inner)?,
             None => return Err(at(span, "a filter needs a value")),
         };
-        let label: Arc<str> =
-            expr.label().map_or_else(|| Arc::from("the value"), |label| format!("`{label}`").into());
-        let spot = Spot { line: span.start_line.into(), column: u32::from(span.start_col) + 1, label };
         let how = how.unwrap_or(if self.captures > 0 { How::Collect } else { How::Plain });
-        Ok(Emit { expr, how, needs: Needs::default(), spot })
+        Ok(Emit {
+            expr,
+            how,
+            needs: Needs::default(),
+            line: span.start_line.into(),
+            column: u32::from(span.start_col) + 1,
+        })
     }
 
     fn boxed(&mut self, expr: &ast::Expr<'_>) -> Result<Box<Expr>> {

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::filter::Filter;
 use super::predicate::Predicate;
+use crate::error::{Error, ErrorKind};
 
 /// One piece of a template.
 #[derive(Debug)]
@@ -45,7 +46,19 @@ pub(super) struct Emit {
     /// What the place demands of an unquoted value; filled in by the analysis of the text around it.
     pub(super) needs: Needs,
     /// Where it stands, for errors.
-    pub(super) spot: Spot,
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Emit {
+    /// An error about its value. `why` completes the sentence "`svc` …".
+    #[cold]
+    pub(super) fn blame(&self, why: &str) -> Error {
+        let label = self.expr.label().map_or_else(|| "the value".to_owned(), |label| format!("`{label}`"));
+        Error::new(ErrorKind::Template, format!("{label} {why}"))
+            .with("line", self.line)
+            .with("column", self.column)
+    }
 }
 
 /// How a value is written.
@@ -81,14 +94,6 @@ impl Needs {
         self.json_token |= other.json_token;
         self.literal |= other.literal;
     }
-}
-
-/// Where an expression stands, and what to call it in an error.
-#[derive(Debug, Clone)]
-pub(super) struct Spot {
-    pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) label: Arc<str>,
 }
 
 /// An expression.

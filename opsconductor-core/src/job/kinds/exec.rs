@@ -77,40 +77,48 @@ impl StepHandler for WinrmExec {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         let mut templates = Vec::new();
-        if let Some(shell) = shell(fields).filter(|_| fields.contains_key("command")) {
-            let sink = match shell {
-                Shell::Cmd => Sink::Cmd,
-                Shell::Powershell => Sink::PowerShell,
-            };
-            templates.push(TemplateField::new("/command", sink));
-        }
-        for name in ["stdin", "workingDirectory"] {
-            if fields.contains_key(name) {
-                templates.push(TemplateField::new(place::join("", name), Sink::Text));
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                ("command", _) => {
+                    let sink = shell(fields).map(|shell| match shell {
+                        Shell::Cmd => Sink::Cmd,
+                        Shell::Powershell => Sink::PowerShell,
+                    });
+                    templates.extend(sink.map(|sink| TemplateField::new("/command", sink)));
+                }
+                ("stdin" | "workingDirectory", _) => {
+                    templates.push(TemplateField::new(place::join("", name), Sink::Text));
+                }
+                ("env", Value::Object(env)) => {
+                    let field = |name| TemplateField::new(place::join("/env", name), Sink::Text);
+                    templates.extend(env.keys().map(|name| field(name)));
+                }
+                _ => {}
             }
-        }
-        if let Some(Value::Object(env)) = fields.get("env") {
-            templates
-                .extend(env.keys().map(|name| TemplateField::new(place::join("/env", name), Sink::Text)));
         }
         templates
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        // The schema counts characters.
-        if fields.get("script").and_then(Value::as_str).is_some_and(|script| script.len() > SCRIPT_BYTES_MAX)
-        {
-            problems.push(Problem::new("/script", "a script is at most 2 MiB"));
-        }
-        if let Some(Value::Object(env)) = fields.get("env") {
-            let mut seen = HashMap::new();
-            for name in env.keys() {
-                if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-                    let message =
-                        format!("Windows takes `{name}` and `{first}` for the same variable: keep one");
-                    problems.push(Problem::new(place::join("/env", name), message));
+        for (name, value) in fields {
+            match (name.as_str(), value) {
+                // The schema counts characters.
+                ("script", Value::String(script)) if script.len() > SCRIPT_BYTES_MAX => {
+                    problems.push(Problem::new("/script", "a script is at most 2 MiB"));
                 }
+                ("env", Value::Object(env)) => {
+                    let mut seen = HashMap::new();
+                    for name in env.keys() {
+                        if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                            let message = format!(
+                                "Windows takes `{name}` and `{first}` for the same variable: keep one"
+                            );
+                            problems.push(Problem::new(place::join("/env", name), message));
+                        }
+                    }
+                }
+                _ => {}
             }
         }
         problems

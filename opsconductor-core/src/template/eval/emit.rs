@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use super::{Evaluation, blame, unset};
+use super::{Evaluation, unset};
 use crate::error::Result;
 use crate::template::budget::{OUTPUT_BYTES_MAX, Spent};
 use crate::template::sink::{Sink, is_plain, is_plain_inside, quote_into};
@@ -13,11 +13,11 @@ use crate::template::value::{Val, kind, scalar_text, write_json};
 
 impl<'t> Evaluation<'t> {
     pub(super) fn emit(&mut self, emit: &'t Emit) -> Result<()> {
-        self.line = emit.spot.line;
+        self.line = emit.line;
         let value = self.eval(&emit.expr)?;
         let Some(json) = value.json() else {
             let Val::Missing(expr) = value else { return Ok(()) };
-            return Err(unset(expr).with("line", emit.spot.line).with("column", emit.spot.column));
+            return Err(unset(expr).with("line", emit.line).with("column", emit.column));
         };
         match emit.how {
             How::Plain => self.emit_plain(json, emit),
@@ -35,10 +35,10 @@ impl<'t> Evaluation<'t> {
             Some(text) => text,
             None if needs.json_token && value.is_null() => Cow::Borrowed("null"),
             None if value.is_null() => {
-                return Err(blame(&emit.spot, "is null: give it a value or a default"));
+                return Err(emit.blame("is null: give it a value or a default"));
             }
             None => {
-                return Err(blame(&emit.spot, &format!("is {}: {}", kind(value), self.remedy_for_lists())));
+                return Err(emit.blame(&format!("is {}: {}", kind(value), self.remedy_for_lists())));
             }
         };
         self.room(text.len())?;
@@ -49,18 +49,14 @@ impl<'t> Evaluation<'t> {
                 && (!needs.literal || is_plain_inside(&text, self.sink))
         };
         if !plain {
-            return Err(blame(&emit.spot, &self.remedy(text.is_empty(), needs.literal)));
+            return Err(emit.blame(&self.remedy(text.is_empty(), needs.literal)));
         }
         if needs.number && !is_number(&text) {
-            return Err(blame(
-                &emit.spot,
-                "is a word where PowerShell would run it as a command: pass it through \"| quote\"",
-            ));
+            return Err(emit
+                .blame("is a word where PowerShell would run it as a command: pass it through \"| quote\""));
         }
         if needs.json_token && !is_json_token(&text) {
-            return Err(blame(
-                &emit.spot,
-                "is text where JSON needs a value: pass it through \"| quote\", which brings the quotation marks",
+            return Err(emit.blame("is text where JSON needs a value: pass it through \"| quote\", which brings the quotation marks",
             ));
         }
         self.out.push_str(&text);
@@ -107,26 +103,23 @@ impl<'t> Evaluation<'t> {
         let text = match self.text_of(value) {
             Some(text) => text,
             None if value.is_null() => {
-                return Err(blame(&emit.spot, "is null: give it a value or a default"));
+                return Err(emit.blame("is null: give it a value or a default"));
             }
             None => {
-                return Err(blame(&emit.spot, &format!("is {}: {}", kind(value), self.remedy_for_lists())));
+                return Err(emit.blame(&format!("is {}: {}", kind(value), self.remedy_for_lists())));
             }
         };
         if text.is_empty() && self.sink == Sink::Url && emit.needs.something {
-            return Err(blame(
-                &emit.spot,
-                "is empty where the URL needs a segment: give it a value or a default",
-            ));
+            return Err(emit.blame("is empty where the URL needs a segment: give it a value or a default"));
         }
         self.room(text.len())?;
-        quote_into(&text, self.sink, &mut self.out).map_err(|why| blame(&emit.spot, why))?;
+        quote_into(&text, self.sink, &mut self.out).map_err(|why| emit.blame(why))?;
         self.room(0)
     }
 
     fn emit_unchecked(&mut self, value: &Json, emit: &Emit) -> Result<()> {
         if value.is_null() && self.sink != Sink::Json {
-            return Err(blame(&emit.spot, "is null: give it a value or a default"));
+            return Err(emit.blame("is null: give it a value or a default"));
         }
         match self.text_of(value) {
             Some(text) => {

@@ -68,6 +68,11 @@ pub(super) trait Machine: Clone + PartialEq + Sized {
     /// about the character after a placeholder.
     fn read(&mut self, c: char) -> Result<Option<Self>, &'static str>;
 
+    /// Whether letters and digits of ASCII leave this state as it is. They are most of a text, and passed over then.
+    fn in_word(&self) -> bool {
+        false
+    }
+
     /// What may stand here.
     fn place(&self) -> Place;
 
@@ -151,14 +156,18 @@ impl Walk {
     }
 
     fn text<M: Machine>(&mut self, text: &str, mut states: Vec<M>) -> Result<Vec<M>> {
-        for c in text.chars() {
-            self.left = self.left.checked_sub(states.len()).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Template,
-                    "the template's loops hold too much text to check: shorten them",
-                )
-            })?;
-            let mut forks = Vec::new();
+        let mut forks = Vec::new();
+        let mut rest = text;
+        loop {
+            if states.len() <= STATES_MAX && states.iter().all(M::in_word) {
+                let letters = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+                self.count(letters * states.len())?;
+                rest = &rest[letters..];
+            }
+            let mut chars = rest.chars();
+            let Some(c) = chars.next() else { break };
+            rest = chars.as_str();
+            self.count(states.len())?;
             for state in &mut states {
                 match state.read(c) {
                     Ok(None) => {}
@@ -167,7 +176,7 @@ impl Walk {
                 }
             }
             if c == '\n' || !forks.is_empty() {
-                states = merge(states, forks);
+                states = merge(states, std::mem::take(&mut forks));
             }
             if states.len() > STATES_MAX {
                 return Err(Error::new(
@@ -180,19 +189,26 @@ impl Walk {
         Ok(states)
     }
 
+    fn count(&mut self, characters: usize) -> Result<()> {
+        self.left = self.left.checked_sub(characters).ok_or_else(|| {
+            Error::new(ErrorKind::Template, "the template's loops hold too much text to check: shorten them")
+        })?;
+        Ok(())
+    }
+
     fn emit<M: Machine>(&mut self, emit: &mut Emit, mut states: Vec<M>) -> Result<Vec<M>> {
-        self.line = emit.spot.line;
+        self.line = emit.line;
         for state in &states {
             let place = state.place();
             if emit.how != How::Raw
                 && let Some(why) = place.refused
             {
-                return Err(self.blame(emit, why));
+                return Err(emit.blame(why));
             }
             if emit.how == How::Quote
                 && let Some(why) = place.no_quote
             {
-                return Err(self.blame(emit, why));
+                return Err(emit.blame(why));
             }
             emit.needs.add(place.needs);
         }
@@ -200,16 +216,13 @@ impl Walk {
             states.iter_mut().filter_map(|state| state.pass(emit.how == How::Quote)).collect();
         Ok(merge(states, forks))
     }
-
-    fn blame(&self, emit: &Emit, why: &str) -> Error {
-        Error::new(ErrorKind::Template, format!("{} {why}", emit.spot.label))
-            .with("line", emit.spot.line)
-            .with("column", emit.spot.column)
-    }
 }
 
 /// Each state once.
 fn merge<M: Machine>(mut states: Vec<M>, more: Vec<M>) -> Vec<M> {
+    if states.len() == 1 && more.is_empty() {
+        return states;
+    }
     states.extend(more);
     let mut kept: Vec<M> = Vec::with_capacity(states.len());
     for state in states {

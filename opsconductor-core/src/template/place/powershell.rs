@@ -326,11 +326,6 @@ impl Machine for PowerShell {
     }
 
     fn read(&mut self, c: char) -> Result<Option<Self>, &'static str> {
-        // Most of a script is the inside of words, where one letter more changes nothing, whatever is open.
-        let in_word = self.last == Last::Other && self.word == Word::Other;
-        if in_word && c.is_ascii_alphanumeric() && !self.value_due && !self.half_line {
-            return Ok(None);
-        }
         self.lost |= std::mem::replace(&mut self.half_line, c == '\r') && c != '\n';
         if self.lost {
             return Ok(None);
@@ -383,6 +378,10 @@ impl Machine for PowerShell {
             },
         }
         Ok(None)
+    }
+
+    fn in_word(&self) -> bool {
+        self.last == Last::Other && self.word == Word::Other && !self.value_due && !self.half_line
     }
 
     fn place(&self) -> Place {
@@ -472,3 +471,42 @@ impl Machine for PowerShell {
 
 const TOUCHES: &str = "directly follows a quotation mark, which would join the two: put a space between, or leave out \
                        \"| quote\"";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "a", "B9", " ", "\n", "\r", "$", "$v", "${", "}", "{", "@", "@{", "@'\n", "'", "\"", "\n'@", "`",
+        "#", "<#", "#>", "(", ")", "$(", "=", "-", "--%", ";", "|", "<", ">", "é", "‘", "“", "]", "+",
+        "\0value", "\0quoted",
+    ];
+
+    proptest! {
+        #[test]
+        fn a_letter_inside_a_word_changes_nothing(
+            pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12),
+            letter in "[A-Za-z0-9]",
+        ) {
+            let mut states = vec![PowerShell::start()];
+            for piece in pieces {
+                let mut forks = Vec::new();
+                for state in &mut states {
+                    match piece.strip_prefix('\0') {
+                        Some(value) => forks.extend(state.pass(value == "quoted")),
+                        None => forks.extend(piece.chars().filter_map(|c| state.read(c).ok().flatten())),
+                    }
+                }
+                states.extend(forks);
+                states.truncate(16);
+            }
+            for state in states.iter().filter(|state| state.in_word()) {
+                let mut after = state.clone();
+                prop_assert_eq!(after.read(letter.chars().next().unwrap_or('a')), Ok(None));
+                prop_assert_eq!(&after, state);
+            }
+        }
+    }
+}

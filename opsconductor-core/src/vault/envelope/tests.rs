@@ -57,7 +57,8 @@ fn the_format_is_frozen() {
     for vector in vectors {
         let context = Context::from(vector.context.clone());
         let (plaintext, sealed) = (bytes(&vector.plaintext), bytes(&vector.sealed));
-        let again = seal_with(&vector.key(), &plaintext, &context.bind().unwrap(), &vector.material()).unwrap();
+        let again =
+            seal_with(&vector.key(), &plaintext, &context.bind().unwrap(), &vector.material()).unwrap();
         assert_eq!(again, sealed, "{}: this would not be read by what is released", vector.name);
         assert_eq!(open(&vector.key(), &sealed, &context).unwrap().expose(), &plaintext, "{}", vector.name);
         assert_eq!(key_id(&sealed).unwrap(), vector.key().id());
