@@ -11,7 +11,7 @@ pub type Timestamp = chrono::DateTime<chrono::Utc>;
 /// Where the engine and the embedded stores take the time from.
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The wall clock. It may jump; nothing but records and due times is measured by it.
+    /// The wall clock. It may jump: records, due times and leases in a store go by it, time-outs do not.
     fn now(&self) -> Timestamp;
 
     /// Time since some fixed moment. It never goes back; time-outs are measured by it.

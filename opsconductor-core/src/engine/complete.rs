@@ -10,8 +10,12 @@ use crate::store::{Completion, Settled};
 /// How many completions go into one transaction at most.
 const BATCH_MAX: usize = 256;
 
-/// How often a batch that the store could not take is offered again before it is left to the rescuer.
-const TRIES_MAX: u32 = 20;
+/// How often a batch that the store could not take is offered again, in all about five minutes. A result is known only
+/// here: what is given up becomes `lost`.
+const TRIES_MAX: u32 = 300;
+
+/// The longest wait between two offers.
+const AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The way to the completer.
 #[derive(Clone)]
@@ -40,13 +44,26 @@ async fn run(inner: Arc<Inner>, mut waiting: mpsc::Receiver<(Completion, oneshot
     // What arrives while one batch is being committed makes up the next: no delay when idle, large batches under load.
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let (completions, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        if let Some(settled) = offer(&inner, completions).await {
-            for (answer, settled) in answers.into_iter().zip(settled) {
+        for (answer, settled) in answers.into_iter().zip(record_all(&inner, completions).await) {
+            if let Some(settled) = settled {
                 // The task may have stopped waiting; the record stands all the same.
                 let _ = answer.send(settled);
             }
         }
     }
+}
+
+/// Records a batch, or, when the store refuses it for good, each of it by itself: one that is not acceptable must not
+/// take its neighbours along.
+async fn record_all(inner: &Inner, completions: Vec<Completion>) -> Vec<Option<Settled>> {
+    if let Some(settled) = offer(inner, completions.clone()).await {
+        return settled.into_iter().map(Some).collect();
+    }
+    let mut each = Vec::with_capacity(completions.len());
+    for completion in completions {
+        each.push(offer(inner, vec![completion]).await.and_then(|settled| settled.first().copied()));
+    }
+    each
 }
 
 /// Offers a batch until the store takes it. Repeating is safe: a completion that was recorded answers so again.
@@ -56,7 +73,7 @@ async fn offer(inner: &Inner, completions: Vec<Completion>) -> Option<Vec<Settle
             Ok(settled) => return Some(settled),
             Err(error) if error.is_retryable() && attempt < TRIES_MAX => {
                 tracing::warn!(error = %error.report(), attempt, "completions could not be recorded yet");
-                inner.clock.sleep(Duration::from_millis(50) * attempt).await;
+                inner.clock.sleep((Duration::from_millis(50) * attempt).min(AGAIN_MAX)).await;
             }
             Err(error) => {
                 tracing::error!(error = %error.report(), tasks = completions.len(), "completions were not recorded");

@@ -53,20 +53,25 @@ pub(super) async fn execute(
 ) -> End {
     let prepared = match plans.get(inner, claimed.tenant, claimed.lease.run).await {
         Ok(prepared) => prepared,
-        Err(error) => return end_with(claimed, failed(&error), String::new(), String::new()),
+        Err(error) => return not_begun(claimed, &error),
     };
     let step = match prepared.step(claimed.step) {
         Ok(step) => step,
-        Err(error) => return end_with(claimed, failed(&error), String::new(), String::new()),
+        Err(error) => return not_begun(claimed, &error),
     };
     let target = claimed.target.and_then(|id| prepared.plan.target(id));
-    let credential = match open(inner, claimed, target).await {
+    let opened = tokio::select! {
+        opened = open(inner, claimed, target) => opened,
+        () = holding.stopped.cancelled() => Err(stopped()),
+        () = inner.clock.sleep(Duration::from_secs(step.timeout_sec.into())) => Err(timed_out(step)),
+    };
+    let credential = match opened {
         Ok(credential) => credential,
-        Err(error) => return end_with(claimed, failed(&error), String::new(), String::new()),
+        Err(error) => return not_begun(claimed, &error),
     };
     let redactor = match Redactor::new(credential.iter().flat_map(Credential::secrets)) {
         Ok(redactor) => redactor,
-        Err(error) => return end_with(claimed, failed(&error), String::new(), String::new()),
+        Err(error) => return not_begun(claimed, &error),
     };
     let mut recorder =
         Recorder::new(Arc::clone(inner), Arc::clone(holding), &redactor, step.max_output_bytes);
@@ -96,10 +101,14 @@ pub(super) async fn execute(
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
         Err(error) => match after_failure(&error, step, claimed, holding, dispatched) {
             Ok(ending) => ending,
-            Err(requeue) => return End::Requeue(requeue),
+            Err(mut requeue) => {
+                requeue.reason = redactor.redact_str(&requeue.reason);
+                return End::Requeue(requeue);
+            }
         },
     };
     ending.reason = ending.reason.map(|reason| redactor.redact_str(&reason));
+    ending.metrics.values_mut().for_each(|value| redact(&redactor, value));
     ending.metrics.insert("duration_ms".into(), json!(took.as_secs_f64() * 1e3));
     end_with(claimed, ending, stdout, stderr)
 }
@@ -145,7 +154,14 @@ fn after_failure(
         Some(Stop::Shutdown) if !dispatched => {
             return Err(requeue(claimed, Duration::ZERO, "the worker was shut down"));
         }
-        Some(Stop::Shutdown) => {
+        Some(Stop::Shutdown) if may_resend(step, claimed) => {
+            return Err(requeue(
+                claimed,
+                Duration::ZERO,
+                "the worker was shut down; the step is idempotent and is sent again",
+            ));
+        }
+        Some(Stop::Shutdown) if !error.is_outcome_unknown() => {
             ending.status = TaskStatus::Aborted;
             ending.reason = Some("the worker was shut down and stopped the step".to_owned());
         }
@@ -156,9 +172,42 @@ fn after_failure(
             ending.status = TaskStatus::Lost;
             ending.reason = Some(format!("the outcome is unknown: {}", error.report()));
         }
+        _ if !dispatched && error.kind() == ErrorKind::StoreUnavailable => {
+            return Err(requeue(claimed, RESEND_DELAY, &error.report()));
+        }
         _ => {}
     }
     Ok(ending)
+}
+
+/// The end of a task that could not even begin. When it was the store that was away, the task is not at fault.
+fn not_begun(claimed: &Claimed, error: &Error) -> End {
+    if error.kind() == ErrorKind::StoreUnavailable {
+        return End::Requeue(requeue(claimed, RESEND_DELAY, &error.report()));
+    }
+    end_with(claimed, failed(error), String::new(), String::new())
+}
+
+/// The end of a task whose handler panicked. The panic's own words may hold anything, so they are not repeated.
+pub(super) fn panicked(claimed: &Claimed, holding: &Holding) -> End {
+    let sent = holding.was_dispatched();
+    let ending = Ending {
+        status: if sent { TaskStatus::Lost } else { TaskStatus::Failed },
+        exit_code: None,
+        reason: Some("the step handler panicked; this is a fault in the handler".to_owned()),
+        metrics: Map::new(),
+    };
+    end_with(claimed, ending, String::new(), String::new())
+}
+
+/// Takes the secrets out of every text in a measurement.
+fn redact(redactor: &Redactor, value: &mut Value) {
+    match value {
+        Value::String(text) => *text = redactor.redact_str(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| redact(redactor, item)),
+        Value::Object(members) => members.values_mut().for_each(|member| redact(redactor, member)),
+        _ => {}
+    }
 }
 
 /// Whether a task whose outcome is unknown may be sent again.
@@ -222,9 +271,13 @@ async fn act(
         // Transports keep both limits themselves; this is the wall behind them for a handler that does not.
         error = overdue(inner, &cancel, left, step) => Err(error),
     };
-    outcome.map_err(|error| match error.kind() {
-        ErrorKind::Timeout if error.layer().is_none() => timed_out(step).with_source(error),
-        _ => error,
+    outcome.map_err(|error| {
+        if error.kind() != ErrorKind::Timeout || error.layer().is_some() {
+            return error;
+        }
+        let unknown = error.is_outcome_unknown();
+        let named = timed_out(step).with_source(error);
+        if unknown { named.with_outcome_unknown() } else { named }
     })
 }
 

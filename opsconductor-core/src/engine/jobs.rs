@@ -115,10 +115,9 @@ impl Jobs<'_> {
         if !record.is_active {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
         }
-        let idempotency = options.idempotency_key.map(|key| Idempotency {
-            key,
-            digest: Sha256::digest(Value::Object(parameters.clone()).to_string()).into(),
-        });
+        let idempotency = options
+            .idempotency_key
+            .map(|key| Idempotency { key, digest: Sha256::digest(canonical(&parameters)).into() });
         let job = JobSpec::from_value(record.definition.clone()).validate(&self.at.inner.kinds)?;
         let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
         plan.job_name = record.name;
@@ -180,4 +179,20 @@ impl Jobs<'_> {
             is_active: true,
         }
     }
+}
+
+/// The parameters as text that does not depend on the order in which their members were written.
+fn canonical(parameters: &Map<String, Value>) -> String {
+    fn sorted(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let by_name: BTreeMap<&String, Value> =
+                    members.iter().map(|(name, member)| (name, sorted(member))).collect();
+                by_name.into_iter().map(|(name, member)| (name.clone(), member)).collect()
+            }
+            Value::Array(items) => items.iter().map(sorted).collect(),
+            plain => plain.clone(),
+        }
+    }
+    sorted(&Value::Object(parameters.clone())).to_string()
 }

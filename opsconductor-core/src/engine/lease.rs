@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::Inner;
 use crate::{
     id::{RunId, TaskId},
     store::{Lease, LeaseState},
+    transport::STOP_GRACE,
 };
 
 /// Why a task was told to stop.
@@ -33,6 +34,7 @@ pub(super) struct Holding {
     pub(super) lease: Lease,
     pub(super) stopped: CancellationToken,
     why: AtomicU8,
+    dispatched: AtomicBool,
     /// Monotonic microseconds at which the lease ends.
     valid_until: AtomicU64,
 }
@@ -45,6 +47,16 @@ impl Holding {
             3 => Some(Stop::Shutdown),
             _ => None,
         }
+    }
+
+    /// Remembers that the intent to act was committed.
+    pub(super) fn set_dispatched(&self) {
+        self.dispatched.store(true, Ordering::Release);
+    }
+
+    /// Whether the intent to act was committed.
+    pub(super) fn was_dispatched(&self) -> bool {
+        self.dispatched.load(Ordering::Acquire)
     }
 
     pub(super) fn stop(&self, why: Stop) {
@@ -77,6 +89,7 @@ impl Held {
             lease,
             stopped: CancellationToken::new(),
             why: AtomicU8::new(0),
+            dispatched: AtomicBool::new(false),
             valid_until: AtomicU64::new(micros(valid_from + ttl)),
         });
         self.lock().insert(lease.task, Arc::clone(&holding));
@@ -114,9 +127,47 @@ impl Held {
     }
 }
 
-/// Renews every lease once per `heartbeat` until `ended`. What cannot be renewed is stopped before its lease ends, so that
-/// this worker and the one that takes over never act at the same time.
+/// Keeps what is held until `ended`: renews every lease once per `heartbeat`, and beside that, whatever the store does or
+/// does not answer, stops each task before its lease ends, so that this worker and the one that takes over never act at
+/// the same time.
 pub(super) async fn keep(
+    inner: Arc<Inner>,
+    held: Arc<Held>,
+    heartbeat: Duration,
+    ttl: Duration,
+    ended: CancellationToken,
+) {
+    // Enough to stop a remote command, and never so much that one late heartbeat stops anything.
+    let margin = STOP_GRACE.min(ttl / 3);
+    let look = (heartbeat / 10).max(Duration::from_millis(10));
+    tokio::join!(
+        renew(Arc::clone(&inner), Arc::clone(&held), heartbeat, ttl, ended.clone()),
+        fence(inner, held, margin, look, ended)
+    );
+}
+
+async fn fence(
+    inner: Arc<Inner>,
+    held: Arc<Held>,
+    margin: Duration,
+    look: Duration,
+    ended: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = inner.clock.sleep(look) => {}
+        }
+        let last = micros(inner.clock.monotonic() + margin);
+        for holding in held.all() {
+            if holding.valid_until.load(Ordering::Acquire) <= last {
+                holding.stop(Stop::LeaseLost);
+            }
+        }
+    }
+}
+
+async fn renew(
     inner: Arc<Inner>,
     held: Arc<Held>,
     heartbeat: Duration,
@@ -157,13 +208,6 @@ pub(super) async fn keep(
             }
             Err(error) => {
                 tracing::warn!(error = %error.report(), tasks = leases.len(), "leases could not be renewed");
-                let now = inner.clock.monotonic();
-                for holding in &holdings {
-                    // The next beat would come too late for this one.
-                    if holding.valid_until.load(Ordering::Acquire) <= micros(now + heartbeat) {
-                        holding.stop(Stop::LeaseLost);
-                    }
-                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The recorder: what a remote call tells while it runs goes through it into the store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +16,9 @@ use crate::{
     transport::{Observer, RemoteHandle, Stream},
 };
 
+/// How long output waits before it is offered again to a store that was away.
+const APPEND_AGAIN: Duration = Duration::from_millis(200);
+
 /// Commits the dispatch intent and stores output of one task, redacted and bounded.
 pub(super) struct Recorder {
     inner: Arc<Inner>,
@@ -25,7 +28,6 @@ pub(super) struct Recorder {
     next_seq: u32,
     room: u64,
     limit: u64,
-    dispatched: bool,
 }
 
 impl Recorder {
@@ -38,13 +40,12 @@ impl Recorder {
             next_seq: 1,
             room: limit,
             limit,
-            dispatched: false,
         }
     }
 
     /// Whether the intent to act was committed.
     pub(super) fn dispatched(&self) -> bool {
-        self.dispatched
+        self.holding.was_dispatched()
     }
 
     /// Stores what was held back and gives the ends of both streams.
@@ -77,8 +78,21 @@ impl Recorder {
             self.next_seq += 1;
             rest = after;
         }
-        let written = self.inner.store.append_output(pieces).await?;
-        if written.iter().all(|written| *written) { Ok(()) } else { Err(self.lost()) }
+        if self.append(pieces).await?.iter().all(|written| *written) { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// Appends, again and again while the store is away: its absence is no reason to stop a command that runs well. A
+    /// repeat writes nothing twice, and the fence ends the wait before the lease does.
+    async fn append(&self, pieces: Vec<OutputPiece>) -> Result<Vec<bool>> {
+        loop {
+            match self.inner.store.append_output(pieces.clone()).await {
+                Err(error) if error.is_retryable() && self.holding.why().is_none() => {
+                    tracing::warn!(error = %error.report(), task = %self.holding.lease.task, "output waits for the store");
+                    self.inner.clock.sleep(APPEND_AGAIN).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Cuts at the task's limit, with a line that says so; what comes later is dropped.
@@ -113,7 +127,7 @@ impl Observer for Recorder {
             Some(_) => return Err(Error::new(ErrorKind::Canceled, "stopped before anything was sent")),
         }
         self.inner.store.record_dispatch(&self.holding.lease, handle).await?;
-        self.dispatched = true;
+        self.holding.set_dispatched();
         Ok(())
     }
 

@@ -17,6 +17,9 @@ use crate::{
     store::{Completion, Expired, Requeue},
 };
 
+/// How often a task may lose its worker before anything was sent.
+const ATTEMPTS_MAX: u32 = 10;
+
 /// How many expired tasks are taken at a time.
 const BATCH_MAX: usize = 200;
 
@@ -77,8 +80,13 @@ async fn decide(inner: &Inner, plans: &Plans, task: &Expired) -> Result<Decision
     let worker = task.worker;
     if task.dispatched.is_none() {
         let reason = format!("worker {worker} stopped answering before anything was sent");
-        // The store ends it as aborted instead when the run is being canceled.
-        return Ok(Decision::Back(requeue(&task.claimed, Duration::ZERO, &reason)));
+        let attempt = task.claimed.attempt;
+        if attempt < ATTEMPTS_MAX {
+            // The store ends it as aborted instead when the run is being canceled.
+            return Ok(Decision::Back(requeue(&task.claimed, back_off(attempt), &reason)));
+        }
+        let reason = format!("{reason}, {attempt} times in all: the step may be what ends the workers");
+        return Ok(Decision::Over(Box::new(end(task, TaskStatus::Failed, reason))));
     }
     let prepared = plans.get(inner, task.claimed.tenant, task.claimed.lease.run).await?;
     let step = prepared.step(task.claimed.step)?;
@@ -88,15 +96,24 @@ async fn decide(inner: &Inner, plans: &Plans, task: &Expired) -> Result<Decision
         requeue.attempt_status = TaskStatus::Lost;
         return Ok(Decision::Back(requeue));
     }
-    Ok(Decision::Over(Box::new(Completion {
+    let reason =
+        format!("the outcome is unknown: worker {worker} stopped answering after the command was sent");
+    Ok(Decision::Over(Box::new(end(task, TaskStatus::Lost, reason))))
+}
+
+fn end(task: &Expired, status: TaskStatus, reason: String) -> Completion {
+    Completion {
         lease: task.claimed.lease,
-        status: TaskStatus::Lost,
+        status,
         exit_code: None,
         stdout: String::new(),
         stderr: String::new(),
-        reason: Some(format!(
-            "the outcome is unknown: worker {worker} stopped answering after the command was sent"
-        )),
+        reason: Some(reason),
         metrics: Map::new(),
-    })))
+    }
+}
+
+/// The first try after a death comes at once; a task that keeps meeting one waits longer each time.
+fn back_off(attempt: u32) -> Duration {
+    Duration::from_secs(u64::from(attempt.saturating_sub(1)) * 5)
 }

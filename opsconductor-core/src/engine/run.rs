@@ -293,10 +293,12 @@ impl RunEvents {
     /// Those of the store; calling again goes on where it was.
     pub async fn next(&mut self) -> Result<Option<RunEvent>> {
         loop {
+            // The plan first: an error here must not cost the event that it was to name.
+            let plan = self.plan().await?;
             if let Some(event) = self.read.next() {
                 self.after = event.seq;
                 self.over = matches!(event.kind, EventKind::RunFinished { .. });
-                return self.named(event).await.map(Some);
+                return Ok(Some(named(&plan, event)));
             }
             if self.over {
                 return Ok(None);
@@ -323,17 +325,21 @@ impl RunEvents {
         })
     }
 
-    async fn named(&mut self, event: Event) -> Result<RunEvent> {
-        let plan = match &self.plan {
-            Some(plan) => plan,
-            None => self.plan.insert(self.run.store().run_plan(self.run.tenant(), self.run.id).await?),
-        };
-        Ok(RunEvent {
-            seq: event.seq,
-            step: event.step.and_then(|index| plan.step(index)).map(|step| step.id.clone()),
-            target: event.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
-            kind: event.kind,
-            at: event.at,
-        })
+    async fn plan(&mut self) -> Result<Arc<RunPlan>> {
+        if let Some(plan) = &self.plan {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = self.run.store().run_plan(self.run.tenant(), self.run.id).await?;
+        Ok(Arc::clone(self.plan.insert(plan)))
+    }
+}
+
+fn named(plan: &RunPlan, event: Event) -> RunEvent {
+    RunEvent {
+        seq: event.seq,
+        step: event.step.and_then(|index| plan.step(index)).map(|step| step.id.clone()),
+        target: event.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
+        kind: event.kind,
+        at: event.at,
     }
 }

@@ -1,6 +1,8 @@
 //! A worker: claims tasks, as many as it has free slots, and runs them.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
 
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast},
@@ -11,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     complete::Completer,
-    execute::{End, execute},
+    execute::{End, execute, panicked, requeue},
     lease::{self, Held, Holding, Stop},
     plans::Plans,
     rescue,
@@ -81,6 +83,9 @@ impl WorkerSettings {
         Err(Error::new(ErrorKind::InvalidInput, fault))
     }
 }
+
+/// The place of the claim loop among the loops.
+const CLAIMS: usize = 0;
 
 /// A worker that runs. Dropping it stops it at once; [`Worker::shutdown`] lets it finish.
 pub struct Worker {
@@ -157,6 +162,14 @@ impl Worker {
     pub async fn shutdown(mut self) {
         let shared = Arc::clone(&self.shared);
         shared.closing.cancel();
+        // First the claims: what is claimed in this moment is given back, not overlooked.
+        let claims = self.loops.remove(CLAIMS);
+        tokio::select! {
+            _ = claims => {}
+            () = shared.inner.clock.sleep(STOP_GRACE) => {
+                tracing::error!(worker = %self.id, "the store did not answer a claim; what it gave will be rescued");
+            }
+        }
         let all = u32::try_from(shared.settings.concurrency).unwrap_or(u32::MAX);
         let drained = tokio::select! {
             permit = shared.slots.acquire_many(all) => permit.is_ok(),
@@ -206,6 +219,7 @@ async fn claim_loop(
         }
         let asked_at = shared.inner.clock.monotonic();
         match shared.inner.store.claim(shared.id, free, shared.settings.lease_ttl).await {
+            Ok(claimed) if shared.closing.is_cancelled() => return give_back(&shared, claimed).await,
             Ok(claimed) => {
                 let all_taken = claimed.len() == free;
                 for task in claimed {
@@ -221,6 +235,14 @@ async fn claim_loop(
             Err(error) => tracing::warn!(error = %error.report(), "no tasks could be claimed"),
         }
         wait_for_work(&shared, notices.as_mut()).await;
+    }
+}
+
+/// Puts tasks back that were claimed while the worker was told to stop.
+async fn give_back(shared: &Shared, claimed: Vec<Claimed>) {
+    let back = claimed.iter().map(|task| requeue(task, Duration::ZERO, "the worker was shut down")).collect();
+    if let Err(error) = shared.inner.store.requeue(back).await {
+        tracing::warn!(error = %error.report(), "claimed tasks were not given back; they will be rescued");
     }
 }
 
@@ -271,7 +293,11 @@ async fn run_task(
     holding: Arc<Holding>,
     permit: OwnedSemaphorePermit,
 ) {
-    match execute(&shared.inner, &shared.plans, &task, &holding).await {
+    // A handler that panics must not take its slot or its lease along. Nothing of it is used afterwards.
+    let executed =
+        AssertUnwindSafe(execute(&shared.inner, &shared.plans, &task, &holding)).catch_unwind().await;
+    let end = executed.unwrap_or_else(|_| panicked(&task, &holding));
+    match end {
         End::Complete(completion) => match completer.record(*completion).await {
             Some(Settled::Recorded { .. }) => {}
             Some(Settled::Stale) => {

@@ -80,11 +80,13 @@ impl StepHandler for WinrmExec {
         for (name, value) in fields {
             match (name.as_str(), value) {
                 ("command", _) => {
-                    let sink = shell(fields).map(|shell| match shell {
-                        Shell::Cmd => Sink::Cmd,
-                        Shell::Powershell => Sink::PowerShell,
-                    });
-                    templates.extend(sink.map(|sink| TemplateField::new("/command", sink)));
+                    let sink = match shell(fields) {
+                        Some(Shell::Cmd) => Sink::Cmd,
+                        Some(Shell::Powershell) => Sink::PowerShell,
+                        // The shell is itself at fault; whether the template parses can be said all the same.
+                        None => Sink::Text,
+                    };
+                    templates.push(TemplateField::new("/command", sink));
                 }
                 ("stdin" | "workingDirectory", _) => {
                     templates.push(TemplateField::new(place::join("", name), Sink::Text));
