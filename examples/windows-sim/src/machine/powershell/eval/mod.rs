@@ -1,12 +1,21 @@
 //! Running the tree.
 
+mod arithmetic;
+mod assignment;
 mod binding;
+mod call;
+mod cmdlet;
 mod command;
+mod comparison;
 mod context;
 mod expression;
+mod formatting;
+mod index;
+mod member;
 mod operators;
 mod output;
 mod pipeline;
+mod redirection;
 mod replace;
 mod statement;
 mod streaming;
@@ -28,8 +37,9 @@ use crate::machine::surroundings::Surroundings;
 use crate::machine::vfs::full_path;
 
 pub(super) use binding::Bound;
+pub(super) use comparison::{compare_values, equal};
 pub(super) use expression::hash_entries;
-pub(super) use operators::{compare_values, equal, format_operator};
+pub(super) use formatting::format_operator;
 pub(super) use output::{Collect, Emits, ErrorAction, HostOutput, Output, Streams, Target};
 pub(super) use replace::replace_regex;
 pub(super) use variables::Scope;
