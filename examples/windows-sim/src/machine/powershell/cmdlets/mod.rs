@@ -1,16 +1,25 @@
 //! The cmdlets.
 
+mod commands;
+mod construction;
 mod content;
+mod dates;
 mod files;
 mod hashing;
+mod invocation;
 mod json;
+mod members;
 mod messages;
 mod objects;
 mod paths;
+mod processes;
+mod random;
+mod selection;
 mod services;
+mod session;
 mod shaping;
-mod system;
 mod table;
+mod variables;
 
 use std::sync::OnceLock;
 
@@ -18,7 +27,8 @@ use super::error::Result;
 use super::eval::{Bound, Emits, Interpreter, Run};
 use super::value::Value;
 
-pub(super) use objects::{select_one, visible_properties};
+pub(super) use members::visible_properties;
+pub(super) use selection::select_one;
 pub(super) use services::service_method;
 pub(super) use table::{alias, find};
 

@@ -6,7 +6,7 @@ use super::super::format::{Formatter, format_list as list, table};
 use super::super::types::native::Native;
 use super::super::types::{objects, properties};
 use super::super::value::Value;
-use super::objects::visible_properties;
+use super::members::visible_properties;
 
 fn names(ps: &Interpreter, bound: &Bound, values: &[Value]) -> Vec<String> {
     let asked = bound.texts("Property");
