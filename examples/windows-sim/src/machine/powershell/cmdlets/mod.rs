@@ -32,9 +32,20 @@ pub(super) use selection::select_one;
 pub(super) use services::service_method;
 pub(super) use table::{alias, find};
 
-/// A cmdlet: its name, .NET type, parameters and code.
+/// The module a cmdlet comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Module {
+    /// What the engine itself brings, which needs no import.
+    Core,
+    Management,
+    Security,
+    Utility,
+}
+
+/// A cmdlet: its name, module, .NET type, parameters and code.
 pub(super) struct Cmdlet {
     pub(super) name: &'static str,
+    pub(super) module: Module,
     pub(super) type_name: &'static str,
     /// Words `Name[/Alias…][@position][?][^]`: `?` marks a switch, `^` takes the pipeline's value, `...` takes more.
     spec: &'static str,
@@ -65,8 +76,14 @@ pub(super) struct Parameter {
 }
 
 impl Cmdlet {
-    const fn new(name: &'static str, type_name: &'static str, spec: &'static str, body: Body) -> Self {
-        Self { name, type_name, spec, body, parsed: OnceLock::new() }
+    const fn new(
+        name: &'static str,
+        module: Module,
+        type_name: &'static str,
+        spec: &'static str,
+        body: Body,
+    ) -> Self {
+        Self { name, module, type_name, spec, body, parsed: OnceLock::new() }
     }
 
     pub(super) fn parameters(&self) -> &[Parameter] {

@@ -12,6 +12,7 @@ mod expression;
 mod formatting;
 mod index;
 mod member;
+mod modules;
 mod operators;
 mod output;
 mod pipeline;
@@ -28,6 +29,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::ast::{Block, ScriptAst, Source, Span};
+use super::cmdlets::Module;
 use super::error::{ErrorRecord, Flow, Position, Result};
 use super::host::Host;
 use super::parse;
@@ -77,6 +79,8 @@ pub(super) struct Interpreter {
     call_depth: usize,
     steps: u32,
     pipelines: u64,
+    /// The modules imported so far.
+    modules: Vec<Module>,
     source: Arc<Source>,
 }
 
@@ -114,6 +118,7 @@ impl Interpreter {
             call_depth: 0,
             steps: 0,
             pipelines: 0,
+            modules: Vec::new(),
             source,
         };
         interpreter.define_automatic_variables();
