@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    Body, Cmdlet, Module, commands, construction, content, dates, files, hashing, invocation, json, members,
-    messages, objects, paths, processes, random, selection, services, session, shaping, variables,
+    Body, Cmdlet, Module, commands, construction, content, dates, files, hashing, invocation, json, listing,
+    members, messages, objects, paths, processes, random, selection, services, session, shaping, variables,
 };
 
 macro_rules! cmdlets {
@@ -16,16 +16,16 @@ macro_rules! cmdlets {
 }
 
 cmdlets! {
-    "Add-Content" Management "AddContentCommand" "Path@0 Value@1^ LiteralPath/PSPath Encoding NoNewline? Force?" Body::All(content::add);
+    "Add-Content" Management "AddContentCommand" "Path@0 Value@1^ LiteralPath/PSPath Encoding NoNewline? Force? WhatIf/wi? Confirm/cf?" Body::All(content::add);
     "Add-Member" Utility "AddMemberCommand" "MemberType/Type@0 Name@1 Value@2 InputObject^ NotePropertyName NotePropertyValue NotePropertyMembers PassThru? Force?" Body::Each(members::add_member);
-    "Clear-Content" Management "ClearContentCommand" "Path@0^ LiteralPath Force?" Body::Each(content::clear);
-    "Clear-Variable" Utility "ClearVariableCommand" "Name@0 Force?" Body::Each(variables::clear_variable);
+    "Clear-Content" Management "ClearContentCommand" "Path@0^ LiteralPath Force? WhatIf/wi? Confirm/cf?" Body::Each(content::clear);
+    "Clear-Variable" Utility "ClearVariableCommand" "Name@0 Force? WhatIf/wi? Confirm/cf?" Body::Each(variables::clear_variable);
     "Compare-Object" Utility "CompareObjectCommand" "ReferenceObject@0 DifferenceObject@1 Property IncludeEqual? ExcludeDifferent? PassThru?" Body::Each(objects::compare);
     "ConvertFrom-Csv" Utility "ConvertFromCsvCommand" "InputObject@0^ Delimiter Header" Body::All(shaping::from_csv);
     "ConvertFrom-Json" Utility "ConvertFromJsonCommand" "InputObject@0^" Body::All(json::from_json);
     "ConvertTo-Csv" Utility "ConvertToCsvCommand" "InputObject@0^ NoTypeInformation/NTI? Delimiter" Body::All(shaping::to_csv);
     "ConvertTo-Json" Utility "ConvertToJsonCommand" "InputObject@0^ Depth Compress?" Body::All(json::to_json);
-    "Copy-Item" Management "CopyItemCommand" "Path@0^ Destination@1 LiteralPath/PSPath Recurse? Force? PassThru?" Body::Each(files::copy);
+    "Copy-Item" Management "CopyItemCommand" "Path@0^ Destination@1 LiteralPath/PSPath Recurse? Force? PassThru? WhatIf/wi? Confirm/cf?" Body::Each(files::copy);
     "ForEach-Object" Core "ForEachObjectCommand" "Process@0 Begin End MemberName InputObject^ RemainingScripts ..." Body::Streaming;
     "Format-List" Utility "FormatListCommand" "Property@0 InputObject^ Force?" Body::All(shaping::format_list);
     "Format-Table" Utility "FormatTableCommand" "Property@0 InputObject^ AutoSize? HideTableHeaders? Wrap? Force?" Body::All(shaping::format_table);
@@ -52,39 +52,39 @@ cmdlets! {
     "Join-Path" Management "JoinPathCommand" "Path@0^ ChildPath@1 Resolve?" Body::Each(paths::join);
     "Measure-Command" Utility "MeasureCommandCommand" "Expression@0 InputObject^" Body::Wait(invocation::measure_command);
     "Measure-Object" Utility "MeasureObjectCommand" "Property@0 InputObject^ Sum? Average? Maximum? Minimum? Line? Word? Character?" Body::All(objects::measure);
-    "Move-Item" Management "MoveItemCommand" "Path@0^ Destination@1 LiteralPath/PSPath Force? PassThru?" Body::Each(files::rename);
+    "Move-Item" Management "MoveItemCommand" "Path@0^ Destination@1 LiteralPath/PSPath Force? PassThru? WhatIf/wi? Confirm/cf?" Body::Each(files::rename);
     "New-Guid" Utility "NewGuidCommand" "" Body::Each(random::guid);
-    "New-Item" Management "NewItemCommand" "Path@0^ Name ItemType/Type Value/Target Force?" Body::Each(files::create);
+    "New-Item" Management "NewItemCommand" "Path@0^ Name ItemType/Type Value/Target Force? WhatIf/wi? Confirm/cf?" Body::Each(files::create);
     "New-Object" Utility "NewObjectCommand" "TypeName@0 ArgumentList/Args@1 Property ComObject Strict?" Body::Each(construction::new_object);
     "New-TimeSpan" Utility "NewTimeSpanCommand" "Start@0 End@1 Days Hours Minutes Seconds" Body::Each(dates::time_span);
-    "New-Variable" Utility "NewVariableCommand" "Name@0 Value@1 Scope Option Force?" Body::Each(variables::set_variable);
+    "New-Variable" Utility "NewVariableCommand" "Name@0 Value@1 Scope Option Force? WhatIf/wi? Confirm/cf?" Body::Each(variables::new_variable);
     "Out-Default" Core "OutDefaultCommand" "InputObject^" Body::Streaming;
-    "Out-File" Utility "OutFileCommand" "FilePath/Path/LiteralPath@0 Encoding@1 InputObject^ Append? Force? NoClobber? NoNewline? Width" Body::All(content::out_file);
+    "Out-File" Utility "OutFileCommand" "FilePath/Path/LiteralPath@0 Encoding@1 InputObject^ Append? Force? NoClobber? NoNewline? Width WhatIf/wi? Confirm/cf?" Body::All(content::out_file);
     "Out-Host" Core "OutHostCommand" "InputObject^ Paging?" Body::Streaming;
     "Out-Null" Core "OutNullCommand" "InputObject^" Body::Streaming;
     "Out-String" Utility "OutStringCommand" "InputObject^ Stream? Width" Body::All(shaping::out_string);
     "Pop-Location" Management "PopLocationCommand" "" Body::Each(paths::pop);
     "Push-Location" Management "PushLocationCommand" "Path@0^ LiteralPath" Body::Each(paths::push);
     "Read-Host" Utility "ReadHostCommand" "Prompt@0 AsSecureString?" Body::Wait(session::read_host);
-    "Remove-Item" Management "RemoveItemCommand" "Path@0^ LiteralPath/PSPath Recurse? Force?" Body::Each(files::remove);
-    "Remove-Variable" Utility "RemoveVariableCommand" "Name@0 Force? Scope" Body::Each(variables::remove_variable);
-    "Rename-Item" Management "RenameItemCommand" "Path@0^ NewName@1 LiteralPath/PSPath Force? PassThru?" Body::Each(files::rename);
+    "Remove-Item" Management "RemoveItemCommand" "Path@0^ LiteralPath/PSPath Recurse? Force? WhatIf/wi? Confirm/cf?" Body::Each(files::remove);
+    "Remove-Variable" Utility "RemoveVariableCommand" "Name@0 Force? Scope WhatIf/wi? Confirm/cf?" Body::Each(variables::remove_variable);
+    "Rename-Item" Management "RenameItemCommand" "Path@0^ NewName@1 LiteralPath/PSPath Force? PassThru? WhatIf/wi? Confirm/cf?" Body::Each(files::rename);
     "Resolve-Path" Management "ResolvePathCommand" "Path@0^ LiteralPath" Body::Each(paths::resolve);
-    "Restart-Service" Management "RestartServiceCommand" "Name/ServiceName@0^ InputObject DisplayName Force? PassThru?" Body::Each(services::restart);
+    "Restart-Service" Management "RestartServiceCommand" "Name/ServiceName@0^ InputObject DisplayName Force? PassThru? WhatIf/wi? Confirm/cf?" Body::Each(services::restart);
     "Select-Object" Utility "SelectObjectCommand" "Property@0 InputObject^ First Last Skip Unique? ExpandProperty ExcludeProperty Index Wait?" Body::Wait(selection::select);
     "Select-String" Utility "SelectStringCommand" "Pattern@0 Path@1 InputObject^ SimpleMatch? CaseSensitive? NotMatch? Quiet?" Body::All(shaping::select_string);
-    "Set-Content" Management "SetContentCommand" "Path@0 Value@1^ LiteralPath/PSPath Encoding NoNewline? Force?" Body::All(content::set);
-    "Set-ExecutionPolicy" Security "SetExecutionPolicyCommand" "ExecutionPolicy@0 Scope@1 Force?" Body::Each(session::nothing);
-    "Set-ItemProperty" Management "SetItemPropertyCommand" "Path@0^ Name@1 Value@2 LiteralPath/PSPath" Body::Each(files::set_property);
+    "Set-Content" Management "SetContentCommand" "Path@0 Value@1^ LiteralPath/PSPath Encoding NoNewline? Force? WhatIf/wi? Confirm/cf?" Body::All(content::set);
+    "Set-ExecutionPolicy" Security "SetExecutionPolicyCommand" "ExecutionPolicy@0 Scope@1 Force? WhatIf/wi? Confirm/cf?" Body::Each(session::execution_policy);
+    "Set-ItemProperty" Management "SetItemPropertyCommand" "Path@0^ Name@1 Value@2 LiteralPath/PSPath WhatIf/wi? Confirm/cf?" Body::Each(files::set_property);
     "Set-Location" Management "SetLocationCommand" "Path@0^ LiteralPath PassThru?" Body::Each(paths::set_location);
-    "Set-Service" Management "SetServiceCommand" "Name/ServiceName@0^ StartupType/StartMode Status PassThru?" Body::Each(services::set);
+    "Set-Service" Management "SetServiceCommand" "Name/ServiceName@0^ StartupType/StartMode Status PassThru? WhatIf/wi? Confirm/cf?" Body::Each(services::set);
     "Set-StrictMode" Core "SetStrictModeCommand" "Version Off?" Body::Each(session::strict_mode);
-    "Set-Variable" Utility "SetVariableCommand" "Name@0 Value@1^ Scope Option Force?" Body::Each(variables::set_variable);
+    "Set-Variable" Utility "SetVariableCommand" "Name@0 Value@1^ Scope Option Force? WhatIf/wi? Confirm/cf?" Body::Each(variables::set_variable);
     "Sort-Object" Utility "SortObjectCommand" "Property@0 InputObject^ Descending? Unique? CaseSensitive?" Body::Wait(objects::sort);
     "Split-Path" Management "SplitPathCommand" "Path@0^ LiteralPath Parent? Leaf? Qualifier? NoQualifier? IsAbsolute?" Body::Each(paths::split);
-    "Start-Service" Management "StartServiceCommand" "Name/ServiceName@0^ InputObject DisplayName PassThru?" Body::Each(services::start);
+    "Start-Service" Management "StartServiceCommand" "Name/ServiceName@0^ InputObject DisplayName PassThru? WhatIf/wi? Confirm/cf?" Body::Each(services::start);
     "Start-Sleep" Utility "StartSleepCommand" "Seconds@0^ Milliseconds" Body::Wait(session::sleep);
-    "Stop-Service" Management "StopServiceCommand" "Name/ServiceName@0^ InputObject DisplayName Force? NoWait? PassThru?" Body::Each(services::stop);
+    "Stop-Service" Management "StopServiceCommand" "Name/ServiceName@0^ InputObject DisplayName Force? NoWait? PassThru? WhatIf/wi? Confirm/cf?" Body::Each(services::stop);
     "Tee-Object" Utility "TeeObjectCommand" "FilePath@0 InputObject^ Variable Append?" Body::All(shaping::tee);
     "Test-Path" Management "TestPathCommand" "Path@0^ LiteralPath/PSPath PathType/Type IsValid?" Body::Each(paths::test);
     "Where-Object" Core "WhereObjectCommand" "FilterScript@0 Value@1 Property InputObject^ EQ? NE? GT? GE? LT? LE? Like? NotLike? Match? NotMatch? Contains? In? ..." Body::Streaming;
