@@ -3,16 +3,15 @@
 mod builtins;
 mod files;
 mod parse;
+mod tree;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use parse::{Condition, Node, Redirect, Target};
-
-use super::command_line;
 use super::io::{Sink, Stdin};
-use super::programs;
 use super::surroundings::Surroundings;
+use super::{command_line, programs};
+use tree::{Condition, Node, Redirect, Target};
 
 /// The longest line `cmd.exe` takes.
 const LINE_CHARS_MAX: usize = 8191;

@@ -28,8 +28,55 @@ pub(super) const OPEN: &str =
     "<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">";
 pub(super) const CLOSE: &str = "</Objs>";
 
-/// The record about preparing modules that every first command causes.
-pub(super) const PREPARING: &str = "<Obj S=\"progress\" RefId=\"0\"><TN RefId=\"0\"><T>System.Management.Automation.PSCustomObject</T><T>System.Object</T></TN><MS><I64 N=\"SourceId\">1</I64><PR N=\"Record\"><AV>Preparing modules for first use.</AV><AI>0</AI><Nil /><PI>-1</PI><PC>-1</PC><T>Completed</T><SR>-1</SR><SD> </SD></PR></MS></Obj>";
+/// A progress record.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) activity: String,
+    pub(super) id: i64,
+    pub(super) operation: Option<String>,
+    pub(super) parent: i64,
+    pub(super) percent: i64,
+    pub(super) seconds: i64,
+    pub(super) status: String,
+    pub(super) completed: bool,
+}
+
+impl Default for Progress {
+    /// What is not known is -1.
+    fn default() -> Self {
+        Self {
+            activity: String::new(),
+            id: 0,
+            operation: None,
+            parent: -1,
+            percent: -1,
+            seconds: -1,
+            status: "Processing".to_owned(),
+            completed: false,
+        }
+    }
+}
+
+/// A progress record as the object of this number in the stream; the first one names the types for all.
+pub(super) fn progress(number: u32, record: &Progress) -> String {
+    let types = if number == 0 {
+        "<TN RefId=\"0\"><T>System.Management.Automation.PSCustomObject</T><T>System.Object</T></TN>"
+    } else {
+        "<TNRef RefId=\"0\" />"
+    };
+    let operation =
+        record.operation.as_ref().map_or("<Nil />".to_owned(), |text| format!("<S>{}</S>", escape(text)));
+    let kind = if record.completed { "Completed" } else { "Processing" };
+    format!(
+        "<Obj S=\"progress\" RefId=\"{number}\">{types}<MS><I64 N=\"SourceId\">1</I64><PR N=\"Record\"><AV>{}</AV><AI>{}</AI>{operation}<PI>{}</PI><PC>{}</PC><T>{kind}</T><SR>{}</SR><SD>{}</SD></PR></MS></Obj>",
+        escape(&record.activity),
+        record.id,
+        record.parent,
+        record.percent,
+        record.seconds,
+        escape(&record.status),
+    )
+}
 
 /// One line of a text stream (`Error`, `Warning`, `verbose` …).
 pub(super) fn line(stream: &str, text: &str) -> String {

@@ -1,8 +1,8 @@
 //! The console host: how errors and messages are printed.
 
-use super::clixml;
+use super::clixml::{self, Progress};
 use super::error::ErrorRecord;
-use super::eval::Interpreter;
+use super::eval::{ErrorAction, Interpreter};
 use super::format::Formatter;
 use crate::machine::codepage;
 
@@ -16,6 +16,8 @@ pub(super) struct Host {
     /// Serialize errors and messages (`-OutputFormat XML`, which redirected streams and `-EncodedCommand` give).
     pub(super) clixml: bool,
     opened: bool,
+    /// How many progress records were written.
+    records: u32,
 }
 
 /// An error as the console shows it, before wrapping.
@@ -121,13 +123,17 @@ impl Interpreter {
     }
 
     /// A progress record, which only the serialized stream shows here.
-    pub(super) async fn host_progress(&mut self) {
-        let quiet = self
-            .named_variable("progresspreference")
-            .is_some_and(|v| v.to_text().eq_ignore_ascii_case("SilentlyContinue"));
+    pub(super) async fn host_progress(&mut self, record: &Progress) {
+        let preference = self.named_variable("progresspreference").map(|v| v.to_text()).unwrap_or_default();
+        let quiet = matches!(
+            ErrorAction::parse(&preference),
+            Some(ErrorAction::SilentlyContinue | ErrorAction::Ignore)
+        );
         if self.host.clixml && !quiet {
             self.open_clixml().await;
-            self.error_bytes(clixml::PREPARING).await;
+            let text = clixml::progress(self.host.records, record);
+            self.host.records += 1;
+            self.error_bytes(&text).await;
         }
     }
 

@@ -52,12 +52,12 @@ pub(crate) async fn run_program(around: Surroundings, rest: &str) -> i32 {
                 let lines = text.lines().map(Value::from).collect();
                 ps.set_global("input", Value::array(lines));
             }
-            ps.run_first(&text).await
+            ps.run_script(&text, None, &[]).await
         }
         Job::Stdin => {
             let bytes = stdin.read_to_end().await;
             let text = codepage::decode(ps.input_code_page, &bytes);
-            ps.run_first(&text).await
+            ps.run_script(&text, None, &[]).await
         }
         Job::File(path, arguments) => {
             let full = ps.location_path(&path);
@@ -79,17 +79,6 @@ pub(crate) async fn run_program(around: Surroundings, rest: &str) -> i32 {
                 }
             }
         }
-    }
-}
-
-impl Interpreter {
-    /// Runs the text of `-Command` or `-EncodedCommand`.
-    async fn run_first(&mut self, text: &str) -> i32 {
-        let quiet = text.to_lowercase().contains("$progresspreference");
-        if !quiet {
-            self.host_progress().await;
-        }
-        self.run_script(text, None, &[]).await
     }
 }
 

@@ -1,94 +1,16 @@
-//! Files and folders: `Get-ChildItem`, `New-Item`, `Remove-Item` and their like.
+//! Files and folders made, copied, moved and removed: `New-Item`, `Remove-Item` and their like.
 
 use std::sync::Arc;
 
 use super::super::error::{ErrorRecord, Result};
 use super::super::eval::{Bound, Emits, Interpreter};
-use super::super::types::{objects, properties};
+use super::super::types::properties;
 use super::super::value::Value;
+use super::confirmation::{goes_ahead, no_prompt};
 use super::content::file_error;
-use super::paths::{given, matching, not_found};
-use crate::machine::vfs::{VfsError, file_name, parent, wildcard};
-
-fn item(ps: &Interpreter, path: &str, full: bool) -> Option<Value> {
-    let folder = ps.around.machine.state().files.get(path)?.is_directory();
-    Some(if folder { objects::directory_info(ps, path, full) } else { objects::file_info(ps, path, full) })
-}
-
-pub(super) fn get(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    for (path, _) in given(ps, bound) {
-        match item(ps, &path, true) {
-            Some(item) => emits.output(item),
-            None => emits.error(not_found(&path))?,
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn children(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    let mut places = given(ps, bound);
-    if !bound.has("Path") && !bound.has("LiteralPath") {
-        places = vec![(ps.around.directory.clone(), false)];
-    }
-    let mut filter = bound.text("Filter").or(bound.text("Include"));
-    for (path, pattern) in places {
-        if ps.around.machine.state().files.get(&path).is_none() {
-            // With -Recurse the last part may be a pattern for what is below.
-            if bound.flag("Recurse")
-                && let Some(above) = parent(&path).filter(|p| ps.around.machine.state().files.is_directory(p))
-                && file_name(&path).contains('*')
-            {
-                filter = Some(file_name(&path).to_owned());
-                walk(ps, &above, bound, filter.as_deref(), emits, 0);
-                continue;
-            }
-            emits.error(not_found(&path))?;
-            continue;
-        }
-        let folder = ps.around.machine.state().files.is_directory(&path);
-        if folder && !pattern {
-            walk(ps, &path, bound, filter.as_deref(), emits, 0);
-        } else if wanted(bound, filter.as_deref(), &path, folder) {
-            output(ps, bound, &path, emits);
-        }
-    }
-    Ok(())
-}
-
-fn wanted(bound: &Bound, filter: Option<&str>, path: &str, folder: bool) -> bool {
-    let name = file_name(path);
-    let excluded = bound.texts("Exclude").iter().any(|pattern| wildcard(pattern, name, true));
-    let fits = filter.is_none_or(|f| f == "*.*" || wildcard(f, name, true));
-    let kind = if folder { "File" } else { "Directory" };
-    fits && !excluded && !bound.flag(kind)
-}
-
-fn output(ps: &Interpreter, bound: &Bound, path: &str, emits: &mut Emits) {
-    if bound.flag("Name") {
-        emits.output(file_name(path));
-    } else if let Some(item) = item(ps, path, false) {
-        emits.output(item);
-    }
-}
-
-fn walk(ps: &Interpreter, folder: &str, bound: &Bound, filter: Option<&str>, emits: &mut Emits, depth: i64) {
-    let inside: Vec<(String, bool, bool)> = {
-        let state = ps.around.machine.state();
-        state.files.children(folder).iter().map(|n| (n.path.clone(), n.is_directory(), n.hidden)).collect()
-    };
-    let visible = |hidden: bool| !hidden || bound.flag("Force");
-    for (path, is_folder, hidden) in &inside {
-        if visible(*hidden) && wanted(bound, filter, path, *is_folder) {
-            output(ps, bound, path, emits);
-        }
-    }
-    let deeper = bound.flag("Recurse") || bound.has("Depth");
-    if deeper && bound.number("Depth").is_none_or(|most| depth < most) {
-        for (path, _, _) in inside.iter().filter(|(_, is_folder, hidden)| *is_folder && visible(*hidden)) {
-            walk(ps, path, bound, filter, emits, depth + 1);
-        }
-    }
-}
+use super::listing::item;
+use super::paths::{given, not_found};
+use crate::machine::vfs::{VfsError, file_name, parent};
 
 pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     let kind = bound.text("ItemType").unwrap_or_else(|| "File".to_owned()).to_lowercase();
@@ -104,6 +26,7 @@ pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
             None => place,
         };
         let path = ps.location_path(&place);
+        let operation = if folder { "Create Directory" } else { "Create File" };
         let exists = ps.around.machine.state().files.get(&path).map(|n| n.is_directory());
         if let Some(is_folder) = exists
             && !bound.flag("Force")
@@ -117,6 +40,9 @@ pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
             emits.error(
                 ErrorRecord::new("System.IO.IOException", message, id, category).target(&*path, "String"),
             )?;
+            continue;
+        }
+        if !goes_ahead(ps, bound, emits, operation, &format!("Destination: {path}"))? {
             continue;
         }
         let outcome = {
@@ -166,13 +92,11 @@ pub(super) fn remove(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
         };
         if folder && !empty && !bound.flag("Recurse") {
             // Windows PowerShell would ask, and cannot without a user.
-            let record = ErrorRecord::new(
-                "System.Management.Automation.PSInvalidOperationException",
-                "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
-                "InvalidOperation",
-                "InvalidOperation",
-            );
-            return record.throw();
+            return no_prompt();
+        }
+        let operation = if folder { "Remove Directory" } else { "Remove File" };
+        if !goes_ahead(ps, bound, emits, operation, &path)? {
+            continue;
         }
         if read_only
             && bound.flag("Force")
@@ -226,6 +150,10 @@ pub(super) fn copy(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Re
         } else {
             destination.clone()
         };
+        let operation = if folder { "Copy Directory" } else { "Copy File" };
+        if !goes_ahead(ps, bound, emits, operation, &format!("Item: {path} Destination: {target}"))? {
+            continue;
+        }
         let outcome = if folder {
             copy_folder(ps, &path, &target, bound.flag("Recurse"))
         } else {
@@ -263,10 +191,10 @@ fn copy_folder(ps: &Interpreter, from: &str, to: &str, recurse: bool) -> std::re
 /// `Move-Item` (into a folder or to a name) and `Rename-Item` (a name in the same folder).
 pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for (path, _) in given(ps, bound) {
-        if ps.around.machine.state().files.get(&path).is_none() {
+        let Some(folder) = ps.around.machine.state().files.get(&path).map(|n| n.is_directory()) else {
             emits.error(not_found(&path))?;
             continue;
-        }
+        };
         let target = match bound.text("NewName") {
             Some(name) => format!("{}\\{name}", parent(&path).unwrap_or_default().trim_end_matches('\\')),
             None => ps.location_path(&bound.text("Destination").unwrap_or_else(|| ".".to_owned())),
@@ -274,6 +202,15 @@ pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
         let into = !bound.has("NewName") && ps.around.machine.state().files.is_directory(&target);
         let target =
             if into { format!("{}\\{}", target.trim_end_matches('\\'), file_name(&path)) } else { target };
+        let operation = match (bound.has("NewName"), folder) {
+            (true, true) => "Rename Directory",
+            (true, false) => "Rename File",
+            (false, true) => "Move Directory",
+            (false, false) => "Move File",
+        };
+        if !goes_ahead(ps, bound, emits, operation, &format!("Item: {path} Destination: {target}"))? {
+            continue;
+        }
         let outcome = {
             let mut state = ps.around.machine.state();
             if bound.flag("Force") && state.files.is_file(&target) {
@@ -301,20 +238,19 @@ pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
 }
 
 pub(super) fn set_property(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let name = bound.text("Name").unwrap_or_default();
+    let value = bound.get("Value").cloned().unwrap_or(Value::Null);
     for (path, _) in given(ps, bound) {
-        match item(ps, &path, true) {
-            Some(item) => {
-                let value = bound.get("Value").cloned().unwrap_or(Value::Null);
-                properties::set(ps, &item, &bound.text("Name").unwrap_or_default(), value)?;
-            }
-            None => emits.error(not_found(&path))?,
+        let Some(item) = item(ps, &path, true) else {
+            emits.error(not_found(&path))?;
+            continue;
+        };
+        let folder = ps.around.machine.state().files.is_directory(&path);
+        let operation = if folder { "Set Property Directory" } else { "Set Property File" };
+        let target = format!("Item: {path} Property: {name} Value: {}", value.to_text());
+        if goes_ahead(ps, bound, emits, operation, &target)? {
+            properties::set(ps, &item, &name, value.clone())?;
         }
     }
     Ok(())
-}
-
-/// The files a pattern names, for cmdlets that read several.
-pub(super) fn expanded(ps: &Interpreter, path: &str) -> Vec<String> {
-    let full = ps.location_path(path);
-    if path.contains(['*', '?']) { matching(ps, &full) } else { vec![full] }
 }

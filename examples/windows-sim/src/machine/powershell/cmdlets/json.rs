@@ -4,7 +4,7 @@ use super::super::error::{ErrorRecord, Result};
 use super::super::eval::{Bound, Emits, Interpreter};
 use super::super::types::time;
 use super::super::value::Value;
-use super::objects::visible_properties;
+use super::members::visible_properties;
 
 pub(super) fn to_json(
     ps: &mut Interpreter,

@@ -1,5 +1,6 @@
 //! `Write-Output`, `Write-Error`, `Write-Host` and the other streams.
 
+use super::super::clixml::Progress;
 use super::super::error::{ErrorRecord, Result};
 use super::super::eval::{Bound, Emits, ErrorAction, Interpreter, Run};
 use super::super::types::native::Native;
@@ -167,12 +168,22 @@ pub(super) fn host<'a>(
 
 pub(super) fn progress<'a>(
     ps: &'a mut Interpreter,
-    _bound: Bound,
+    bound: Bound,
     _inputs: Vec<Value>,
     _emits: &'a mut Emits,
 ) -> Run<'a, ()> {
     Box::pin(async move {
-        ps.host_progress().await;
+        let record = Progress {
+            activity: bound.text("Activity").unwrap_or_default(),
+            id: bound.number("Id").unwrap_or(0),
+            operation: bound.text("CurrentOperation"),
+            parent: bound.number("ParentId").unwrap_or(-1),
+            percent: bound.number("PercentComplete").unwrap_or(-1),
+            seconds: bound.number("SecondsRemaining").unwrap_or(-1),
+            status: bound.text("Status").unwrap_or_else(|| "Processing".to_owned()),
+            completed: bound.flag("Completed"),
+        };
+        ps.host_progress(&record).await;
         Ok(())
     })
 }

@@ -1,16 +1,27 @@
 //! The cmdlets.
 
+mod commands;
+mod confirmation;
+mod construction;
 mod content;
+mod dates;
 mod files;
 mod hashing;
+mod invocation;
 mod json;
+mod listing;
+mod members;
 mod messages;
 mod objects;
 mod paths;
+mod processes;
+mod random;
+mod selection;
 mod services;
+mod session;
 mod shaping;
-mod system;
 mod table;
+mod variables;
 
 use std::sync::OnceLock;
 
@@ -18,13 +29,25 @@ use super::error::Result;
 use super::eval::{Bound, Emits, Interpreter, Run};
 use super::value::Value;
 
-pub(super) use objects::{select_one, visible_properties};
+pub(super) use members::visible_properties;
+pub(super) use selection::select_one;
 pub(super) use services::service_method;
 pub(super) use table::{alias, find};
 
-/// A cmdlet: its name, .NET type, parameters and code.
+/// The module a cmdlet comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Module {
+    /// What the engine itself brings, which needs no import.
+    Core,
+    Management,
+    Security,
+    Utility,
+}
+
+/// A cmdlet: its name, module, .NET type, parameters and code.
 pub(super) struct Cmdlet {
     pub(super) name: &'static str,
+    pub(super) module: Module,
     pub(super) type_name: &'static str,
     /// Words `Name[/Alias…][@position][?][^]`: `?` marks a switch, `^` takes the pipeline's value, `...` takes more.
     spec: &'static str,
@@ -55,8 +78,14 @@ pub(super) struct Parameter {
 }
 
 impl Cmdlet {
-    const fn new(name: &'static str, type_name: &'static str, spec: &'static str, body: Body) -> Self {
-        Self { name, type_name, spec, body, parsed: OnceLock::new() }
+    const fn new(
+        name: &'static str,
+        module: Module,
+        type_name: &'static str,
+        spec: &'static str,
+        body: Body,
+    ) -> Self {
+        Self { name, module, type_name, spec, body, parsed: OnceLock::new() }
     }
 
     pub(super) fn parameters(&self) -> &[Parameter] {

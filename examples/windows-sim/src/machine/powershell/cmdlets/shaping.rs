@@ -6,7 +6,7 @@ use super::super::format::{Formatter, format_list as list, table};
 use super::super::types::native::Native;
 use super::super::types::{objects, properties};
 use super::super::value::Value;
-use super::objects::visible_properties;
+use super::members::visible_properties;
 
 fn names(ps: &Interpreter, bound: &Bound, values: &[Value]) -> Vec<String> {
     let asked = bound.texts("Property");
@@ -176,7 +176,7 @@ pub(super) fn select_string(
 ) -> Result<()> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for path in bound.texts("Path") {
-        for file in super::files::expanded(ps, &path) {
+        for file in super::listing::expanded(ps, &path) {
             let data = ps.around.machine.state().files.read(&file);
             match data {
                 Ok(data) => {

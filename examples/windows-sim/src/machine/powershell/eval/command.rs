@@ -41,6 +41,7 @@ impl Interpreter {
             .filter(|(module, _)| module.starts_with("Microsoft."))
             .map_or(name, |(_, n)| n);
         if let Some(cmdlet) = cmdlets::find(bare) {
+            self.import(cmdlet.module, bare == name).await;
             let signature = Signature { name: cmdlet.name.to_owned(), type_name: cmdlet.type_name };
             let bound = bind_cmdlet(cmdlet, arguments).map_err(|flow| match flow {
                 Flow::Throw(record) => Flow::Throw(Box::new(signature.sign(*record))),
@@ -63,14 +64,14 @@ impl Interpreter {
                 name: name.to_owned(),
                 arguments: native_arguments(&arguments),
             })),
-            None => not_recognized(name),
+            None => self.not_recognized(name).await,
         }
     }
 
     async fn script_file(&mut self, name: &str, arguments: Vec<Arg>, dotted: bool) -> Result<StageKind> {
         let path = self.location_path(name);
         let data = self.around.machine.state().files.read(&path);
-        let Ok(data) = data else { return not_recognized(name) };
+        let Ok(data) = data else { return self.not_recognized(name).await };
         let text = super::super::types::encoding::Encoding::DEFAULT.decode_file(&data);
         let source = Arc::new(Source { text: text.chars().collect(), file: Some(path) });
         let script = match parse::parse(&source) {
@@ -78,6 +79,24 @@ impl Interpreter {
             Err(error) => return super::parse_record(&source, &error).throw(),
         };
         self.function_stage(script, name.to_owned(), arguments, dotted).await
+    }
+
+    async fn not_recognized<T>(&mut self, name: &str) -> Result<T> {
+        // A path is never searched for in modules.
+        if !name.contains(['\\', ':']) {
+            self.search_ended().await;
+        }
+        let mut record = ErrorRecord::new(
+            "System.Management.Automation.CommandNotFoundException",
+            format!(
+                "The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the spelling of the name, or if a path was included, verify that the path is correct and try again."
+            ),
+            "CommandNotFoundException",
+            "ObjectNotFound",
+        )
+        .target(name, "String");
+        record.prefix = name.to_owned();
+        record.throw()
     }
 
     /// Runs a program; its output comes as lines, or goes straight to the console when nothing takes it.
@@ -167,20 +186,6 @@ impl Interpreter {
             None => running.await,
         })
     }
-}
-
-fn not_recognized<T>(name: &str) -> Result<T> {
-    let mut record = ErrorRecord::new(
-        "System.Management.Automation.CommandNotFoundException",
-        format!(
-            "The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program. Check the spelling of the name, or if a path was included, verify that the path is correct and try again."
-        ),
-        "CommandNotFoundException",
-        "ObjectNotFound",
-    )
-    .target(name, "String");
-    record.prefix = name.to_owned();
-    record.throw()
 }
 
 fn native_arguments(arguments: &[Arg]) -> Vec<String> {

@@ -1,12 +1,22 @@
 //! Running the tree.
 
+mod arithmetic;
+mod assignment;
 mod binding;
+mod call;
+mod cmdlet;
 mod command;
+mod comparison;
 mod context;
 mod expression;
+mod formatting;
+mod index;
+mod member;
+mod modules;
 mod operators;
 mod output;
 mod pipeline;
+mod redirection;
 mod replace;
 mod statement;
 mod streaming;
@@ -19,6 +29,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::ast::{Block, ScriptAst, Source, Span};
+use super::cmdlets::Module;
 use super::error::{ErrorRecord, Flow, Position, Result};
 use super::host::Host;
 use super::parse;
@@ -28,8 +39,9 @@ use crate::machine::surroundings::Surroundings;
 use crate::machine::vfs::full_path;
 
 pub(super) use binding::Bound;
+pub(super) use comparison::{compare_values, equal};
 pub(super) use expression::hash_entries;
-pub(super) use operators::{compare_values, equal, format_operator};
+pub(super) use formatting::format_operator;
 pub(super) use output::{Collect, Emits, ErrorAction, HostOutput, Output, Streams, Target};
 pub(super) use replace::replace_regex;
 pub(super) use variables::Scope;
@@ -67,6 +79,8 @@ pub(super) struct Interpreter {
     call_depth: usize,
     steps: u32,
     pipelines: u64,
+    /// The modules imported so far.
+    modules: Vec<Module>,
     source: Arc<Source>,
 }
 
@@ -104,6 +118,7 @@ impl Interpreter {
             call_depth: 0,
             steps: 0,
             pipelines: 0,
+            modules: Vec::new(),
             source,
         };
         interpreter.define_automatic_variables();

@@ -1,8 +1,10 @@
 //! Commands: a name, parameters, arguments and redirections.
 
 use super::super::ast::{Argument, CallKind, Command, Element, Expr, ExprKind, Piece, Redirection};
-use super::lexer::{ends_word, expand, is_dash, is_double_quote, is_single_quote, parse_number};
+use super::lexer::{ends_word, is_dash, is_double_quote, is_single_quote};
+use super::number::parse_number;
 use super::operand::is_assignable;
+use super::text::expand;
 use super::{Parsed, Parser};
 
 impl Parser {

@@ -4,15 +4,18 @@
 mod command;
 mod expression;
 mod lexer;
+mod number;
 mod operand;
 mod script;
 mod statement;
+mod text;
 
 use std::sync::Arc;
 
-pub(super) use lexer::{parse_number, scoped};
-
 use super::ast::{ScriptAst, Source, Span};
+
+pub(super) use lexer::scoped;
+pub(super) use number::parse_number;
 
 /// How deep expressions and blocks may stand in each other.
 const DEPTH_MAX: usize = 200;

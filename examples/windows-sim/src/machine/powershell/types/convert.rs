@@ -256,7 +256,7 @@ pub(in super::super) fn cast(value: &Value, type_name: &str) -> Result<Value> {
         _ if full.starts_with("System.Collections.Generic.List[") => {
             Value::object(&full, Vec::new(), Native::List(std::sync::Mutex::new(value.items())))
         }
-        _ if is_enum(&full) => super::statics::enum_value(&full, value)?,
+        _ if is_enum(&full) => super::enumerations::enum_value(&full, value)?,
         _ if full.ends_with("Exception") => super::objects::exception(&full, std::slice::from_ref(value)),
         _ if names::derives(&value.type_name(), &full) => value.clone(),
         _ => return cannot(value, &full, ""),
@@ -264,7 +264,7 @@ pub(in super::super) fn cast(value: &Value, type_name: &str) -> Result<Value> {
 }
 
 fn is_enum(full: &str) -> bool {
-    super::statics::enum_names(full).is_some()
+    super::enumerations::enum_names(full).is_some()
 }
 
 fn to_char(value: &Value, full: &str) -> Result<Value> {

@@ -2,6 +2,7 @@
 
 pub(super) mod convert;
 pub(super) mod encoding;
+pub(super) mod enumerations;
 pub(super) mod instance;
 pub(super) mod names;
 pub(super) mod native;

@@ -172,7 +172,7 @@ fn initial_items(arguments: &[Value]) -> Vec<Value> {
 
 /// The name of an enumeration's member, given as itself, its name or its number.
 pub(in super::super) fn enum_text(full: &str, value: &Value) -> Result<String> {
-    super::statics::enum_value(full, value).map(|v| v.to_text())
+    super::enumerations::enum_value(full, value).map(|v| v.to_text())
 }
 
 pub(in super::super) fn open_file(

@@ -202,14 +202,16 @@ pub(in super::super) fn service_property(ps: &Interpreter, service: &str, name: 
     Some(match name {
         "name" | "servicename" => found.name.into(),
         "displayname" => found.display_name.into(),
-        "status" => super::statics::enum_member(
+        "status" => super::enumerations::enum_member(
             "System.ServiceProcess.ServiceControllerStatus",
             found.state.name(),
             if found.state.name() == "Running" { 4 } else { 1 },
         ),
-        "starttype" => {
-            super::statics::enum_member("System.ServiceProcess.ServiceStartMode", found.start_type.name(), 2)
-        }
+        "starttype" => super::enumerations::enum_member(
+            "System.ServiceProcess.ServiceStartMode",
+            found.start_type.name(),
+            2,
+        ),
         "canstop" => Value::Bool(found.can_stop && found.state.name() == "Running"),
         "canshutdown" | "canpauseandcontinue" => Value::Bool(false),
         "machinename" => ".".into(),

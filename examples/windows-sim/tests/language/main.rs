@@ -1,6 +1,9 @@
 //! The dialect in a table: a script, what it prints, what its errors say and its exit code.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod progress;
+mod what_if;
+
 use std::sync::Arc;
 
 use base64::Engine;
@@ -34,6 +37,12 @@ async fn powershell(machine: &Arc<Machine>, script: &str, stdin: &'static str) -
     let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let line = format!("powershell -NoProfile -OutputFormat Text -EncodedCommand {}", STANDARD.encode(bytes));
     spawn(machine, &line, stdin).await
+}
+
+/// The command line of `powershell.exe` for a script, with its errors serialized.
+fn encoded(script: &str) -> String {
+    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    format!("powershell -EncodedCommand {}", STANDARD.encode(bytes))
 }
 
 /// Scripts that end well: what they print.
@@ -261,9 +270,7 @@ async fn standard_input_is_read_in_every_way() {
 async fn errors_come_serialized_unless_text_is_asked_for() {
     // `$ProgressPreference='SilentlyContinue'; Get-Item C:\no`
     let script = "$ProgressPreference='SilentlyContinue'; Get-Item C:\\no";
-    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let line = format!("powershell -EncodedCommand {}", STANDARD.encode(bytes));
-    let (_, err, code) = spawn(&Machine::new("WEB-1"), &line, "").await;
+    let (_, err, code) = spawn(&Machine::new("WEB-1"), &encoded(script), "").await;
     assert!(err.starts_with("#< CLIXML\n<Objs Version=\"1.1.0.1\""), "{err}");
     assert!(err.contains("<S S=\"Error\">Get-Item : Cannot find path &apos;C:\\no&apos; because it does not exist._x000D__x000A_</S>"), "{err}");
     assert!(err.ends_with("</Objs>") && !err.contains("S=\"progress\""), "{err}");

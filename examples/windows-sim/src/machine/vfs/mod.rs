@@ -1,9 +1,20 @@
 //! The virtual file system: case-insensitive, with drive letters; contents are shared, so copies cost nothing.
 
+mod path;
+mod sharing;
+mod wildcard;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Local};
+
+use path::{key, prefix_of};
+use sharing::Handle;
+
+pub(crate) use path::{file_name, full_path, parent};
+pub(crate) use sharing::Sharing;
+pub(crate) use wildcard::wildcard;
 
 /// Why a file operation failed, in the terms of Windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,35 +66,6 @@ impl Node {
     pub(crate) fn name(&self) -> &str {
         file_name(&self.path)
     }
-}
-
-/// What an open handle does, and lets others do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sharing {
-    pub(crate) read: bool,
-    pub(crate) write: bool,
-    pub(crate) share_read: bool,
-    pub(crate) share_write: bool,
-}
-
-impl Sharing {
-    /// What `[IO.File]::ReadAllBytes` and `Get-Content` ask for.
-    pub(crate) const READ: Self = Self { read: true, write: false, share_read: true, share_write: true };
-    /// What a plain writer asks for.
-    pub(crate) const WRITE: Self = Self { read: false, write: true, share_read: true, share_write: false };
-
-    fn conflicts(self, other: Self) -> bool {
-        (self.read && !other.share_read)
-            || (self.write && !other.share_write)
-            || (other.read && !self.share_read)
-            || (other.write && !self.share_write)
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Handle {
-    id: u64,
-    sharing: Sharing,
 }
 
 /// All drives of one machine. Paths given to it are full paths, as [`full_path`] makes them.
@@ -329,131 +311,6 @@ impl Vfs {
     }
 }
 
-fn key(path: &str) -> String {
-    let mut lower = path.to_lowercase();
-    while lower.len() > 3 && lower.ends_with('\\') {
-        lower.pop();
-    }
-    lower
-}
-
-fn prefix_of(directory: &str) -> String {
-    let mut prefix = key(directory);
-    if !prefix.ends_with('\\') {
-        prefix.push('\\');
-    }
-    prefix
-}
-
-/// The full path of `path` as seen from the folder `current`, with `.` and `..` resolved.
-pub(crate) fn full_path(current: &str, path: &str) -> String {
-    let path = path.replace('/', "\\");
-    let path = path.strip_prefix("\\\\?\\").unwrap_or(&path);
-    let has_drive = path.as_bytes().get(1) == Some(&b':');
-    let joined = if path.starts_with("\\\\") {
-        return path.to_owned();
-    } else if has_drive && path.as_bytes().get(2) == Some(&b'\\') {
-        path.to_owned()
-    } else if has_drive {
-        let same = current.get(..2).is_some_and(|d| d.eq_ignore_ascii_case(&path[..2]));
-        let base = if same { current } else { &path[..2] };
-        format!("{base}\\{}", &path[2..])
-    } else if path.starts_with('\\') {
-        format!("{}{path}", current.get(..2).unwrap_or("C:"))
-    } else {
-        format!("{current}\\{path}")
-    };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in joined.split('\\').filter(|p| !p.is_empty()) {
-        match part {
-            "." => {}
-            ".." if parts.len() > 1 => {
-                parts.pop();
-            }
-            ".." => {}
-            // Windows drops trailing dots and spaces of a name.
-            other => parts.push(other.trim_end_matches([' ', '.'])),
-        }
-    }
-    if parts.len() == 1 {
-        return format!("{}\\", parts[0]);
-    }
-    parts.join("\\")
-}
-
-/// The folder a path stands in; none for a drive's root.
-pub(crate) fn parent(path: &str) -> Option<String> {
-    let trimmed = path.trim_end_matches('\\');
-    let cut = trimmed.rfind('\\')?;
-    if cut == 2 {
-        return Some(trimmed[..3].to_owned());
-    }
-    Some(trimmed[..cut].to_owned())
-}
-
-/// The last part of a path.
-pub(crate) fn file_name(path: &str) -> &str {
-    let trimmed = path.trim_end_matches('\\');
-    match trimmed.rfind(['\\', '/']) {
-        Some(cut) => &trimmed[cut + 1..],
-        None if trimmed.ends_with(':') => path,
-        None => trimmed,
-    }
-}
-
-/// Whether `name` fits a pattern of `*`, `?` and, when asked, `[a-z]` sets, without regard to case.
-pub(crate) fn wildcard(pattern: &str, name: &str, sets: bool) -> bool {
-    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
-    let name: Vec<char> = name.to_lowercase().chars().collect();
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        let step = match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-                continue;
-            }
-            Some('?') => Some(p + 1),
-            Some('`') if sets && pattern.get(p + 1) == Some(&name[n]) => Some(p + 2),
-            Some('[') if sets => match_set(&pattern, p, name[n]),
-            Some(&c) if c == name[n] => Some(p + 1),
-            _ => None,
-        };
-        match (step, star) {
-            (Some(next), _) => {
-                p = next;
-                n += 1;
-            }
-            (None, Some((star_p, star_n))) => {
-                p = star_p + 1;
-                n = star_n + 1;
-                star = Some((star_p, star_n + 1));
-            }
-            (None, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
-}
-
-/// Where the pattern goes on after the set at `open`, when the set holds `c`.
-fn match_set(pattern: &[char], open: usize, c: char) -> Option<usize> {
-    let close = open + 1 + pattern[open + 1..].iter().position(|&x| x == ']')?;
-    let set = &pattern[open + 1..close];
-    let mut i = 0;
-    let mut found = false;
-    while i < set.len() {
-        if set.get(i + 1) == Some(&'-') && i + 2 < set.len() {
-            found |= set[i] <= c && c <= set[i + 2];
-            i += 3;
-        } else {
-            found |= set[i] == c;
-            i += 1;
-        }
-    }
-    found.then_some(close + 1)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -472,15 +329,6 @@ mod tests {
         vfs.write("C:\\temp\\Readme.TXT", Arc::new(b"x".to_vec())).unwrap();
         assert_eq!(vfs.get("c:\\TEMP\\readme.txt").unwrap().name(), "Readme.TXT");
         assert_eq!(vfs.children("C:\\").len(), 1);
-    }
-
-    #[test]
-    fn full_paths_resolve_dots_drives_and_slashes() {
-        assert_eq!(full_path("C:\\Users\\ada", "..\\x.txt"), "C:\\Users\\x.txt");
-        assert_eq!(full_path("C:\\Users", "c:/Temp/./a/../b"), "c:\\Temp\\b");
-        assert_eq!(full_path("C:\\Users", "\\Windows"), "C:\\Windows");
-        assert_eq!(full_path("C:\\Users", "C:x"), "C:\\Users\\x");
-        assert_eq!(full_path("C:\\", "..\\.."), "C:\\");
     }
 
     #[test]
@@ -504,14 +352,5 @@ mod tests {
         assert_eq!(*vfs.read("C:\\other\\F").unwrap(), vec![7]);
         assert!(vfs.get("C:\\Temp\\Deep\\f").is_none());
         assert_eq!(vfs.remove("C:\\Other", false), Err(VfsError::NotEmpty));
-    }
-
-    #[test]
-    fn wildcards_match_as_windows_does() {
-        assert!(wildcard("*.txt", "A.TXT", false));
-        assert!(wildcard("a?c*", "abcdef", false));
-        assert!(wildcard("[a-c]x", "bx", true));
-        assert!(!wildcard("[a-c]x", "dx", true));
-        assert!(!wildcard("a*b", "acx", false));
     }
 }
