@@ -1,6 +1,8 @@
 //! A run from end to end on each store: what a caller sees.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod handlers;
+
 use std::time::Duration;
 
 use opsconductor_core::{
@@ -52,6 +54,7 @@ on_each_store!(
     a_password_that_a_host_gives_away_is_seen_nowhere,
     a_repeat_with_the_same_key_answers_the_first_run,
     a_shutdown_lets_running_steps_end,
+    a_shutdown_leaves_nothing_running_that_was_just_claimed,
     a_shutdown_out_of_patience_stops_the_step_and_keeps_the_rest,
     output_beyond_the_limit_is_cut_with_a_mark,
     a_viewer_may_look_and_not_run,
@@ -274,6 +277,20 @@ async fn a_shutdown_lets_running_steps_end(fleet: Fleet) {
     let next = fleet.engine.worker(quick()).unwrap();
     assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
     next.shutdown().await;
+}
+
+async fn a_shutdown_leaves_nothing_running_that_was_just_claimed(fleet: Fleet) {
+    for moment in 0..40 {
+        let worker = fleet.engine.worker(quick()).unwrap();
+        let run =
+            fleet.run(&steps(&format!("moment {moment}"), &[("web-1", "print x")]), json!({})).await.unwrap();
+        for _ in 0..moment {
+            tokio::task::yield_now().await;
+        }
+        worker.shutdown().await;
+        let status = run.steps().await.unwrap()[0].status;
+        assert!(matches!(status, TaskStatus::Queued | TaskStatus::Succeeded), "moment {moment}: {status}");
+    }
 }
 
 async fn a_shutdown_out_of_patience_stops_the_step_and_keeps_the_rest(fleet: Fleet) {

@@ -88,7 +88,7 @@ pub(super) fn is_true(value: &Json) -> bool {
     }
 }
 
-/// Equality, where `1` equals `1.0`.
+/// Equality, where `1` equals `1.0` and, as in Jinja2, `true`.
 pub(super) fn equal(left: &Json, right: &Json, budget: &mut Budget, depth: usize) -> Result<bool, Spent> {
     if depth > VALUE_DEPTH_MAX {
         return Err(Spent::Depth);
@@ -96,6 +96,9 @@ pub(super) fn equal(left: &Json, right: &Json, budget: &mut Budget, depth: usize
     budget.step()?;
     Ok(match (left, right) {
         (Json::Number(left), Json::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        (Json::Bool(truth), Json::Number(number)) | (Json::Number(number), Json::Bool(truth)) => {
+            number.as_f64() == Some(f64::from(u8::from(*truth)))
+        }
         (Json::String(left), Json::String(right)) => {
             budget.read(left.len().min(right.len()))?;
             left == right

@@ -12,6 +12,7 @@ fn filters_do_what_jinja2_users_expect() {
         ("{{ '' | default('d', true) }}", "d"),
         ("{{ '' | default('d', boolean=true) }}", "d"),
         ("{{ n | d('x') }}", "7"),
+        ("{{ 1 == true }} {{ 0 == false }} {{ 2 == true }} {{ 1 in [true] }}", "True True False True"),
         (
             "{{ s | upper }} {{ s | lower }} {{ s | title }} {{ s | capitalize }}",
             "HELLO WORLD hello world Hello World Hello world",

@@ -1,0 +1,110 @@
+//! Step kinds of a host that misbehave, and what the engine makes of them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use opsconductor_core::{
+    Engine, Error, ErrorKind, JobSpec, Result,
+    engine::{RunOptions, WorkerSettings},
+    job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
+    run::TaskStatus,
+    store::memory::MemoryStore,
+    transport::Protocol,
+    vault::Keyring,
+};
+use serde_json::{Map, Value, json};
+
+struct Act;
+
+#[async_trait]
+impl StepHandler for Act {
+    fn kind(&self) -> &str {
+        "test.act"
+    }
+
+    fn schema(&self) -> Value {
+        json!({"required": ["how"], "properties": {"how": {"type": "string"}}})
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        None
+    }
+
+    fn templates(&self, _: &Map<String, Value>) -> Vec<TemplateField> {
+        Vec::new()
+    }
+
+    async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
+        context.dispatch().await?;
+        match context.text("how") {
+            "timeout" => {
+                Err(Error::new(ErrorKind::Timeout, "the command could not be stopped").with_outcome_unknown())
+            }
+            "panic" => panic!("a host's handler panics"),
+            _ => Ok(StepOutcome::succeeded()),
+        }
+    }
+}
+
+fn engine() -> Engine {
+    Engine::builder()
+        .store(MemoryStore::default())
+        .keys(Keyring::generate().unwrap())
+        .step_kind(Act)
+        .build()
+        .unwrap()
+}
+
+async fn job(engine: &Engine, name: &str, how: &str) {
+    let text =
+        json!({"name": name, "version": 1, "parameters": {"a": 0, "b": 0}, "steps": [{"type": "test.act", "how": how}]}).to_string();
+    engine.local().jobs().create(&JobSpec::parse(&text).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_time_out_whose_command_could_not_be_stopped_is_lost() {
+    let engine = engine();
+    job(&engine, "t", "timeout").await;
+    let worker = engine.worker(WorkerSettings::default()).unwrap();
+    let run = engine.local().jobs().run("t", Map::new(), RunOptions::default()).await.unwrap();
+    let result = run.wait(Duration::from_secs(30)).await.unwrap();
+    assert_eq!(result.steps[0].status, TaskStatus::Lost, "{:?}", result.steps[0].error);
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_ends_its_task_and_the_worker_goes_on() {
+    let engine = engine();
+    job(&engine, "p", "panic").await;
+    job(&engine, "n", "fine").await;
+    let settings = WorkerSettings {
+        heartbeat: Duration::from_millis(100),
+        lease_ttl: Duration::from_millis(300),
+        rescue: Duration::from_millis(100),
+        ..WorkerSettings::default().with_concurrency(1)
+    };
+    let worker = engine.worker(settings).unwrap();
+    let first = engine.local().jobs().run("p", Map::new(), RunOptions::default()).await.unwrap();
+    let second = engine.local().jobs().run("n", Map::new(), RunOptions::default()).await.unwrap();
+    let after = second.wait(Duration::from_secs(30)).await.map(|result| result.status);
+    let before = first.wait(Duration::from_secs(30)).await.map(|result| result.status);
+    assert!(after.is_ok() && before.is_ok(), "next: {after:?}; panicked: {before:?}");
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_order_of_parameters_does_not_matter_to_an_idempotency_key() {
+    let engine = engine();
+    job(&engine, "n", "fine").await;
+    let jobs = |parameters: &str| {
+        let engine = engine.clone();
+        let parameters = serde_json::from_str::<Map<String, Value>>(parameters).unwrap();
+        async move {
+            let options = RunOptions { idempotency_key: Some("k".into()), ..RunOptions::default() };
+            engine.local().jobs().run("n", parameters, options).await.map(|run| run.id())
+        }
+    };
+    let first = jobs(r#"{"a": 1, "b": 2}"#).await;
+    let second = jobs(r#"{"b": 2, "a": 1}"#).await;
+    assert!(second.is_ok(), "{first:?} {second:?}");
+}
