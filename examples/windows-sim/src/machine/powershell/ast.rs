@@ -30,6 +30,8 @@ pub(super) struct ScriptAst {
     pub(super) end: Block,
     /// `[CmdletBinding()]` or a `[Parameter()]` makes unknown parameters an error.
     pub(super) advanced: bool,
+    /// `[CmdletBinding(SupportsShouldProcess)]` gives `-WhatIf` and `-Confirm`.
+    pub(super) should_process: bool,
 }
 
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::super::format::Formatter;
 use super::super::types::encoding::Encoding;
 use super::super::types::stream::io_error;
 use super::super::value::Value;
+use super::confirmation::goes_ahead;
 use super::paths::{given, not_found, null_path};
 use crate::machine::vfs::VfsError;
 
@@ -127,6 +128,9 @@ fn write(ps: &mut Interpreter, bound: &Bound, bytes: &Arc<Vec<u8>>, emits: &mut 
         return null_path("Path");
     }
     for (path, _) in given(ps, bound) {
+        if !goes_ahead(ps, bound, emits, "Set Content", &format!("Path: {path}"))? {
+            continue;
+        }
         let outcome = ps.around.machine.state().files.write(&path, bytes.clone());
         if let Err(error) = outcome {
             emits.error(file_error(error, &path))?;
@@ -143,6 +147,9 @@ pub(super) fn add(ps: &mut Interpreter, bound: &Bound, inputs: Vec<Value>, emits
     };
     let places = given(ps, bound);
     for (path, _) in places {
+        if !goes_ahead(ps, bound, emits, "Add Content", &format!("Path: {path}"))? {
+            continue;
+        }
         let existing = ps.around.machine.state().files.get(&path).map_or(0, |n| n.len());
         let preamble = encoding.filter(|_| existing == 0).map_or(&[][..], Encoding::preamble);
         let bytes = [preamble, &body].concat();
@@ -157,6 +164,9 @@ pub(super) fn add(ps: &mut Interpreter, bound: &Bound, inputs: Vec<Value>, emits
 pub(super) fn clear(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for (path, _) in given(ps, bound) {
         if ps.around.machine.state().files.is_file(&path) {
+            if !goes_ahead(ps, bound, emits, "Clear Content", &format!("Item: {path}"))? {
+                continue;
+            }
             let outcome = ps.around.machine.state().files.write(&path, Arc::default());
             outcome.or_else(|error| emits.error(file_error(error, &path)))?;
         } else {
@@ -174,6 +184,9 @@ pub(super) fn out_file(
 ) -> Result<()> {
     let encoding = encoding(bound, Encoding::Utf16)?.unwrap_or(Encoding::Utf16);
     let path = ps.location_path(&bound.text("FilePath").unwrap_or_default());
+    if !goes_ahead(ps, bound, emits, "Output to File", &path)? {
+        return Ok(());
+    }
     let values = bound.get("InputObject").map_or(inputs, Value::items);
     let mut formatter = Formatter::default();
     let mut text: String = values.iter().map(|v| formatter.add(ps, v)).collect();

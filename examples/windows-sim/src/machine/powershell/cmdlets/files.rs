@@ -6,6 +6,7 @@ use super::super::error::{ErrorRecord, Result};
 use super::super::eval::{Bound, Emits, Interpreter};
 use super::super::types::{objects, properties};
 use super::super::value::Value;
+use super::confirmation::{goes_ahead, no_prompt};
 use super::content::file_error;
 use super::paths::{given, matching, not_found};
 use crate::machine::vfs::{VfsError, file_name, parent, wildcard};
@@ -104,6 +105,7 @@ pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
             None => place,
         };
         let path = ps.location_path(&place);
+        let operation = if folder { "Create Directory" } else { "Create File" };
         let exists = ps.around.machine.state().files.get(&path).map(|n| n.is_directory());
         if let Some(is_folder) = exists
             && !bound.flag("Force")
@@ -117,6 +119,9 @@ pub(super) fn create(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
             emits.error(
                 ErrorRecord::new("System.IO.IOException", message, id, category).target(&*path, "String"),
             )?;
+            continue;
+        }
+        if !goes_ahead(ps, bound, emits, operation, &format!("Destination: {path}"))? {
             continue;
         }
         let outcome = {
@@ -166,13 +171,11 @@ pub(super) fn remove(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
         };
         if folder && !empty && !bound.flag("Recurse") {
             // Windows PowerShell would ask, and cannot without a user.
-            let record = ErrorRecord::new(
-                "System.Management.Automation.PSInvalidOperationException",
-                "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
-                "InvalidOperation",
-                "InvalidOperation",
-            );
-            return record.throw();
+            return no_prompt();
+        }
+        let operation = if folder { "Remove Directory" } else { "Remove File" };
+        if !goes_ahead(ps, bound, emits, operation, &path)? {
+            continue;
         }
         if read_only
             && bound.flag("Force")
@@ -226,6 +229,10 @@ pub(super) fn copy(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Re
         } else {
             destination.clone()
         };
+        let operation = if folder { "Copy Directory" } else { "Copy File" };
+        if !goes_ahead(ps, bound, emits, operation, &format!("Item: {path} Destination: {target}"))? {
+            continue;
+        }
         let outcome = if folder {
             copy_folder(ps, &path, &target, bound.flag("Recurse"))
         } else {
@@ -263,10 +270,10 @@ fn copy_folder(ps: &Interpreter, from: &str, to: &str, recurse: bool) -> std::re
 /// `Move-Item` (into a folder or to a name) and `Rename-Item` (a name in the same folder).
 pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for (path, _) in given(ps, bound) {
-        if ps.around.machine.state().files.get(&path).is_none() {
+        let Some(folder) = ps.around.machine.state().files.get(&path).map(|n| n.is_directory()) else {
             emits.error(not_found(&path))?;
             continue;
-        }
+        };
         let target = match bound.text("NewName") {
             Some(name) => format!("{}\\{name}", parent(&path).unwrap_or_default().trim_end_matches('\\')),
             None => ps.location_path(&bound.text("Destination").unwrap_or_else(|| ".".to_owned())),
@@ -274,6 +281,15 @@ pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
         let into = !bound.has("NewName") && ps.around.machine.state().files.is_directory(&target);
         let target =
             if into { format!("{}\\{}", target.trim_end_matches('\\'), file_name(&path)) } else { target };
+        let operation = match (bound.has("NewName"), folder) {
+            (true, true) => "Rename Directory",
+            (true, false) => "Rename File",
+            (false, true) => "Move Directory",
+            (false, false) => "Move File",
+        };
+        if !goes_ahead(ps, bound, emits, operation, &format!("Item: {path} Destination: {target}"))? {
+            continue;
+        }
         let outcome = {
             let mut state = ps.around.machine.state();
             if bound.flag("Force") && state.files.is_file(&target) {
@@ -301,13 +317,18 @@ pub(super) fn rename(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> 
 }
 
 pub(super) fn set_property(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let name = bound.text("Name").unwrap_or_default();
+    let value = bound.get("Value").cloned().unwrap_or(Value::Null);
     for (path, _) in given(ps, bound) {
-        match item(ps, &path, true) {
-            Some(item) => {
-                let value = bound.get("Value").cloned().unwrap_or(Value::Null);
-                properties::set(ps, &item, &bound.text("Name").unwrap_or_default(), value)?;
-            }
-            None => emits.error(not_found(&path))?,
+        let Some(item) = item(ps, &path, true) else {
+            emits.error(not_found(&path))?;
+            continue;
+        };
+        let folder = ps.around.machine.state().files.is_directory(&path);
+        let operation = if folder { "Set Property Directory" } else { "Set Property File" };
+        let target = format!("Item: {path} Property: {name} Value: {}", value.to_text());
+        if goes_ahead(ps, bound, emits, operation, &target)? {
+            properties::set(ps, &item, &name, value.clone())?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The cmdlets.
 
 mod commands;
+mod confirmation;
 mod construction;
 mod content;
 mod dates;

@@ -5,6 +5,7 @@ use super::super::eval::{Bound, Emits, Interpreter};
 use super::super::types::native::Native;
 use super::super::types::properties::service_object;
 use super::super::value::Value;
+use super::confirmation::goes_ahead;
 use crate::machine::services::{ServiceError, StartType};
 use crate::machine::vfs::wildcard;
 
@@ -72,10 +73,29 @@ pub(super) fn get(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Res
     Ok(())
 }
 
+/// The services of [`named`] to go ahead with.
+fn confirmed(
+    ps: &Interpreter,
+    bound: &Bound,
+    emits: &mut Emits,
+    operation: &str,
+) -> Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for name in named(ps, bound, emits)? {
+        if goes_ahead(ps, bound, emits, operation, &format!("{} ({name})", display_name(ps, name)))? {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn display_name(ps: &Interpreter, name: &str) -> String {
+    ps.around.machine.state().services.get(name).map_or(name.to_owned(), |s| s.display_name.to_owned())
+}
+
 /// The error a cmdlet shows for a refusal of the control manager.
 fn refusal(ps: &Interpreter, name: &str, verb: &str, error: &ServiceError) -> ErrorRecord {
-    let display =
-        ps.around.machine.state().services.get(name).map_or(name.to_owned(), |s| s.display_name.to_owned());
+    let display = display_name(ps, name);
     let (past, id) = if verb == "start" {
         ("started", "CouldNotStartService")
     } else {
@@ -129,7 +149,7 @@ fn start_one(ps: &Interpreter, name: &str) -> std::result::Result<(), ServiceErr
 }
 
 pub(super) fn stop(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    for name in named(ps, bound, emits)? {
+    for name in confirmed(ps, bound, emits, "Stop-Service")? {
         match stop_one(ps, name, bound.flag("Force")) {
             Ok(()) if bound.flag("PassThru") => emits.output(service_object(name)),
             Ok(()) => {}
@@ -140,7 +160,7 @@ pub(super) fn stop(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Re
 }
 
 pub(super) fn start(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    for name in named(ps, bound, emits)? {
+    for name in confirmed(ps, bound, emits, "Start-Service")? {
         match start_one(ps, name) {
             Ok(()) if bound.flag("PassThru") => emits.output(service_object(name)),
             Ok(()) => {}
@@ -151,7 +171,7 @@ pub(super) fn start(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> R
 }
 
 pub(super) fn restart(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    for name in named(ps, bound, emits)? {
+    for name in confirmed(ps, bound, emits, "Restart-Service")? {
         let dependents = ps.around.machine.state().services.running_dependents(name);
         if let Err(error) = stop_one(ps, name, bound.flag("Force")) {
             emits.error(refusal(ps, name, "stop", &error))?;
@@ -171,7 +191,7 @@ pub(super) fn restart(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) ->
 }
 
 pub(super) fn set(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
-    for name in named(ps, bound, emits)? {
+    for name in confirmed(ps, bound, emits, "Set-Service")? {
         if let Some(start_type) = bound.text("StartupType").and_then(|t| StartType::parse(&t)) {
             ps.around.machine.state().services.set_start_type(name, start_type);
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::error::{ErrorRecord, Result};
+use super::super::error::Result;
 use super::super::eval::{Bound, Emits, Interpreter, Run};
 use super::super::types::native::Native;
 use super::super::value::Value;
+use super::confirmation::{goes_ahead, no_prompt};
 
 /// The longest a script may sleep at once, about 24 days as in .NET.
 const SLEEP_MILLIS_MAX: i64 = i32::MAX as i64;
@@ -31,15 +32,7 @@ pub(super) fn read_host<'a>(
     _inputs: Vec<Value>,
     _emits: &'a mut Emits,
 ) -> Run<'a, ()> {
-    Box::pin(async move {
-        ErrorRecord::new(
-            "System.Management.Automation.PSInvalidOperationException",
-            "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
-            "InvalidOperation",
-            "InvalidOperation",
-        )
-        .throw()
-    })
+    Box::pin(async move { no_prompt() })
 }
 
 pub(super) fn strict_mode(ps: &mut Interpreter, bound: &Bound, _emits: &mut Emits) -> Result<()> {
@@ -73,6 +66,7 @@ pub(super) fn culture(_ps: &mut Interpreter, _bound: &Bound, emits: &mut Emits) 
 }
 
 /// `Set-ExecutionPolicy`: nothing on this machine depends on the policy.
-pub(super) fn nothing(_ps: &mut Interpreter, _bound: &Bound, _emits: &mut Emits) -> Result<()> {
-    Ok(())
+pub(super) fn execution_policy(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    let policy = bound.text("ExecutionPolicy").unwrap_or_default();
+    goes_ahead(ps, bound, emits, "Set-ExecutionPolicy", &policy).map(|_| ())
 }

@@ -4,6 +4,7 @@ use super::super::error::{ErrorRecord, Result};
 use super::super::eval::{Bound, Emits, Interpreter};
 use super::super::types::native::Native;
 use super::super::value::Value;
+use super::confirmation::goes_ahead;
 
 pub(super) fn get_variable(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for name in bound.texts("Name") {
@@ -30,7 +31,15 @@ fn no_variable(name: &str) -> ErrorRecord {
     .target(name, "String")
 }
 
-pub(super) fn set_variable(ps: &mut Interpreter, bound: &Bound, _emits: &mut Emits) -> Result<()> {
+pub(super) fn set_variable(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    assign(ps, bound, emits, "Set variable")
+}
+
+pub(super) fn new_variable(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
+    assign(ps, bound, emits, "New variable")
+}
+
+fn assign(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits, operation: &str) -> Result<()> {
     let value = bound.get("Value").cloned().unwrap_or(Value::Null);
     let scope = bound
         .text("Scope")
@@ -38,22 +47,30 @@ pub(super) fn set_variable(ps: &mut Interpreter, bound: &Bound, _emits: &mut Emi
         .filter(|s| !s.starts_with(|c: char| c.is_ascii_digit()))
         .unwrap_or_default();
     for name in bound.texts("Name") {
-        ps.set_variable(&super::super::parse::scoped(&format!("{scope}{name}")), value.clone())?;
+        let target = format!("Name: {name} Value: {}", value.to_text());
+        if goes_ahead(ps, bound, emits, operation, &target)? {
+            ps.set_variable(&super::super::parse::scoped(&format!("{scope}{name}")), value.clone())?;
+        }
     }
     Ok(())
 }
 
-pub(super) fn clear_variable(ps: &mut Interpreter, bound: &Bound, _emits: &mut Emits) -> Result<()> {
+pub(super) fn clear_variable(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for name in bound.texts("Name") {
-        ps.set_variable(&super::super::parse::scoped(&name), Value::Null)?;
+        if goes_ahead(ps, bound, emits, "Clear variable", &format!("Name: {name}"))? {
+            ps.set_variable(&super::super::parse::scoped(&name), Value::Null)?;
+        }
     }
     Ok(())
 }
 
 pub(super) fn remove_variable(ps: &mut Interpreter, bound: &Bound, emits: &mut Emits) -> Result<()> {
     for name in bound.texts("Name") {
-        if !ps.remove_variable(&name.to_lowercase()) {
+        let key = name.to_lowercase();
+        if ps.named_variable(&key).is_none() {
             emits.error(no_variable(&name))?;
+        } else if goes_ahead(ps, bound, emits, "Remove variable", &format!("Name: {name}"))? {
+            ps.remove_variable(&key);
         }
     }
     Ok(())

@@ -25,7 +25,6 @@ pub(in super::super) struct Bound {
     pub(in super::super) error_variable: Option<String>,
     pub(in super::super) out_variable: Option<String>,
     pub(in super::super) verbose: bool,
-    pub(in super::super) what_if: bool,
     pub(in super::super) silent_warnings: bool,
 }
 
@@ -72,8 +71,6 @@ const COMMON: &[&str] = &[
     "WarningVariable",
     "OutVariable",
     "OutBuffer",
-    "WhatIf",
-    "Confirm",
     "InformationAction",
     "InformationVariable",
     "PipelineVariable",
@@ -87,8 +84,6 @@ fn common(name: &str) -> Option<&'static str> {
         "db" => Some("Debug"),
         "wa" => Some("WarningAction"),
         "ov" => Some("OutVariable"),
-        "wi" => Some("WhatIf"),
-        "cf" => Some("Confirm"),
         lower => {
             if let Some(exact) = COMMON.iter().find(|c| c.eq_ignore_ascii_case(lower)) {
                 return Some(exact);
@@ -99,6 +94,15 @@ fn common(name: &str) -> Option<&'static str> {
                 _ => None,
             }
         }
+    }
+}
+
+/// The parameters of a function that says it can be asked what it would do.
+fn confirmation(script: &ScriptAst, name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "whatif" | "wi" if script.should_process => Some("WhatIf"),
+        "confirm" | "cf" if script.should_process => Some("Confirm"),
+        _ => None,
     }
 }
 
@@ -146,7 +150,7 @@ pub(in super::super) fn bind_cmdlet(cmdlet: &Cmdlet, arguments: Vec<Arg>) -> Res
         let shared = if own.is_none() { common(&name) } else { None };
         let is_switch = match (own, shared) {
             (Some(parameter), _) => parameter.switch,
-            (None, Some(shared)) => matches!(shared, "Verbose" | "Debug" | "WhatIf" | "Confirm"),
+            (None, Some(shared)) => matches!(shared, "Verbose" | "Debug"),
             (None, None) => return unknown_parameter(&name).throw(),
         };
         let value = match (inline, is_switch) {
@@ -203,7 +207,6 @@ fn set_common(bound: &mut Bound, name: &str, value: &Value) -> Result<()> {
         "ErrorVariable" => bound.error_variable = Some(value.to_text()),
         "OutVariable" => bound.out_variable = Some(value.to_text()),
         "Verbose" => bound.verbose = value.truthy(),
-        "WhatIf" => bound.what_if = value.truthy(),
         "WarningAction" => {
             bound.silent_warnings =
                 matches!(value.to_text().to_lowercase().as_str(), "silentlycontinue" | "ignore")
@@ -294,25 +297,35 @@ impl Interpreter {
                         };
                         given[at] = Some(value);
                     }
-                    None if script.advanced => match common(&wanted) {
-                        Some(shared) => {
-                            let switch = matches!(shared, "Verbose" | "Debug" | "WhatIf" | "Confirm");
-                            let value = match inline {
-                                Some(value) => value,
-                                None if switch => Value::Bool(true),
-                                None => match arguments.next_if(|a| matches!(a, Arg::Value(_))) {
-                                    Some(Arg::Value(value)) => value,
-                                    _ => Value::Null,
-                                },
-                            };
-                            match shared {
-                                "ErrorAction" => self.set_local("erroractionpreference", value),
-                                "Verbose" => self.set_local("verbosepreference", "Continue".into()),
-                                _ => {}
+                    None if script.advanced => {
+                        match common(&wanted).or_else(|| confirmation(script, &wanted)) {
+                            Some(shared) => {
+                                let switch = matches!(shared, "Verbose" | "Debug" | "WhatIf" | "Confirm");
+                                let value = match inline {
+                                    Some(value) => value,
+                                    None if switch => Value::Bool(true),
+                                    None => match arguments.next_if(|a| matches!(a, Arg::Value(_))) {
+                                        Some(Arg::Value(value)) => value,
+                                        _ => Value::Null,
+                                    },
+                                };
+                                match shared {
+                                    "ErrorAction" => self.set_local("erroractionpreference", value),
+                                    "Verbose" => self.set_local("verbosepreference", "Continue".into()),
+                                    // What the function calls sees these and does as it was told.
+                                    "WhatIf" => {
+                                        self.set_local("whatifpreference", Value::Bool(value.truthy()))
+                                    }
+                                    "Confirm" => {
+                                        let level = if value.truthy() { "Low" } else { "None" };
+                                        self.set_local("confirmpreference", level.into());
+                                    }
+                                    _ => {}
+                                }
                             }
+                            None => return unknown_parameter(&wanted).throw(),
                         }
-                        None => return unknown_parameter(&wanted).throw(),
-                    },
+                    }
                     None => {
                         rest.push(format!("-{wanted}").into());
                         rest.extend(inline);

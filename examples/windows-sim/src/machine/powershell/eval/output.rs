@@ -163,6 +163,8 @@ pub(in super::super) enum Emit {
     Error(Box<ErrorRecord>),
     /// A side stream's number and the text.
     Message(u8, String),
+    /// A line for the console itself, which no redirection takes.
+    Host(String),
 }
 
 impl Emits {
@@ -187,6 +189,10 @@ impl Emits {
 
     pub(in super::super) fn message(&mut self, stream: u8, text: impl Into<String>) {
         self.items.push(Emit::Message(stream, text.into()));
+    }
+
+    pub(in super::super) fn host_line(&mut self, text: String) {
+        self.items.push(Emit::Host(text));
     }
 }
 
@@ -274,6 +280,10 @@ impl Interpreter {
                     self.write_error(*record, action).await;
                 }
                 Emit::Message(stream, text) => self.write_message(stream, &text).await,
+                Emit::Host(text) => {
+                    let bytes = codepage::encode(self.around.code_page, &format!("{text}\r\n"));
+                    self.raw_write(false, &bytes).await;
+                }
             }
         }
         Ok(())

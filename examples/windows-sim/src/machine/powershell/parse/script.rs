@@ -25,12 +25,14 @@ impl Parser {
     /// A script up to its end or the closing character (not taken).
     pub(super) fn script_body(&mut self, close: Option<char>) -> Parsed<ScriptAst> {
         let start = self.at;
-        let mut advanced = false;
+        let (mut advanced, mut should_process) = (false, false);
         let mut parameters = Vec::new();
         self.skip_separators();
         let before = self.at;
         while self.peek() == Some('[') {
-            advanced |= self.attribute()?.1;
+            let (text, is_attribute) = self.attribute()?;
+            advanced |= is_attribute;
+            should_process |= supports_should_process(&text);
             self.skip_lines();
         }
         if self.keyword("param") {
@@ -38,7 +40,7 @@ impl Parser {
         } else {
             // What looked like attributes was an expression.
             self.at = before;
-            advanced = false;
+            (advanced, should_process) = (false, false);
         }
         self.skip_separators();
         let (mut begin, mut process, mut end) = (None, None, None);
@@ -61,7 +63,16 @@ impl Parser {
             return self.unexpected();
         }
         let span = Span { start, end: self.at };
-        Ok(ScriptAst { source: self.source.clone(), span, parameters, begin, process, end, advanced })
+        Ok(ScriptAst {
+            source: self.source.clone(),
+            span,
+            parameters,
+            begin,
+            process,
+            end,
+            advanced,
+            should_process,
+        })
     }
 
     fn named_block(&mut self) -> Option<&'static str> {
@@ -188,4 +199,12 @@ impl Parser {
         self.at = start;
         self.unexpected()
     }
+}
+
+/// Whether an attribute, its text without white space, is `[CmdletBinding(SupportsShouldProcess)]` in either spelling.
+fn supports_should_process(attribute: &str) -> bool {
+    let lower = attribute.to_lowercase();
+    let given =
+        lower.strip_prefix("cmdletbinding(").and_then(|rest| rest.split_once("supportsshouldprocess"));
+    given.is_some_and(|(_, value)| !value.starts_with("=$false"))
 }

@@ -1,6 +1,9 @@
 //! The dialect in a table: a script, what it prints, what its errors say and its exit code.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod progress;
+mod what_if;
+
 use std::sync::Arc;
 
 use base64::Engine;
@@ -34,6 +37,12 @@ async fn powershell(machine: &Arc<Machine>, script: &str, stdin: &'static str) -
     let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let line = format!("powershell -NoProfile -OutputFormat Text -EncodedCommand {}", STANDARD.encode(bytes));
     spawn(machine, &line, stdin).await
+}
+
+/// The command line of `powershell.exe` for a script, with its errors serialized.
+fn encoded(script: &str) -> String {
+    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    format!("powershell -EncodedCommand {}", STANDARD.encode(bytes))
 }
 
 /// Scripts that end well: what they print.
@@ -261,52 +270,11 @@ async fn standard_input_is_read_in_every_way() {
 async fn errors_come_serialized_unless_text_is_asked_for() {
     // `$ProgressPreference='SilentlyContinue'; Get-Item C:\no`
     let script = "$ProgressPreference='SilentlyContinue'; Get-Item C:\\no";
-    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let line = format!("powershell -EncodedCommand {}", STANDARD.encode(bytes));
-    let (_, err, code) = spawn(&Machine::new("WEB-1"), &line, "").await;
+    let (_, err, code) = spawn(&Machine::new("WEB-1"), &encoded(script), "").await;
     assert!(err.starts_with("#< CLIXML\n<Objs Version=\"1.1.0.1\""), "{err}");
     assert!(err.contains("<S S=\"Error\">Get-Item : Cannot find path &apos;C:\\no&apos; because it does not exist._x000D__x000A_</S>"), "{err}");
     assert!(err.ends_with("</Objs>") && !err.contains("S=\"progress\""), "{err}");
     assert_eq!(code, 1);
-}
-
-/// Scripts and how many progress records about preparing modules they leave.
-const PREPARED: &[(&str, usize)] = &[
-    ("'x'; 1 | ForEach-Object { $_ } | Out-Null; hostname", 0),
-    ("Get-Item C:\\", 1),
-    ("Get-Item C:\\; Get-ChildItem C:\\ | Out-Null", 1),
-    ("Get-Item C:\\; Get-Date", 2),
-    ("# $ProgressPreference='SilentlyContinue'\nGet-Item C:\\", 1),
-    ("$ProgressPreference='SilentlyContinue'; Get-Item C:\\", 0),
-    ("Set-Variable ProgressPreference SilentlyContinue; Get-Item C:\\", 1),
-    ("Microsoft.PowerShell.Utility\\Get-Date; Get-Date", 0),
-    ("nosuch", 1),
-    ("C:\\nosuch.exe", 0),
-];
-
-#[tokio::test]
-async fn progress_tells_when_modules_are_searched() {
-    for (script, count) in PREPARED {
-        let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let line = format!("powershell -EncodedCommand {}", STANDARD.encode(bytes));
-        let (_, err, _) = spawn(&Machine::new("WEB-1"), &line, "").await;
-        assert_eq!(
-            err.matches("<AV>Preparing modules for first use.</AV>").count(),
-            *count,
-            "{script}: {err}"
-        );
-        assert_eq!(err.matches("<TN RefId=").count(), usize::from(*count > 0), "{script}: {err}");
-    }
-}
-
-#[tokio::test]
-async fn progress_of_a_script_is_serialized() {
-    let script = "Write-Progress 'Copying' 'a & b' -PercentComplete 40";
-    let bytes: Vec<u8> = script.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let line = format!("powershell -EncodedCommand {}", STANDARD.encode(bytes));
-    let (_, err, _) = spawn(&Machine::new("WEB-1"), &line, "").await;
-    let record = "<AV>Copying</AV><AI>0</AI><Nil /><PI>-1</PI><PC>40</PC><T>Processing</T><SR>-1</SR><SD>a &amp; b</SD>";
-    assert!(err.contains("RefId=\"1\"><TNRef RefId=\"0\" />") && err.contains(record), "{err}");
 }
 
 #[tokio::test]
