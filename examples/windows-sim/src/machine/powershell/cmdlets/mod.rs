@@ -9,6 +9,7 @@ mod files;
 mod hashing;
 mod invocation;
 mod json;
+mod listing;
 mod members;
 mod messages;
 mod objects;

@@ -176,7 +176,7 @@ pub(super) fn select_string(
 ) -> Result<()> {
     let mut lines: Vec<(String, String)> = Vec::new();
     for path in bound.texts("Path") {
-        for file in super::files::expanded(ps, &path) {
+        for file in super::listing::expanded(ps, &path) {
             let data = ps.around.machine.state().files.read(&file);
             match data {
                 Ok(data) => {

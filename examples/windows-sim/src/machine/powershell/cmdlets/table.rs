@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    Body, Cmdlet, Module, commands, construction, content, dates, files, hashing, invocation, json, members,
-    messages, objects, paths, processes, random, selection, services, session, shaping, variables,
+    Body, Cmdlet, Module, commands, construction, content, dates, files, hashing, invocation, json, listing,
+    members, messages, objects, paths, processes, random, selection, services, session, shaping, variables,
 };
 
 macro_rules! cmdlets {
@@ -30,15 +30,15 @@ cmdlets! {
     "Format-List" Utility "FormatListCommand" "Property@0 InputObject^ Force?" Body::All(shaping::format_list);
     "Format-Table" Utility "FormatTableCommand" "Property@0 InputObject^ AutoSize? HideTableHeaders? Wrap? Force?" Body::All(shaping::format_table);
     "Get-Alias" Utility "GetAliasCommand" "Name@0" Body::Each(commands::get_alias);
-    "Get-ChildItem" Management "GetChildItemCommand" "Path@0^ Filter@1 LiteralPath/PSPath Include Exclude Recurse? Force? Name? File? Directory? Depth" Body::Each(files::children);
+    "Get-ChildItem" Management "GetChildItemCommand" "Path@0^ Filter@1 LiteralPath/PSPath Include Exclude Recurse? Force? Name? File? Directory? Depth" Body::Each(listing::children);
     "Get-Command" Core "GetCommandCommand" "Name@0^ CommandType All?" Body::Each(commands::get_command);
     "Get-Content" Management "GetContentCommand" "Path@0^ LiteralPath/PSPath Raw? Encoding TotalCount/First/Head Tail/Last ReadCount Force?" Body::Each(content::get);
     "Get-Culture" Utility "GetCultureCommand" "" Body::Each(session::culture);
     "Get-Date" Utility "GetDateCommand" "Date@0^ Format UFormat Year Month Day Hour Minute Second" Body::Each(dates::date);
     "Get-FileHash" Utility "GetFileHashCommand" "Path@0^ LiteralPath/PSPath Algorithm InputStream" Body::Wait(hashing::file_hash);
     "Get-Host" Utility "GetHostCommand" "" Body::Each(session::host);
-    "Get-Item" Management "GetItemCommand" "Path@0^ LiteralPath/PSPath Force?" Body::Each(files::get);
-    "Get-ItemProperty" Management "GetItemPropertyCommand" "Path@0^ Name@1 LiteralPath/PSPath" Body::Each(files::get);
+    "Get-Item" Management "GetItemCommand" "Path@0^ LiteralPath/PSPath Force?" Body::Each(listing::get);
+    "Get-ItemProperty" Management "GetItemPropertyCommand" "Path@0^ Name@1 LiteralPath/PSPath" Body::Each(listing::get);
     "Get-Location" Management "GetLocationCommand" "" Body::Each(paths::location);
     "Get-Member" Utility "GetMemberCommand" "Name@0 InputObject^ MemberType" Body::All(members::members);
     "Get-Process" Management "GetProcessCommand" "Name/ProcessName@0^ Id/PID" Body::Each(processes::processes);
