@@ -124,7 +124,9 @@ fn an_empty_file_that_is_locked_is_unavailable() {
 #[test]
 fn places_that_cannot_hold_a_file_are_refused() {
     let (directory, path) = place();
-    refused(directory.path(), ErrorKind::Store, "is a directory");
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    refused(&folder, ErrorKind::Store, "is a directory");
     refused(&directory.path().join("absent").join("data.db"), ErrorKind::Store, "cannot be made");
     fs::write(&path, "").unwrap();
     refused(&path.join("data.db"), ErrorKind::Store, "cannot be reached");
