@@ -1,6 +1,9 @@
 //! How the program ends: its exit codes, and the one place where an error is shown.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use opsconductor_core::{Error, ErrorKind};
 
@@ -42,12 +45,19 @@ pub(crate) fn code(ended: Result<Ended, Error>) -> ExitCode {
     }
 }
 
-/// Writes a line for the person at the terminal.
+/// Writes a line for the person at the terminal. When standard error is closed or full, nobody is left to be told.
 pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Writes a result.
-pub(crate) fn answer(line: &str) {
-    println!("{line}");
+/// Writes a result. A reader that has gone away, as `head` does, wants no more of it: that is no error.
+pub(crate) fn answer(line: &str) -> Result<(), Error> {
+    let mut output = io::stdout().lock();
+    match writeln!(output, "{line}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = "the result cannot be written to standard output";
+            Err(Error::new(ErrorKind::Internal, message).with_source(error))
+        }
+        _ => Ok(()),
+    }
 }

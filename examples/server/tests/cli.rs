@@ -122,6 +122,52 @@ fn a_key_is_256_bits_new_each_time_and_its_file_is_private_and_never_overwritten
     assert_eq!(fs::read(&file).unwrap(), key);
 }
 
+#[test]
+fn a_reader_that_has_gone_away_ends_the_program_quietly() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let key = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["key", "generate"])
+        .stdout(writer.try_clone().unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!((key.status.code(), text(&key.stderr).as_str()), (Some(0), ""));
+
+    let missing = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["job", "validate", "/nowhere/missing.json"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(missing.code(), Some(2), "an error that nobody reads keeps its exit code");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_said_and_exits_3() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("job.json");
+    fs::write(&file, SEED).unwrap();
+    for arguments in [vec!["key", "generate"], vec!["job", "validate", "--json", file.to_str().unwrap()]] {
+        let said = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+            .args(&arguments)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let sentence = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(3), "{arguments:?}: {sentence}");
+        assert!(sentence.contains("cannot be written to standard output"), "{sentence}");
+    }
+    let validated = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["job", "validate", file.to_str().unwrap()])
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(validated.code(), Some(0), "what is said to nobody changes nothing");
+}
+
 #[cfg(feature = "sqlite")]
 mod demo {
     use super::*;

@@ -123,9 +123,9 @@ async fn run_samples(ops: &Scoped, as_json: bool) -> Result<Ended, Error> {
         results.push((name.to_owned(), run.wait(RUN_LIMIT).await?));
     }
     if as_json {
-        show::as_json(&results);
+        show::as_json(&results)?;
     } else {
-        show::as_table(&results);
+        show::as_table(&results)?;
     }
     let well = results.iter().all(|(_, result)| result.status == RunStatus::Succeeded);
     Ok(if well { Ended::Well } else { Ended::RunFailed })
