@@ -99,6 +99,9 @@ fn what_is_neither_json_nor_yaml_or_not_there_is_said_in_a_sentence() {
     let said = opsconductor(&["job", "validate", missing.to_str().unwrap()]);
     assert_eq!(said.status.code(), Some(2));
     assert!(text(&said.stderr).contains("missing.json"), "{}", text(&said.stderr));
+    let help = text(&opsconductor(&["--help"]).stdout);
+    let documented = help.lines().find(|line| line.trim_start().starts_with("2  ")).unwrap();
+    assert!(documented.contains("the input cannot be read"), "{documented}");
 }
 
 #[test]
