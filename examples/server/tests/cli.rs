@@ -210,10 +210,35 @@ mod demo {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("opsconductor.db");
         fs::write(&database, "a letter to my aunt, not a database").unwrap();
+        let key = folder.path().join("key");
+        assert!(opsconductor(&["key", "generate", "--out", key.to_str().unwrap()]).status.success());
         let said = opsconductor(&["demo", "--once", "--data", folder.path().to_str().unwrap()]);
         assert_eq!(said.status.code(), Some(3));
         let sentence = text(&said.stderr);
         assert!(sentence.contains("opsconductor.db") && !sentence.contains("panicked"), "{sentence}");
         assert_eq!(fs::read(&database).unwrap(), b"a letter to my aunt, not a database");
+    }
+
+    #[test]
+    fn a_database_whose_key_is_gone_is_refused_in_a_sentence_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        assert!(opsconductor(&["demo", "--once", "--data", data]).status.success());
+        fs::remove_file(folder.path().join("key")).unwrap();
+        let files = || {
+            let mut files: Vec<_> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .map(|path| (path.clone(), fs::read(path).unwrap()))
+                .collect();
+            files.sort();
+            files
+        };
+        let before = files();
+        let said = opsconductor(&["demo", "--once", "--data", data]);
+        let sentence = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(3), "{sentence}");
+        assert!(sentence.contains("key") && sentence.contains("--data"), "{sentence}");
+        assert!(files() == before, "neither a new key nor a change to the database");
     }
 }

@@ -34,8 +34,10 @@ pub(crate) fn run(options: DemoOptions) -> Result<Ended, Error> {
 
 async fn demo(options: DemoOptions) -> Result<Ended, Error> {
     let home = home::Home::open(options.data.as_deref())?;
+    // The key first: should the process end between the two, a key without a database does no harm.
+    let keys = home.keys()?;
     let engine =
-        Engine::builder().store(home.store()?).keys(home.keys()?).connector(WinrmConnector::new()).build()?;
+        Engine::builder().store(home.store()?).keys(keys).connector(WinrmConnector::new()).build()?;
     let ops = engine.local();
     let fleet = fleet::Fleet::start(&ops).await?;
     say(&format!("three simulated Windows hosts on loopback: {}", fleet.addresses()));
