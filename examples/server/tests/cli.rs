@@ -7,6 +7,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+#[cfg(all(unix, feature = "sqlite"))]
+#[path = "cli/signals.rs"]
+mod signals;
+
 use serde_json::Value;
 
 fn opsconductor(arguments: &[&str]) -> Output {
