@@ -1,6 +1,9 @@
 //! How the program ends: its exit codes, and the one place where an error is shown.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use opsconductor_core::{Error, ErrorKind};
 
@@ -18,9 +21,9 @@ pub(crate) enum Ended {
 /// The exit codes, as `--help` shows them.
 pub(crate) const CODES: &str = "Exit codes:\n  \
     0  everything succeeded\n  \
-    1  a run failed or was canceled\n  \
-    2  the command line or the input is not acceptable\n  \
-    3  something the program needs is not there or does not answer (file, key, store, host)";
+    1  a run failed, was canceled or was cut short\n  \
+    2  the command line or the input is not acceptable, or the input cannot be read\n  \
+    3  something the program needs is not there or does not answer (key, store, host, standard output)";
 
 /// Shows the error, if there is one, and picks the exit code.
 pub(crate) fn code(ended: Result<Ended, Error>) -> ExitCode {
@@ -42,12 +45,19 @@ pub(crate) fn code(ended: Result<Ended, Error>) -> ExitCode {
     }
 }
 
-/// Writes a line for the person at the terminal.
+/// Writes a line for the person at the terminal. When standard error is closed or full, nobody is left to be told.
 pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Writes a result.
-pub(crate) fn answer(line: &str) {
-    println!("{line}");
+/// Writes a result. A reader that has gone away, as `head` does, wants no more of it: that is no error.
+pub(crate) fn answer(line: &str) -> Result<(), Error> {
+    let mut output = io::stdout().lock();
+    match writeln!(output, "{line}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let message = "the result cannot be written to standard output";
+            Err(Error::new(ErrorKind::Internal, message).with_source(error))
+        }
+        _ => Ok(()),
+    }
 }

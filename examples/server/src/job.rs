@@ -24,7 +24,7 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<Ended, Error> {
         Ok(job) => {
             let needed = job.required_parameters();
             if as_json {
-                answer(&json!({"valid": true, "problems": [], "required_parameters": needed}).to_string());
+                answer(&json!({"valid": true, "problems": [], "required_parameters": needed}).to_string())?;
             } else if needed.is_empty() {
                 say(&format!("{} holds: {} steps", job.name(), job.steps().len()));
             } else {
@@ -38,17 +38,16 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<Ended, Error> {
             Ok(Ended::Well)
         }
         Err(error) if error.kind() == ErrorKind::InvalidJob => {
-            show(error.problems(), as_json);
+            show(error.problems(), as_json)?;
             Ok(Ended::InputRefused)
         }
         Err(error) => Err(error),
     }
 }
 
-fn show(problems: &[Problem], as_json: bool) {
+fn show(problems: &[Problem], as_json: bool) -> Result<(), Error> {
     if as_json {
-        answer(&json!({"valid": false, "problems": problems}).to_string());
-        return;
+        return answer(&json!({"valid": false, "problems": problems}).to_string());
     }
     for problem in problems {
         say(&problem.to_string());
@@ -57,6 +56,7 @@ fn show(problems: &[Problem], as_json: bool) {
         1 => "1 problem".to_owned(),
         many => format!("{many} problems"),
     });
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<String, Error> {

@@ -7,6 +7,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+#[cfg(all(unix, feature = "sqlite"))]
+#[path = "cli/signals.rs"]
+mod signals;
+
 use serde_json::Value;
 
 fn opsconductor(arguments: &[&str]) -> Output {
@@ -99,6 +103,9 @@ fn what_is_neither_json_nor_yaml_or_not_there_is_said_in_a_sentence() {
     let said = opsconductor(&["job", "validate", missing.to_str().unwrap()]);
     assert_eq!(said.status.code(), Some(2));
     assert!(text(&said.stderr).contains("missing.json"), "{}", text(&said.stderr));
+    let help = text(&opsconductor(&["--help"]).stdout);
+    let documented = help.lines().find(|line| line.trim_start().starts_with("2  ")).unwrap();
+    assert!(documented.contains("the input cannot be read"), "{documented}");
 }
 
 #[test]
@@ -120,6 +127,52 @@ fn a_key_is_256_bits_new_each_time_and_its_file_is_private_and_never_overwritten
     let again = opsconductor(&["key", "generate", "--out", file.to_str().unwrap()]);
     assert_ne!(again.status.code(), Some(0));
     assert_eq!(fs::read(&file).unwrap(), key);
+}
+
+#[test]
+fn a_reader_that_has_gone_away_ends_the_program_quietly() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let key = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["key", "generate"])
+        .stdout(writer.try_clone().unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!((key.status.code(), text(&key.stderr).as_str()), (Some(0), ""));
+
+    let missing = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["job", "validate", "/nowhere/missing.json"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(missing.code(), Some(2), "an error that nobody reads keeps its exit code");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_said_and_exits_3() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("job.json");
+    fs::write(&file, SEED).unwrap();
+    for arguments in [vec!["key", "generate"], vec!["job", "validate", "--json", file.to_str().unwrap()]] {
+        let said = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+            .args(&arguments)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let sentence = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(3), "{arguments:?}: {sentence}");
+        assert!(sentence.contains("cannot be written to standard output"), "{sentence}");
+    }
+    let validated = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
+        .args(["job", "validate", file.to_str().unwrap()])
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(validated.code(), Some(0), "what is said to nobody changes nothing");
 }
 
 #[cfg(feature = "sqlite")]
@@ -161,10 +214,35 @@ mod demo {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("opsconductor.db");
         fs::write(&database, "a letter to my aunt, not a database").unwrap();
+        let key = folder.path().join("key");
+        assert!(opsconductor(&["key", "generate", "--out", key.to_str().unwrap()]).status.success());
         let said = opsconductor(&["demo", "--once", "--data", folder.path().to_str().unwrap()]);
         assert_eq!(said.status.code(), Some(3));
         let sentence = text(&said.stderr);
         assert!(sentence.contains("opsconductor.db") && !sentence.contains("panicked"), "{sentence}");
         assert_eq!(fs::read(&database).unwrap(), b"a letter to my aunt, not a database");
+    }
+
+    #[test]
+    fn a_database_whose_key_is_gone_is_refused_in_a_sentence_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        assert!(opsconductor(&["demo", "--once", "--data", data]).status.success());
+        fs::remove_file(folder.path().join("key")).unwrap();
+        let files = || {
+            let mut files: Vec<_> = fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .map(|path| (path.clone(), fs::read(path).unwrap()))
+                .collect();
+            files.sort();
+            files
+        };
+        let before = files();
+        let said = opsconductor(&["demo", "--once", "--data", data]);
+        let sentence = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(3), "{sentence}");
+        assert!(sentence.contains("key") && sentence.contains("--data"), "{sentence}");
+        assert!(files() == before, "neither a new key nor a change to the database");
     }
 }

@@ -38,17 +38,29 @@ impl Home {
         })
     }
 
-    /// The database.
+    /// The database. Ask for the keys first, which looks whether the two belong together.
     pub(super) fn store(&self) -> Result<SqliteStore, Error> {
-        SqliteStore::open(self.path.join("opsconductor.db"), SqliteOptions::default())
+        SqliteStore::open(self.database(), SqliteOptions::default())
     }
 
-    /// The key, made when the folder is new. A database without its key is left alone.
+    /// The key, made when the folder is new. A database without its key is refused and left alone: a new key would open
+    /// nothing of what it holds.
     pub(super) fn keys(&self) -> Result<vault::Keyring, Error> {
         let path = self.path.join("key");
         if !path.exists() {
+            if self.database().exists() {
+                let message = "the database is there but its key is not; put the key file back, or name another folder \
+                               with --data";
+                return Err(Error::new(ErrorKind::Vault, message)
+                    .with("database", self.database().display())
+                    .with("key", path.display()));
+            }
             vault::create_key_file(&path)?;
         }
         vault::Keyring::from_file(&path)
+    }
+
+    fn database(&self) -> PathBuf {
+        self.path.join("opsconductor.db")
     }
 }

@@ -2,6 +2,7 @@
 
 mod fleet;
 mod home;
+mod interrupt;
 mod samples;
 mod show;
 
@@ -16,6 +17,7 @@ use opsconductor_core::{
 };
 use tokio::io::AsyncBufReadExt;
 
+use self::{fleet::Fleet, interrupt::Interrupt};
 use crate::{
     cli::DemoOptions,
     exit::{Ended, say},
@@ -24,40 +26,64 @@ use crate::{
 /// The longest that the demo waits for one run.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
+/// How long the end of the program waits for threads that are still busy.
+const RUNTIME_END_LIMIT: Duration = Duration::from_secs(1);
+
 /// Runs the demo on a runtime of its own.
 pub(crate) fn run(options: DemoOptions) -> Result<Ended, Error> {
     let runtime = tokio::runtime::Runtime::new().map_err(|source| {
         Error::new(ErrorKind::Internal, "no runtime could be started").with_source(source)
     })?;
-    runtime.block_on(demo(options))
+    let ended = runtime.block_on(demo(options));
+    // A read of standard input that waits for Enter cannot be called off, and dropping the runtime would wait for it.
+    runtime.shutdown_timeout(RUNTIME_END_LIMIT);
+    ended
 }
 
 async fn demo(options: DemoOptions) -> Result<Ended, Error> {
+    // Before anything is made, so that no signal leaves the temporary folder with its key behind.
+    let mut interrupt = Interrupt::listen()?;
     let home = home::Home::open(options.data.as_deref())?;
+    // The key first: should the process end between the two, a key without a database does no harm.
+    let keys = home.keys()?;
     let engine =
-        Engine::builder().store(home.store()?).keys(home.keys()?).connector(WinrmConnector::new()).build()?;
+        Engine::builder().store(home.store()?).keys(keys).connector(WinrmConnector::new()).build()?;
     let ops = engine.local();
-    let fleet = fleet::Fleet::start(&ops).await?;
-    say(&format!("three simulated Windows hosts on loopback: {}", fleet.addresses()));
-    samples::save(&ops).await?;
-
-    let interrupted = unfinished(&ops).await?;
+    let (fleet, interrupted) = tokio::select! {
+        ready = prepare(&ops) => ready?,
+        () = interrupt.received() => return Ok(cut_short(&options)),
+    };
     let worker = engine.worker(WorkerSettings::default())?;
-    tokio::select! {
-        ended = work(&ops, &options, interrupted) => {
-            let ended = ended?;
-            stop(&engine, worker, fleet).await;
-            Ok(ended)
-        }
-        _ = tokio::signal::ctrl_c() => {
-            say("stopping");
-            stop(&engine, worker, fleet).await;
-            Ok(Ended::Well)
-        }
+    let ended = tokio::select! {
+        // A result that is there counts, also when the signal comes with it.
+        biased;
+        ended = work(&ops, &options, interrupted) => ended,
+        () = interrupt.received() => Ok(cut_short(&options)),
+    };
+    stop(&engine, worker, fleet).await;
+    ended
+}
+
+async fn prepare(ops: &Scoped) -> Result<(Fleet, Vec<Run>), Error> {
+    let fleet = Fleet::start(ops).await?;
+    say(&format!("three simulated Windows hosts on loopback: {}", fleet.addresses()));
+    samples::save(ops).await?;
+    let interrupted = unfinished(ops).await?;
+    Ok((fleet, interrupted))
+}
+
+/// How the demo ends on a signal: that is the usual way out, unless the result of the runs was asked for.
+fn cut_short(options: &DemoOptions) -> Ended {
+    if options.once {
+        say("stopping before the jobs have ended");
+        Ended::RunFailed
+    } else {
+        say("stopping");
+        Ended::Well
     }
 }
 
-async fn stop(engine: &Engine, worker: Worker, fleet: fleet::Fleet) {
+async fn stop(engine: &Engine, worker: Worker, fleet: Fleet) {
     worker.shutdown().await;
     engine.close().await;
     drop(fleet);
@@ -123,9 +149,9 @@ async fn run_samples(ops: &Scoped, as_json: bool) -> Result<Ended, Error> {
         results.push((name.to_owned(), run.wait(RUN_LIMIT).await?));
     }
     if as_json {
-        show::as_json(&results);
+        show::as_json(&results)?;
     } else {
-        show::as_table(&results);
+        show::as_table(&results)?;
     }
     let well = results.iter().all(|(_, result)| result.status == RunStatus::Succeeded);
     Ok(if well { Ended::Well } else { Ended::RunFailed })

@@ -66,7 +66,7 @@ fn place(event: &RunEvent) -> String {
 }
 
 /// The results as the one object on standard output.
-pub(super) fn as_json(results: &[(String, RunResult)]) {
+pub(super) fn as_json(results: &[(String, RunResult)]) -> Result<(), Error> {
     let runs: Vec<Value> = results
         .iter()
         .map(|(job, result)| {
@@ -86,11 +86,11 @@ pub(super) fn as_json(results: &[(String, RunResult)]) {
             json!({"job": job, "status": result.status, "steps": steps})
         })
         .collect();
-    answer(&json!({"runs": runs}).to_string());
+    answer(&json!({"runs": runs}).to_string())
 }
 
 /// The results as a table on standard output.
-pub(super) fn as_table(results: &[(String, RunResult)]) {
+pub(super) fn as_table(results: &[(String, RunResult)]) -> Result<(), Error> {
     let mut rows = vec![["job", "step", "type", "target", "status", "exit", "ms"].map(str::to_owned)];
     for (job, result) in results {
         for step in &result.steps {
@@ -114,6 +114,7 @@ pub(super) fn as_table(results: &[(String, RunResult)]) {
     for row in rows {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        answer(cells.join("  ").trim_end());
+        answer(cells.join("  ").trim_end())?;
     }
+    Ok(())
 }
