@@ -216,17 +216,20 @@ fn start(name: &str, path: &Path) -> Child {
         .unwrap()
 }
 
-/// What a started process told.
+/// What a started process told. Its standard output stays open: the test harness in it has more to say, and fails when
+/// nobody listens.
 fn report(child: &mut Child) -> Vec<i64> {
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for line in lines {
-        if let Some(tasks) = line.unwrap().strip_prefix("tasks:") {
+    let mut output = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    while output.read_line(&mut line).unwrap() > 0 {
+        if let Some(tasks) = line.trim_end().strip_prefix("tasks:") {
             return tasks
                 .split(',')
                 .filter(|task| !task.is_empty())
                 .map(|task| task.parse().unwrap())
                 .collect();
         }
+        line.clear();
     }
     panic!("the process told nothing");
 }
