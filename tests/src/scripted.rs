@@ -17,8 +17,9 @@ use opsconductor_core::{
     Error, ErrorKind, Result,
     error::Layer,
     transport::{
-        Capabilities, Connector, Control, CopyOutcome, CopyRequest, CopyStatus, Endpoint, ExecOutcome,
-        ExecRequest, Observer, ProbeDetails, ProbeReport, Protocol, RemoteHandle, Session, Stream,
+        Capabilities, Connector, Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, Endpoint,
+        ExecOutcome, ExecRequest, FileSource, Observer, ProbeDetails, ProbeReport, Protocol, RemoteHandle,
+        Session, Stream,
     },
     vault::credential::Credential,
 };
@@ -166,7 +167,10 @@ impl Session for Host {
         _: &Control,
     ) -> Result<CopyOutcome> {
         observer.dispatching(&RemoteHandle::default()).await?;
-        Ok(CopyOutcome::new(CopyStatus::Copied, request.content.len() as u64, String::new()))
+        let CopySource::One(FileSource::Bytes(content)) = request.source else {
+            return Err(Error::new(ErrorKind::Unsupported, "a scripted host takes what is in memory"));
+        };
+        Ok(CopyOutcome::one(CopyStatus::Copied, content.len() as u64, String::new()))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! A connector speaks one protocol. The engine gives it an [`Endpoint`] and an opened
 //! [`Credential`](crate::vault::credential::Credential) and gets a session, on which it runs one command or
-//! copies one file at a time. Connectors keep their own pools; a session that is dropped gives its
+//! moves files, one call at a time. Connectors keep their own pools; a session that is dropped gives its
 //! connection back or closes it.
 //!
 //! What every connector promises, and `transport_suite!` checks:
@@ -16,12 +16,16 @@
 //! * An exit code other than zero is a result, not an error.
 
 mod endpoint;
+mod files;
 mod session;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 
 pub use endpoint::{Endpoint, Protocol};
+pub use files::{
+    CopyEntry, CopyOutcome, CopyRequest, CopySource, CopyStatus, FetchOutcome, FetchRequest, FileSource,
+};
 pub use session::{
-    Capabilities, Connector, Control, CopyOutcome, CopyRequest, CopyStatus, ExecOutcome, ExecRequest,
-    Observer, ProbeDetails, ProbeReport, RemoteHandle, STOP_GRACE, Session, Shell, Stream,
+    Capabilities, Connector, Control, ExecOutcome, ExecRequest, Observer, ProbeDetails, ProbeReport,
+    RemoteHandle, STOP_GRACE, Session, Shell, Stream,
 };

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{Endpoint, Protocol};
+use super::{CopyOutcome, CopyRequest, Endpoint, FetchOutcome, FetchRequest, Protocol};
 use crate::{Error, Result, error::Layer, vault::credential::Credential};
 
 /// How long a connector may take to stop a remote command after a cancel or a time-out.
@@ -19,8 +19,33 @@ pub const STOP_GRACE: Duration = Duration::from_secs(5);
 pub struct Capabilities {
     /// [`Session::copy`] works.
     pub copy: bool,
+    /// [`Session::fetch`] works.
+    pub fetch: bool,
     /// [`Session::reattach`] works.
     pub reattach: bool,
+    /// [`ExecRequest::stdin`] reaches the command.
+    pub stdin: bool,
+    /// [`ExecRequest::env`] and [`ExecRequest::working_directory`] reach the command.
+    pub environment: bool,
+    /// Output comes while the command runs, not only at its end.
+    pub streaming: bool,
+    /// A cancel and a time-out stop the remote command. Without it they only end the call, and the outcome is unknown.
+    pub stop: bool,
+}
+
+impl Capabilities {
+    /// Everything that this version of the seam knows.
+    pub fn all() -> Self {
+        Self {
+            copy: true,
+            fetch: true,
+            reattach: true,
+            stdin: true,
+            environment: true,
+            streaming: true,
+            stop: true,
+        }
+    }
 }
 
 /// Speaks one protocol.
@@ -64,7 +89,7 @@ pub trait Session: Send {
         control: &Control,
     ) -> Result<ExecOutcome>;
 
-    /// Writes one file, verified and atomically: the destination has the old content or the new, never a part.
+    /// Writes files, each verified and atomically: a destination has the old content or the new, never a part.
     ///
     /// # Errors
     ///
@@ -76,6 +101,23 @@ pub trait Session: Send {
         observer: &mut dyn Observer,
         control: &Control,
     ) -> Result<CopyOutcome>;
+
+    /// Brings one file of the host to this machine, verified and atomically.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::exec`]; `NotFound` when the host has no such file; `Conflict` when there is a local file and
+    /// `overwrite` is false, nothing touched; `InvalidInput` when it is larger than the request allows;
+    /// `Unsupported` without [`Capabilities::fetch`].
+    async fn fetch(
+        &mut self,
+        request: FetchRequest,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<FetchOutcome> {
+        let _ = (request, observer, control);
+        Err(Error::new(crate::ErrorKind::Unsupported, "this transport cannot bring files"))
+    }
 
     /// Goes on receiving from a command that another worker dispatched.
     ///
@@ -215,57 +257,6 @@ impl ExecOutcome {
     /// A command that ended with `exit_code`.
     pub fn new(exit_code: i64) -> Self {
         Self { exit_code }
-    }
-}
-
-/// One file to write.
-#[derive(Clone)]
-pub struct CopyRequest {
-    /// The path on the host.
-    pub dest_path: String,
-    /// The whole content. It may be secret, so it is not part of `Debug`.
-    pub content: Bytes,
-    /// Whether a file that exists is replaced.
-    pub overwrite: bool,
-}
-
-impl fmt::Debug for CopyRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CopyRequest")
-            .field("dest_path", &self.dest_path)
-            .field("content_len", &self.content.len())
-            .field("overwrite", &self.overwrite)
-            .finish()
-    }
-}
-
-/// What a copy did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum CopyStatus {
-    /// The file was written.
-    Copied,
-    /// The file had this content already.
-    Unchanged,
-}
-
-/// How a copy ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CopyOutcome {
-    /// What was done.
-    pub status: CopyStatus,
-    /// The length in bytes.
-    pub length: u64,
-    /// SHA-256 of the content as the host computed it, lower-case hex.
-    pub sha256: String,
-}
-
-impl CopyOutcome {
-    /// A copy that ended.
-    pub fn new(status: CopyStatus, length: u64, sha256: String) -> Self {
-        Self { status, length, sha256 }
     }
 }
 

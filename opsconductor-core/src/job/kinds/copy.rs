@@ -10,7 +10,7 @@ use crate::{
     Error, ErrorKind, Problem, Result,
     job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
     template::Sink,
-    transport::{CopyRequest, CopyStatus, Protocol},
+    transport::{CopyRequest, CopySource, CopyStatus, FileSource, Protocol},
 };
 
 /// What one copy may write.
@@ -102,7 +102,7 @@ fn request(fields: &Map<String, Value>) -> Result<CopyRequest> {
     };
     Ok(CopyRequest {
         dest_path: text("destPath").ok_or_else(|| unchecked("destPath"))?.to_owned(),
-        content: Bytes::from(content),
+        source: CopySource::One(FileSource::Bytes(Bytes::from(content))),
         overwrite: fields.get("overwrite").and_then(Value::as_bool).unwrap_or(true),
     })
 }

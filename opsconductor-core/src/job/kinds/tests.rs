@@ -15,8 +15,8 @@ use crate::{
     run::plan::{PlannedTarget, RunPlan},
     template::TemplateOptions,
     transport::{
-        Control, CopyOutcome, CopyRequest, CopyStatus, ExecOutcome, ExecRequest, Observer, Protocol,
-        RemoteHandle, Session, Shell, Stream,
+        Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, ExecOutcome, ExecRequest, FileSource,
+        Observer, Protocol, RemoteHandle, Session, Shell, Stream,
     },
 };
 
@@ -30,6 +30,13 @@ struct Host {
 
 struct Connected<'h>(&'h Host);
 
+fn content(request: &CopyRequest) -> &[u8] {
+    match &request.source {
+        CopySource::One(FileSource::Bytes(bytes)) => bytes,
+        other => panic!("not a content in memory: {other:?}"),
+    }
+}
+
 #[async_trait]
 impl Session for Connected<'_> {
     async fn exec(&mut self, request: ExecRequest, _: &mut dyn Observer, _: &Control) -> Result<ExecOutcome> {
@@ -38,9 +45,9 @@ impl Session for Connected<'_> {
     }
 
     async fn copy(&mut self, request: CopyRequest, _: &mut dyn Observer, _: &Control) -> Result<CopyOutcome> {
-        let length = request.content.len() as u64;
+        let length = content(&request).len() as u64;
         self.0.written.lock().unwrap().push(request);
-        Ok(CopyOutcome::new(CopyStatus::Copied, length, "5e".to_owned()))
+        Ok(CopyOutcome::one(CopyStatus::Copied, length, "5e".to_owned()))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
@@ -178,8 +185,8 @@ async fn a_copy_writes_bytes_or_a_rendered_text() {
         .await
         .unwrap();
     let written = host.written.lock().unwrap();
-    assert_eq!((written[0].content.as_ref(), written[0].overwrite), (&[0, 255, 0, 255][..], false));
-    assert_eq!((written[1].content.as_ref(), written[1].overwrite), ("\u{e9}!".as_bytes(), true));
+    assert_eq!((content(&written[0]), written[0].overwrite), (&[0, 255, 0, 255][..], false));
+    assert_eq!((content(&written[1]), written[1].overwrite), ("\u{e9}!".as_bytes(), true));
 }
 
 #[tokio::test]

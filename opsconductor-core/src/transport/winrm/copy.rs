@@ -14,7 +14,7 @@ use super::{collect::Collector, lane::Lane, launch::Launch, run};
 use crate::{
     Error, ErrorKind, Result,
     error::Layer,
-    transport::{Control, CopyOutcome, CopyRequest, CopyStatus, Observer},
+    transport::{Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, FileSource, Observer},
 };
 
 /// The largest content.
@@ -55,12 +55,18 @@ pub(super) async fn copy(
     if request.dest_path.trim().is_empty() {
         return Err(Error::new(ErrorKind::InvalidInput, "the destination path is empty"));
     }
-    if request.content.len() > CONTENT_BYTES_MAX {
+    let CopySource::One(FileSource::Bytes(content)) = &request.source else {
+        return Err(about(Error::new(
+            ErrorKind::Unsupported,
+            "winrm.copy sends what is in memory alone as yet",
+        )));
+    };
+    if content.len() > CONTENT_BYTES_MAX {
         let message = "the content is larger than the 1 MiB that winrm.copy takes as yet";
-        return Err(about(Error::new(ErrorKind::InvalidInput, message)).with("bytes", request.content.len()));
+        return Err(about(Error::new(ErrorKind::InvalidInput, message)).with("bytes", content.len()));
     }
-    let sha256 = hex(&Sha256::digest(&request.content));
-    let input = input(&request, &sha256)?;
+    let sha256 = hex(&Sha256::digest(content));
+    let input = input(&request, content, &sha256)?;
     let launch = Launch::powershell(SCRIPT, input, BTreeMap::new(), None)?;
     let mut collector = Collector::new(Some(observer));
     let outcome = run::run(lane, launch, &mut collector, control).await.map_err(about)?;
@@ -81,25 +87,21 @@ pub(super) async fn copy(
             return Err(failed(format!("the file was not written: {}", message.trim())));
         }
     };
-    if length != request.content.len() as u64 || found != sha256 {
+    if length != content.len() as u64 || found != sha256 {
         return Err(failed("the host reports another content than the one sent".to_owned()));
     }
-    Ok(CopyOutcome::new(status, length, sha256))
+    Ok(CopyOutcome::one(status, length, sha256))
 }
 
 /// One line of parameters, the content in lines, and a dot.
-fn input(request: &CopyRequest, sha256: &str) -> Result<Vec<Bytes>> {
-    let parameters = Parameters {
-        dest: &request.dest_path,
-        overwrite: request.overwrite,
-        length: request.content.len(),
-        sha256,
-    };
+fn input(request: &CopyRequest, content: &Bytes, sha256: &str) -> Result<Vec<Bytes>> {
+    let parameters =
+        Parameters { dest: &request.dest_path, overwrite: request.overwrite, length: content.len(), sha256 };
     let parameters = serde_json::to_vec(&parameters).map_err(|error| {
         Error::new(ErrorKind::Internal, "the copy's parameters do not serialize").with_source(error)
     })?;
     let mut lines = vec![line(&parameters)];
-    lines.extend(request.content.chunks(LINE_BYTES).map(line));
+    lines.extend(content.chunks(LINE_BYTES).map(line));
     lines.push(Bytes::from_static(b".\n"));
     Ok(lines)
 }
@@ -132,12 +134,9 @@ mod tests {
     #[test]
     fn the_path_is_data_and_the_content_comes_back_from_its_lines() {
         let content: Vec<u8> = (0..250_000_u32).map(|n| (n % 251) as u8).collect();
-        let request = CopyRequest {
-            dest_path: "C:\\t'mp\\\u{201c}x\u{201d} $(calc).bin".into(),
-            content: content.clone().into(),
-            overwrite: true,
-        };
-        let lines = input(&request, "00").unwrap();
+        let content = bytes::Bytes::from(content);
+        let request = CopyRequest::bytes("C:\\t'mp\\\u{201c}x\u{201d} $(calc).bin", content.clone());
+        let lines = input(&request, &content, "00").unwrap();
         let decode = |line: &[u8]| STANDARD.decode(line.strip_suffix(b"\n").unwrap()).unwrap();
         let parameters: serde_json::Value = serde_json::from_slice(&decode(&lines[0])).unwrap();
         assert_eq!(parameters["dest"], request.dest_path);

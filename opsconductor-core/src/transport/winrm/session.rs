@@ -57,8 +57,7 @@ impl Session for WinrmSession {
         control: &Control,
     ) -> Result<CopyOutcome> {
         let lane = self.lane()?;
-        let span =
-            tracing::debug_span!("winrm.copy", target = lane.host.target, bytes = request.content.len());
+        let span = tracing::debug_span!("winrm.copy", target = lane.host.target);
         copy::copy(lane, request, observer, control).instrument(span).await
     }
 
