@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Account, Accounts},
+    authority::Identity,
     counters::Tally,
     fault::FaultPlan,
     host::Host,
@@ -14,7 +15,7 @@ use crate::{
     quota::Quotas,
     server,
     shell::ShellTable,
-    tls::Certificate,
+    tls::{Certificate, Clients},
     windows_host::WindowsHost,
 };
 
@@ -31,6 +32,9 @@ pub struct HostBuilder {
     https: Option<String>,
     allow_unencrypted: bool,
     basic: bool,
+    identity: Option<Identity>,
+    clients: Option<String>,
+    principals: Vec<(String, String)>,
     channel_binding: ChannelBinding,
     quotas: Quotas,
     output_piece_bytes_max: usize,
@@ -49,6 +53,9 @@ impl HostBuilder {
             https: None,
             allow_unencrypted: false,
             basic: false,
+            identity: None,
+            clients: None,
+            principals: Vec::new(),
             channel_binding: ChannelBinding::default(),
             quotas: Quotas::default(),
             output_piece_bytes_max: OUTPUT_PIECE_BYTES_MAX,
@@ -91,6 +98,25 @@ impl HostBuilder {
     /// Whether Basic is offered: over TLS, and over plain HTTP only with `allow_unencrypted`. Off, as on Windows.
     pub fn basic(mut self, offered: bool) -> Self {
         self.basic = offered;
+        self
+    }
+
+    /// Serves HTTPS with this certificate instead of one that it makes for itself.
+    pub fn certificate(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks clients for a certificate in the TLS handshake, and trusts the authority in `pem` for them. Without it nobody
+    /// is asked, as on Windows by default.
+    pub fn client_authority(mut self, pem: impl Into<String>) -> Self {
+        self.clients = Some(pem.into());
+        self
+    }
+
+    /// Maps the user principal name of a client's certificate to an account.
+    pub fn map_certificate(mut self, principal: &str, user: &str) -> Self {
+        self.principals.push((principal.to_owned(), user.to_owned()));
         self
     }
 
@@ -139,9 +165,10 @@ impl HostBuilder {
             let message = "no address to listen on: set `http`, `https` or both";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let clients = self.clients.as_deref().map(Clients::new).transpose()?;
         let host = Arc::new(Host {
             machine: self.machine.unwrap_or_else(|| Machine::new(&self.name)),
-            accounts: Accounts::new(self.accounts, self.lockout_threshold),
+            accounts: Accounts::new(self.accounts, self.principals, self.lockout_threshold),
             name: self.name,
             shells: ShellTable::default(),
             quotas: self.quotas,
@@ -149,6 +176,7 @@ impl HostBuilder {
             tally: Tally::default(),
             allow_unencrypted: self.allow_unencrypted,
             basic: self.basic,
+            clients,
             channel_binding: self.channel_binding,
             output_piece_bytes_max: self.output_piece_bytes_max,
             latency: self.latency,
@@ -160,7 +188,10 @@ impl HostBuilder {
             running.add_http(server::listen(&host, address, None).await?);
         }
         if let Some(address) = &self.https {
-            let certificate = Certificate::make(&host.name)?;
+            let certificate = match &self.identity {
+                Some(identity) => Certificate::load(identity, host.clients.as_ref())?,
+                None => Certificate::make(&host.name, host.clients.as_ref())?,
+            };
             let listening = server::listen(&host, address, Some(&certificate)).await?;
             running.add_https(listening, certificate);
         }

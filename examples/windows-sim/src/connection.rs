@@ -28,6 +28,9 @@ use crate::{
 /// The content type of an envelope that is not sealed.
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 
+/// What a request says in `Authorization` that is made by whom the TLS handshake's certificate names.
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+
 /// A body that says it is longer is refused anyway.
 const TRAVEL_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -39,6 +42,8 @@ pub(crate) struct Connection {
     /// The hash of the channel bindings of the TLS certificate.
     pub(crate) binding: Option<[u8; 16]>,
     pub(crate) negotiation: Mutex<Negotiation>,
+    /// The user principal name of the client's certificate, when it has shown one that is trusted.
+    pub(crate) principal: Option<String>,
 }
 
 /// What the authentication headers of a request come to.
@@ -197,6 +202,10 @@ impl Connection {
                 None => Admission::Refused(None),
             };
         };
+        if authorization == MUTUAL {
+            let user = self.principal.as_deref().and_then(|principal| self.host.accounts.mapped(principal));
+            return user.map_or(Admission::Refused(None), |user| Admission::Admitted(user, None));
+        }
         let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
         let Ok(value) = BASE64.decode(value.trim()) else { return Admission::Refused(None) };
         if scheme.eq_ignore_ascii_case("basic") && self.basic_offered() {

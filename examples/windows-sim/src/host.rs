@@ -12,6 +12,7 @@ use crate::{
     ntlm::ChannelBinding,
     quota::Quotas,
     shell::ShellTable,
+    tls::Clients,
 };
 
 /// The shared state of a host.
@@ -25,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) tally: Tally,
     pub(crate) allow_unencrypted: bool,
     pub(crate) basic: bool,
+    /// Who may log on with a certificate.
+    pub(crate) clients: Option<Clients>,
     pub(crate) channel_binding: ChannelBinding,
     /// The largest piece of output in one `Stream` element.
     pub(crate) output_piece_bytes_max: usize,
