@@ -258,13 +258,13 @@ impl Connection {
                 Error::transport(Layer::Protocol, "the request cannot be made").with_source(error),
             )
         })?;
-        self.sender.ready().await.map_err(|error| Failure::Refused(broken(error)))?;
+        self.sender.ready().await.map_err(|error| unsent(broken(error)))?;
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
             Err(mut error) => {
-                let unsent = error.take_message().is_some();
+                let kept = error.take_message().is_some();
                 let error = broken(error.into_error());
-                Err(if unsent { Failure::Refused(error) } else { Failure::Broken(error) })
+                Err(if kept { unsent(error) } else { Failure::Broken(error) })
             }
         }
     }
@@ -304,6 +304,11 @@ pub(super) async fn read_body(response: Response<Incoming>, bytes_max: usize) ->
     body.map(http_body_util::Collected::to_bytes).map_err(|error| {
         Error::transport(Layer::Protocol, "the host's answer broke off or is too large").with_source(error)
     })
+}
+
+/// What never left may be sent another time.
+fn unsent(error: Error) -> Failure {
+    Failure::Refused(error.with_retryable(true))
 }
 
 pub(super) fn broken(error: hyper::Error) -> Error {
