@@ -7,6 +7,7 @@ mod faults;
 mod logon;
 mod powershell;
 mod probe;
+mod reattach;
 mod stop;
 mod support;
 mod tls;

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -93,7 +96,8 @@ impl Lane {
                     return Ok(());
                 }
                 Err(Failure::Fault(fault))
-                    if fault.is_quota() && tries < self.host.settings.quota_retries_max =>
+                    if (fault.is_quota() || fault.is(code::ABORTED))
+                        && tries < self.host.settings.quota_retries_max =>
                 {
                     tries += 1;
                     tracing::debug!(
@@ -146,9 +150,11 @@ impl Lane {
             && !self.shell.as_ref().is_some_and(|shell| shell.busy)
     }
 
-    /// Ends the lane in an orderly way.
+    /// Ends the lane in an orderly way. A logon of its own is worth only a shell in which a command may still run: an idle
+    /// one goes by itself.
     pub(super) async fn close(mut self) -> Result<()> {
-        let Some(shell) = self.shell.take() else { return Ok(()) };
+        let usable = self.primary.as_ref().is_some_and(Connection::is_usable);
+        let Some(shell) = self.shell.take_if(|shell| usable || shell.busy) else { return Ok(()) };
         let connection = self.primary().await?;
         let deleted = timeout(DELETE, connection.delete(&shell.id)).await;
         match deleted {
@@ -164,10 +170,31 @@ impl Lane {
     }
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let Some(shell) = self.shell.take() else { return };
+        let connections = [self.primary.take(), self.secondary.take()];
+        let usable = connections.into_iter().flatten().find(Connection::is_usable);
+        // Without a connection or a runtime, the shell's own drop does what can be done.
+        if let (Some(mut connection), Ok(runtime)) = (usable, Handle::try_current()) {
+            let deletion = async move {
+                if let Ok(Ok(())) = timeout(DELETE, connection.delete(&shell.id)).await {
+                    shell.forget();
+                }
+            };
+            self.tracker.spawn_on(deletion, &runtime);
+        }
+    }
+}
+
 /// Whether a command that met this fault in a warm shell may be started in a new one.
 pub(super) fn wants_new_shell(failure: &Failure) -> bool {
     match failure {
-        Failure::Fault(fault) => fault.is_shell_gone() || fault.is(code::OPERATIONS_PER_USER),
+        Failure::Fault(fault) => {
+            fault.is_shell_gone()
+                || fault.is(code::OPERATIONS_PER_USER)
+                || fault.is(code::PROCESSES_PER_SHELL)
+        }
         _ => false,
     }
 }

@@ -10,11 +10,13 @@ use super::{
     lane::Lane,
     launch::Launch,
     pool::{Pool, PoolKey},
-    run,
+    reattach, run,
 };
 use crate::{
     Error, ErrorKind, Result,
-    transport::{Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, Observer, Session},
+    transport::{
+        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, Observer, RemoteHandle, Session,
+    },
 };
 
 /// A conversation with one Windows host. Dropped, it is kept warm for the next session with the same host and
@@ -59,6 +61,17 @@ impl Session for WinrmSession {
         let lane = self.lane()?;
         let span = tracing::debug_span!("winrm.copy", target = lane.host.target);
         copy::copy(lane, request, observer, control).instrument(span).await
+    }
+
+    async fn reattach(
+        &mut self,
+        handle: &RemoteHandle,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<ExecOutcome> {
+        let lane = self.lane()?;
+        let span = tracing::debug_span!("winrm.reattach", target = lane.host.target);
+        reattach::reattach(lane, handle, observer, control).instrument(span).await
     }
 
     async fn close(mut self: Box<Self>) -> Result<()> {
