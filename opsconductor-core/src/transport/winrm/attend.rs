@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     connection::Connection,
@@ -21,16 +21,13 @@ use super::{
     listen::{Ended, First, Interrupted, feed, listen},
     remote::Remote,
     sink::Sink,
-    soap::{Action, body::SignalCode},
+    soap::Action,
     stop::{self, Stopped},
 };
 use crate::{Error, ErrorKind, Result, error::Layer};
 
 /// How long a command may go on after it refused its input before it is stopped.
 const REFUSED_INPUT_GRACE: Duration = Duration::from_secs(5);
-
-/// How long the last signal may take: the command has ended, and only the host's books are left to close.
-const LAST_SIGNAL: Duration = Duration::from_secs(5);
 
 /// What a command still needs.
 pub(super) enum Input {
@@ -123,7 +120,7 @@ pub(super) async fn attend(
             Ok(Ended::Gone(failure))
         }
         Ok(ended) => {
-            close_books(lane, remote).await;
+            lane.sign_off(remote);
             Ok(ended)
         }
         Err(interrupted) => Err(interrupt(lane, interrupted, limits).await),
@@ -141,15 +138,6 @@ fn divide(input: Input) -> (First, Vec<Bytes>) {
     }
 }
 
-/// The host keeps what it knows of a command until it is told that nobody asks any more.
-async fn close_books(lane: &mut Lane, remote: &Remote) {
-    let Some(connection) = &mut lane.primary else { return };
-    let last = connection.signal(&remote.shell_id, &remote.command_id, SignalCode::Terminate);
-    if let (Ok(Ok(())), Some(shell)) = (timeout(LAST_SIGNAL, last).await, &mut lane.shell) {
-        shell.busy = false;
-    }
-}
-
 /// Ends a command to which nobody listens any more.
 async fn interrupt(lane: &mut Lane, interrupted: Interrupted, limits: &Limits<'_>) -> Error {
     let host = Arc::clone(&lane.host);
@@ -159,21 +147,7 @@ async fn interrupt(lane: &mut Lane, interrupted: Interrupted, limits: &Limits<'_
             error.with_outcome_unknown()
         }
         Interrupted::Observer(error) => stop::delete_only(lane).await.judge(error),
-        Interrupted::Failure(failure) => {
-            let error = failure.into_error(&host, Action::Receive).with_outcome_unknown();
-            if error.kind() == ErrorKind::Auth
-                && let Some(shell) = lane.shell.take()
-            {
-                // A second logon with a refused password could lock the account.
-                tracing::warn!(
-                    target = host.target,
-                    shell = shell.id,
-                    "a shell is left behind: the logon is refused"
-                );
-                shell.forget();
-            }
-            error
-        }
+        Interrupted::Failure(failure) => failure.into_error(&host, Action::Receive).with_outcome_unknown(),
         Interrupted::Unsent(unsent) => {
             stop::delete_only(lane).await;
             unsent.into_error(&host).with_outcome_unknown()

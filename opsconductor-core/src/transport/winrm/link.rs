@@ -165,12 +165,11 @@ struct Patience {
     max: Duration,
     since: Option<Instant>,
     pause: Duration,
-    turned_away: bool,
 }
 
 impl Patience {
     fn new(host: &Host) -> Self {
-        Self { max: host.settings.reconnect_max, since: None, pause: Duration::ZERO, turned_away: false }
+        Self { max: host.settings.reconnect_max, since: None, pause: Duration::ZERO }
     }
 
     /// Waits a little before the next try; gives the trouble back when there is none to be had.
@@ -178,12 +177,10 @@ impl Patience {
         let hopeless = match &trouble {
             // A refused logon is never tried again.
             Trouble::Open(error) => error.kind() != ErrorKind::Transport,
+            // Nor is a request after it.
+            Trouble::Call(Failure::Refused(error)) => error.kind() == ErrorKind::Auth,
             Trouble::Call(Failure::Fault(fault)) => !(fault.is(code::BUSY) || fault.is(code::ABORTED)),
-            // The host forgot who we are, so we say it once more.
-            Trouble::Call(Failure::Refused(error)) if error.kind() == ErrorKind::Auth => {
-                std::mem::replace(&mut self.turned_away, true)
-            }
-            Trouble::Call(_) => false,
+            Trouble::Call(Failure::Broken(_)) => false,
         };
         let since = *self.since.get_or_insert_with(Instant::now);
         if hopeless || since.elapsed() + self.pause > self.max {

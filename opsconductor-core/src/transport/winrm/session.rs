@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::{
@@ -25,11 +26,18 @@ pub(super) struct WinrmSession {
     pool: Arc<Pool>,
     key: Option<PoolKey>,
     lane: Option<Lane>,
+    /// One of the sessions that the host may have in use. Given back last, when the lane is there for the next.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl WinrmSession {
-    pub(super) fn new(pool: Arc<Pool>, key: Option<PoolKey>, lane: Lane) -> Self {
-        Self { pool, key, lane: Some(lane) }
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        key: Option<PoolKey>,
+        turn: Option<OwnedSemaphorePermit>,
+        lane: Lane,
+    ) -> Self {
+        Self { pool, key, lane: Some(lane), _turn: turn }
     }
 
     fn lane(&mut self) -> Result<&mut Lane> {

@@ -40,6 +40,11 @@ impl Drop for RemoteShell {
         if self.gone || !self.busy {
             return;
         }
+        if self.host.logon_refused() {
+            let (target, shell) = (&self.host.target, &self.id);
+            tracing::warn!(target, shell, "a shell is left behind: the host refuses the logon");
+            return;
+        }
         // Without a runtime nothing can be sent; the host deletes the shell after its idle time-out.
         if let Ok(runtime) = Handle::try_current() {
             let (id, host) = (std::mem::take(&mut self.id), Arc::clone(&self.host));

@@ -185,8 +185,8 @@ impl Tries {
                 }
                 self.wait().await;
             }
-            // The connection had been hung up on, or the host forgot who we are: it is said once more.
-            Failure::Refused(error) if self.count == 1 && error.kind() != ErrorKind::InvalidInput => {
+            // The connection had been hung up on, or the service was not ready.
+            Failure::Refused(error) if self.count == 1 && error.kind() == ErrorKind::Transport => {
                 if let Some(shell) = &mut lane.shell {
                     shell.busy = false;
                 }
