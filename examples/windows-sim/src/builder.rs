@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Account, Accounts},
+    authority::Identity,
     counters::Tally,
     fault::FaultPlan,
     host::Host,
@@ -16,7 +17,7 @@ use crate::{
     quota::Quotas,
     server,
     shell::ShellTable,
-    tls::Certificate,
+    tls::{Certificate, Clients},
     windows_host::WindowsHost,
 };
 
@@ -34,6 +35,9 @@ pub struct HostBuilder {
     allow_unencrypted: bool,
     basic: bool,
     unauthenticated_identify: bool,
+    identity: Option<Identity>,
+    clients: Option<String>,
+    principals: Vec<(String, String)>,
     channel_binding: ChannelBinding,
     quotas: Quotas,
     output_piece_bytes_max: usize,
@@ -52,6 +56,9 @@ impl HostBuilder {
             allow_unencrypted: false,
             basic: false,
             unauthenticated_identify: true,
+            identity: None,
+            clients: None,
+            principals: Vec::new(),
             channel_binding: ChannelBinding::default(),
             quotas: Quotas::default(),
             output_piece_bytes_max: OUTPUT_PIECE_BYTES_MAX,
@@ -103,6 +110,25 @@ impl HostBuilder {
         self
     }
 
+    /// Serves HTTPS with this certificate instead of one that it makes for itself.
+    pub fn certificate(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks clients for a certificate in the TLS handshake, and trusts the authority in `pem` for them. Without it nobody
+    /// is asked, as on Windows by default.
+    pub fn client_authority(mut self, pem: impl Into<String>) -> Self {
+        self.clients = Some(pem.into());
+        self
+    }
+
+    /// Maps the user principal name of a client's certificate to an account.
+    pub fn map_certificate(mut self, principal: &str, user: &str) -> Self {
+        self.principals.push((principal.to_owned(), user.to_owned()));
+        self
+    }
+
     /// How strictly channel bindings are checked over TLS.
     pub fn channel_binding(mut self, policy: ChannelBinding) -> Self {
         self.channel_binding = policy;
@@ -149,9 +175,10 @@ impl HostBuilder {
             let message = "no address to listen on: set `http`, `https` or both";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let clients = self.clients.as_deref().map(Clients::new).transpose()?;
         let host = Arc::new(Host {
             machine: self.machine.unwrap_or_else(|| Machine::new(&self.name)),
-            accounts: Accounts::new(self.accounts, self.lockout_threshold),
+            accounts: Accounts::new(self.accounts, self.principals, self.lockout_threshold),
             name: self.name,
             shells: ShellTable::default(),
             quotas: self.quotas,
@@ -161,6 +188,7 @@ impl HostBuilder {
             allow_unencrypted: self.allow_unencrypted,
             basic: self.basic,
             unauthenticated_identify: self.unauthenticated_identify,
+            clients,
             channel_binding: self.channel_binding,
             output_piece_bytes_max: self.output_piece_bytes_max,
             network: self.network,
@@ -171,7 +199,10 @@ impl HostBuilder {
             running.add_http(server::listen(&host, address, None).await?);
         }
         if let Some(address) = &self.https {
-            let certificate = Certificate::make(&host.name)?;
+            let certificate = match &self.identity {
+                Some(identity) => Certificate::load(identity, host.clients.as_ref())?,
+                None => Certificate::make(&host.name, host.clients.as_ref())?,
+            };
             let listening = server::listen(&host, address, Some(&certificate)).await?;
             running.add_https(listening, certificate);
         }

@@ -40,6 +40,8 @@ const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What comes instead of an envelope or a token when that is planned: neither XML nor UTF-8.
 const GARBAGE: &[u8] = b"\xff\xfe<this is no envelope";
+/// What a request says in `Authorization` that is made by whom the TLS handshake's certificate names.
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 
 /// The state of one connection. Its requests come one after the other.
 pub(crate) struct Connection {
@@ -51,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) negotiation: Mutex<Negotiation>,
     /// Whether the client was sent a token and asked for the next one.
     pub(crate) challenged: AtomicBool,
+    /// The user principal name of the client's certificate, when it has shown one that is trusted.
+    pub(crate) principal: Option<String>,
 }
 
 /// What the authentication headers of a request come to.
@@ -269,6 +273,10 @@ impl Connection {
                 None => Admission::Refused(None),
             };
         };
+        if authorization == MUTUAL {
+            let user = self.principal.as_deref().and_then(|principal| self.host.accounts.mapped(principal));
+            return user.map_or(Admission::Refused(None), |user| Admission::Admitted(user, None));
+        }
         let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
         let Ok(value) = BASE64.decode(value.trim()) else { return Admission::Refused(None) };
         if scheme.eq_ignore_ascii_case("basic") && self.basic_offered() {

@@ -14,6 +14,7 @@ use crate::{
     ntlm::ChannelBinding,
     quota::Quotas,
     shell::ShellTable,
+    tls::Clients,
 };
 
 /// The shared state of a host.
@@ -30,6 +31,8 @@ pub(crate) struct Host {
     pub(crate) basic: bool,
     /// Whether a stranger is told what the host is.
     pub(crate) unauthenticated_identify: bool,
+    /// Who may log on with a certificate.
+    pub(crate) clients: Option<Clients>,
     pub(crate) channel_binding: ChannelBinding,
     /// The largest piece of output in one `Stream` element.
     pub(crate) output_piece_bytes_max: usize,

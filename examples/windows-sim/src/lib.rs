@@ -21,6 +21,7 @@
 pub mod machine;
 
 mod account;
+mod authority;
 mod builder;
 mod command;
 mod connection;
@@ -45,6 +46,7 @@ mod tls;
 mod windows_host;
 
 pub use account::Logons;
+pub use authority::{CertificateAuthority, Identity};
 pub use builder::HostBuilder;
 pub use counters::Counters;
 pub use fault::{Fault, FaultPlan, FaultSpecError, PlannedFault};

@@ -81,12 +81,16 @@ async fn connect(host: Arc<Host>, stream: TcpStream, peer: SocketAddr, tls: Opti
         binding: None,
         negotiation: std::sync::Mutex::default(),
         challenged: std::sync::atomic::AtomicBool::new(false),
+        principal: None,
     };
     match tls {
         None => serve(connection, stream).await,
         Some((acceptor, binding)) => {
             connection.binding = Some(binding);
             if let Ok(Ok(stream)) = tokio::time::timeout(TLS_HANDSHAKE_MAX, acceptor.accept(stream)).await {
+                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                connection.principal =
+                    connection.host.clients.as_ref().and_then(|clients| clients.principal(chain));
                 serve(connection, stream).await;
             }
         }

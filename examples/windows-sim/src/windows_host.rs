@@ -84,6 +84,12 @@ impl WindowsHost {
         &self.host.faults
     }
 
+    /// Gives an account another password, as an administrator does; whether there is such an account. Connections that
+    /// are logged on stay so.
+    pub fn set_password(&self, user: &str, password: &str) -> bool {
+        self.host.accounts.set_password(user, password)
+    }
+
     /// Restarts the host at once: every shell and every connection is gone, the listeners stay.
     pub fn reboot(&self) {
         self.host.reboot();
