@@ -97,6 +97,10 @@ pub(super) async fn execute(
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
 
     let dispatched = recorder.dispatched();
+    if acted.as_ref().is_err_and(|error| may_release(error, holding, dispatched)) {
+        // What the recorder holds back could be the beginning of a secret whose end another worker will hear.
+        return End::Release;
+    }
     let (stdout, stderr) = match recorder.finish().await {
         Ok(tails) => tails,
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
@@ -116,7 +120,6 @@ pub(super) async fn execute(
             metrics: outcome.metrics,
         },
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
-        Err(error) if may_release(&error, holding, dispatched) => return End::Release,
         Err(error) => match after_failure(&error, step, claimed, holding, dispatched, running.is_some()) {
             Ok(ending) => ending,
             Err(mut requeue) => {

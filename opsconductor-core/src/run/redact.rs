@@ -81,7 +81,7 @@ impl Redactor {
         if forms.is_empty() {
             return Ok(Self::none());
         }
-        Ok(Self { machine: Some(Arc::new(Machine::new(&forms)?)) })
+        Ok(Self { machine: Some(Arc::new(Machine::new(forms)?)) })
     }
 
     /// A redactor without secrets, which changes nothing.
