@@ -4,6 +4,7 @@
 mod copy;
 mod exec;
 mod faults;
+mod lockout;
 mod logon;
 mod powershell;
 mod probe;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::ntlm::crypto;
@@ -14,7 +14,7 @@ const UNKNOWN_NAMES_MAX: usize = 1000;
 pub(crate) struct Account {
     name: String,
     domain: Option<String>,
-    nt_hash: [u8; 16],
+    nt_hash: Mutex<[u8; 16]>,
 }
 
 /// How often a user logged on, and how often that failed.
@@ -44,7 +44,11 @@ impl Account {
             Some((domain, name)) => (Some(domain.to_owned()), name),
             None => (None, name),
         };
-        Self { name: name.to_owned(), domain, nt_hash: crypto::nt_hash(password) }
+        Self { name: name.to_owned(), domain, nt_hash: Mutex::new(crypto::nt_hash(password)) }
+    }
+
+    fn nt_hash(&self) -> MutexGuard<'_, [u8; 16]> {
+        self.nt_hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,7 +62,17 @@ impl Accounts {
         let account = self.find(user, domain)?;
         let failed = self.lock().get(&account.name).map_or(0, |logons| logons.failed_in_a_row);
         let locked = self.lockout_threshold.is_some_and(|threshold| failed >= threshold);
-        (!locked).then_some(account.nt_hash)
+        (!locked).then(|| *account.nt_hash())
+    }
+
+    /// Gives an account another password; whether there is such an account.
+    pub(crate) fn set_password(&self, name: &str, password: &str) -> bool {
+        let (domain, user) = name.split_once('\\').unwrap_or(("", name));
+        let account = self.find(user, domain);
+        if let Some(account) = account {
+            *account.nt_hash() = crypto::nt_hash(password);
+        }
+        account.is_some()
     }
 
     /// Judges a name and password as Basic sends them, and counts the logon. The answer is the account's own name.
@@ -105,7 +119,7 @@ impl Accounts {
         self.accounts.iter().find(is)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Logons>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Logons>> {
         self.logons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

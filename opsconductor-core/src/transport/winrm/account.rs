@@ -80,10 +80,6 @@ impl Account {
         if user.contains('\\') || domain.contains(['\\', '@']) {
             return refuse(r"the user name is not understood: write user, DOMAIN\user or user@realm");
         }
-        // The library below takes such a password for an NT hash, and would log on with something else.
-        if password.expose().starts_with(sspi::NTLM_HASH_PREFIX) {
-            return refuse("a password that begins with the mark of an NT hash cannot be used");
-        }
         if scheme == Scheme::Basic && user.contains(':') {
             return refuse("a user name with a colon cannot be used with basic authentication");
         }

@@ -11,7 +11,8 @@ use super::{
     dial::Timings,
     host::{Host, certificates},
     lane::Lane,
-    pool::Pool,
+    logon::Logons,
+    pool::{Pool, PoolKey},
     probe,
     session::WinrmSession,
     settings::WinrmSettings,
@@ -30,12 +31,17 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 pub struct WinrmConnector {
     pool: Arc<Pool>,
     base: TrustBase,
+    logons: Logons,
 }
 
 impl WinrmConnector {
     /// A connector with the default settings, trusting the platform's roots.
     pub fn new() -> Self {
-        Self { pool: Arc::new(Pool::new(Arc::new(WinrmSettings::default()))), base: TrustBase::default() }
+        Self {
+            pool: Arc::new(Pool::new(Arc::new(WinrmSettings::default()))),
+            base: TrustBase::default(),
+            logons: Logons::default(),
+        }
     }
 
     /// A connector with settings of one's own.
@@ -43,9 +49,13 @@ impl WinrmConnector {
         WinrmConnectorBuilder { settings: WinrmSettings::default(), ca_pem: Vec::new(), accept_any: false }
     }
 
-    fn host(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Arc<Host>> {
+    /// The host, and under what its lanes are kept.
+    fn host(&self, endpoint: &Endpoint, credential: &Credential) -> Result<(Arc<Host>, Option<PoolKey>)> {
         let account = Account::new(credential, endpoint)?;
-        Host::new(endpoint, account, Arc::clone(&self.pool.settings), &self.base).map(Arc::new)
+        let mut host = Host::new(endpoint, account, Arc::clone(&self.pool.settings), &self.base)?;
+        let key = self.pool.key(&host);
+        host.logon = self.logons.of(key.as_ref());
+        Ok((Arc::new(host), key))
     }
 }
 
@@ -72,8 +82,7 @@ impl Connector for WinrmConnector {
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
-        let host = self.host(endpoint, credential)?;
-        let key = self.pool.key(&host);
+        let (host, key) = self.host(endpoint, credential)?;
         let warm = key.as_ref().and_then(|key| self.pool.take(key));
         let lane = match warm {
             // The warm lane was opened for a target of another name, perhaps: messages name the one asked for.
@@ -92,7 +101,7 @@ impl Connector for WinrmConnector {
 
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport {
         match self.host(endpoint, credential) {
-            Ok(host) => probe::probe(host, self.pool.tracker.clone()).await,
+            Ok((host, _)) => probe::probe(host, self.pool.tracker.clone()).await,
             Err(error) => {
                 let details = ProbeDetails { port: endpoint.port, ..ProbeDetails::default() };
                 ProbeReport::failed(&error, details)
@@ -148,6 +157,10 @@ impl WinrmConnectorBuilder {
                 .with("reason", reason)
             })?);
         }
-        Ok(WinrmConnector { pool: Arc::new(Pool::new(Arc::new(self.settings))), base })
+        Ok(WinrmConnector {
+            pool: Arc::new(Pool::new(Arc::new(self.settings))),
+            base,
+            logons: Logons::default(),
+        })
     }
 }

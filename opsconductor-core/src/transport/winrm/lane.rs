@@ -143,6 +143,7 @@ impl Lane {
     /// Whether the next session can take over as it is.
     pub(super) fn is_clean(&self) -> bool {
         self.primary.as_ref().is_some_and(Connection::is_usable)
+            && !self.host.logon_refused()
             && !self.shell.as_ref().is_some_and(|shell| shell.busy)
     }
 
