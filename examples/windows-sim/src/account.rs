@@ -33,6 +33,8 @@ pub struct Logons {
 #[derive(Default)]
 pub(crate) struct Accounts {
     accounts: Vec<Account>,
+    /// User principal names of certificates, and the accounts they stand for.
+    principals: Vec<(String, String)>,
     lockout_threshold: Option<u32>,
     logons: Mutex<BTreeMap<String, Logons>>,
 }
@@ -53,8 +55,12 @@ impl Account {
 }
 
 impl Accounts {
-    pub(crate) fn new(accounts: Vec<Account>, lockout_threshold: Option<u32>) -> Self {
-        Self { accounts, lockout_threshold, logons: Mutex::default() }
+    pub(crate) fn new(
+        accounts: Vec<Account>,
+        principals: Vec<(String, String)>,
+        lockout_threshold: Option<u32>,
+    ) -> Self {
+        Self { accounts, principals, lockout_threshold, logons: Mutex::default() }
     }
 
     /// The NT hash of a user, unless the account is unknown or locked.
@@ -81,6 +87,18 @@ impl Accounts {
         let right = self.nt_hash(bare, domain) == Some(crypto::nt_hash(password));
         let name = self.count(bare, domain, right);
         right.then_some(name)
+    }
+
+    /// The account that a certificate's user principal name is mapped to. Each logon is counted, under the principal's name
+    /// when it fails.
+    pub(crate) fn mapped(&self, principal: &str) -> Option<String> {
+        let user = self.principals.iter().find(|(mapped, _)| same(mapped, principal)).map(|(_, user)| user);
+        let Some(user) = user else {
+            self.count(principal, "", false);
+            return None;
+        };
+        let (domain, user) = user.split_once('\\').unwrap_or(("", user));
+        Some(self.count(user, domain, true))
     }
 
     /// Counts a logon under the account's own name, which is returned.
@@ -134,7 +152,7 @@ mod tests {
 
     fn accounts() -> Accounts {
         let list = vec![Account::new("Administrator", "right"), Account::new("CORP\\alice", "right")];
-        Accounts::new(list, Some(3))
+        Accounts::new(list, Vec::new(), Some(3))
     }
 
     #[test]

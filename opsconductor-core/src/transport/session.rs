@@ -316,6 +316,10 @@ pub struct ProbeDetails {
     pub hostname: Option<String>,
     /// The port that was used.
     pub port: u16,
+    /// Who made the software that answers, as it says itself.
+    pub product_vendor: Option<String>,
+    /// Its version, as it says itself; Windows gives that of the operating system.
+    pub product_version: Option<String>,
     /// How the conversation was authenticated and protected, such as `ntlm over http, sealed`.
     pub transport: Option<String>,
     /// Milliseconds per layer, in the order they were passed.

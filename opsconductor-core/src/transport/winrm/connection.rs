@@ -4,7 +4,7 @@
 //! together. A request whose answer was not read to the end leaves it dirty: its sealing is out of step, and it is
 //! never used again.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -18,6 +18,7 @@ use tokio::{task::AbortHandle, time::timeout};
 use uuid::Uuid;
 
 use super::{
+    account::Scheme,
     dial::Timings,
     handshake::refused_before,
     host::Host,
@@ -198,6 +199,8 @@ impl Connection {
         match status {
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {}
             StatusCode::UNAUTHORIZED => return Ok(None),
+            // So a web server says that it does not trust a certificate.
+            StatusCode::FORBIDDEN if self.host.account.scheme == Scheme::Certificate => return Ok(None),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let message = "the request is larger than the host's MaxEnvelopeSizekb";
                 return Err(Failure::Refused(Error::transport(Layer::Protocol, message)));
@@ -273,6 +276,12 @@ impl Connection {
     pub(super) fn unexpected(&self, status: StatusCode) -> Error {
         let message = match status {
             StatusCode::NOT_FOUND => "nothing answers at /wsman; is this the port of WinRM?".to_owned(),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                format!(
+                    "a web server answers with HTTP status {}; is this the port of WinRM?",
+                    status.as_u16()
+                )
+            }
             _ => format!("the host answered with HTTP status {}", status.as_u16()),
         };
         Error::transport(Layer::Protocol, message)
@@ -303,5 +312,31 @@ fn unsent(error: Error) -> Failure {
 }
 
 pub(super) fn broken(error: hyper::Error) -> Error {
-    Error::transport(Layer::Protocol, "the connection broke").with_source(error)
+    // After the handshake TLS is broken off for one reason above all: what we showed in it is not liked.
+    if let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(&error) {
+        let message = format!(
+            "the host broke TLS off with the alert {alert:?}; it may not accept the client certificate"
+        );
+        return Error::transport(Layer::Tls, message).with_source(error);
+    }
+    let message = match error.is_parse() {
+        true => "what answers does not speak HTTP; is this the port of WinRM, and is winrm_use_https right?",
+        false => "the connection broke",
+    };
+    Error::transport(Layer::Protocol, message).with_source(error)
+}
+
+/// The cause of that type, however deep. An `io::Error` hides what it was made of from `source`.
+fn cause<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -24,13 +24,16 @@ use crate::{Error, Result, error::Layer};
 /// How many messages of ours a logon may take.
 const LEGS_MAX: usize = 3;
 
+/// What stands for a client certificate in the `Authorization` header (DSP0226, the security profile of mutual HTTPS).
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+
 impl Connection {
     /// Connects and logs on.
     pub(super) async fn establish(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
         if host.logon_refused() {
             return Err(refused_before(host));
         }
-        let Dialed { stream, end_point } = dial::dial(host, timings).await?;
+        let Dialed { stream, end_point, certificate_asked } = dial::dial(host, timings).await?;
         timings.enter(Layer::Authentication);
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let driver = tokio::spawn(async move {
@@ -42,6 +45,12 @@ impl Connection {
         let mut connection = Self { host: Arc::clone(host), sender, driver, protection, dirty: false };
         match host.account.scheme {
             Scheme::Basic => connection.show_password(host).await?,
+            Scheme::Certificate if certificate_asked => connection.use_certificate(host).await?,
+            Scheme::Certificate => {
+                let message = "the host did not ask for the client certificate; let its HTTPS binding ask for one in \
+                               the handshake (netsh http update sslcert … clientcertnegotiation=enable)";
+                return Err(Error::transport(Layer::Authentication, message));
+            }
             Scheme::Negotiate | Scheme::Ntlm => {
                 let security = connection.log_on(end_point.as_deref()).await?;
                 if host.trust.is_none() {
@@ -56,6 +65,15 @@ impl Connection {
     /// Basic: each request says who we are, so one is made to find out whether that is right.
     async fn show_password(&mut self, host: &Arc<Host>) -> Result<()> {
         self.protection = Protection::Tls { authorization: Some(basic(host)?) };
+        let turn = host.logon.turn().await.ok_or_else(|| refused_before(host))?;
+        let identity = self.identify().await;
+        drop(turn);
+        identity.map(drop).map_err(|failure| failure.into_plain_error(Action::Identify))
+    }
+
+    /// The host has seen the certificate: whether it maps it to a user shows at the first request.
+    async fn use_certificate(&mut self, host: &Arc<Host>) -> Result<()> {
+        self.protection = Protection::Tls { authorization: Some(HeaderValue::from_static(MUTUAL)) };
         let turn = host.logon.turn().await.ok_or_else(|| refused_before(host))?;
         let identity = self.identify().await;
         drop(turn);
@@ -87,6 +105,10 @@ impl Connection {
                 host.set_logon_refused();
                 return Err(self.refused());
             }
+            if status == StatusCode::OK && leg == 1 {
+                let message = "the host answers without asking who we are; is this the port of WinRM?";
+                return Err(Error::transport(Layer::Protocol, message));
+            }
             read_body(response, self.body_bytes_max()).await?;
             match (status, answer) {
                 (StatusCode::OK, answer) => {
@@ -115,11 +137,14 @@ impl Connection {
     }
 
     pub(super) fn refused(&self) -> Error {
-        Error::transport(
-            Layer::Authentication,
-            "the host refused the credential; check user, password and the account's right to log on",
-        )
-        .with("user", self.host.account.display())
+        let message = match self.host.account.scheme {
+            Scheme::Certificate => {
+                "the host refused the client certificate; check that it allows certificates, maps this one to a user and \
+                 trusts its issuer"
+            }
+            _ => "the host refused the credential; check user, password and the account's right to log on",
+        };
+        Error::transport(Layer::Authentication, message).with("user", self.host.account.display())
     }
 }
 
@@ -134,7 +159,7 @@ pub(super) fn refused_before(host: &Host) -> Error {
 
 fn basic(host: &Host) -> Result<HeaderValue> {
     let account = &host.account;
-    let pair = zeroize::Zeroizing::new(format!("{}:{}", account.display(), account.password.expose()));
+    let pair = zeroize::Zeroizing::new(format!("{}:{}", account.display(), account.password()));
     let value = zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
     let mut value = HeaderValue::try_from(value.as_str())
         .map_err(|_| Error::transport(Layer::Authentication, "the credential cannot be put into a header"))?;

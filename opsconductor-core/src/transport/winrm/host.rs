@@ -48,6 +48,12 @@ impl Host {
         }
         let https = flag(endpoint, "winrm_use_https")?.unwrap_or(endpoint.port == HTTPS_PORT);
         let trust = if https { Some(trust(endpoint, base)?) } else { None };
+        if trust.is_none() && account.scheme == Scheme::Certificate {
+            return Err(invalid(
+                endpoint,
+                "a client certificate needs HTTPS: set winrm_use_https or the port of it",
+            ));
+        }
         if trust.is_none() && account.scheme == Scheme::Basic {
             return Err(invalid(
                 endpoint,
@@ -177,7 +183,7 @@ pub(super) fn text<'a>(endpoint: &'a Endpoint, name: &str) -> Result<Option<&'a 
     }
 }
 
-fn invalid(endpoint: &Endpoint, message: &str) -> Error {
+pub(super) fn invalid(endpoint: &Endpoint, message: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, message).with("target", &endpoint.target)
 }
 

@@ -27,11 +27,27 @@
 //! | none, `negotiate` | NTLM inside SPNEGO, as Windows' own client does it |
 //! | `ntlm` | NTLM bare, under the same HTTP scheme |
 //! | `basic` | the password itself; over HTTPS alone |
+//! | `certificate` | a client certificate and its key, with no password; over HTTPS alone |
 //!
 //! Over plain HTTP every message is sealed with the keys of the NTLM logon; a body in plain text is never sent, and
 //! never accepted. Over HTTPS the logon is bound to the channel (`tls-server-end-point`). A logon belongs to one TCP
 //! connection and is tried once: a refused credential is an error at once, so nothing locks an account.
-//! A user is written `user`, `DOMAIN\user` or `user@realm`. Kerberos comes later.
+//! A user is written `user`, `DOMAIN\user` or `user@realm`.
+//!
+//! Connections that want to log on to a host with the same credential at the same time take turns for the message that
+//! shows the password, and once it is refused, none of them tries again, nor does anything that cleans up after them: a
+//! wrong password counts once. A caller who connects anew has a try of its own. With `basic`, where each request shows the
+//! password, requests that are under way when it is changed may count as well.
+//!
+//! A certificate is a [`Credential::WinrmCertificate`](crate::vault::credential::Credential::WinrmCertificate). The host
+//! maps it to one of its users, and must ask for it in the TLS handshake: `netsh http update sslcert …
+//! clientcertnegotiation=enable` on its HTTPS binding. Asking later, by renegotiation, which is Windows' default, is not
+//! supported.
+//!
+//! # Certificates of hosts
+//!
+//! A certificate that does not validate is refused before anything is sent, with a sentence that says why (expired, not
+//! valid yet, another name, an unknown authority, not the pinned one) and what to set.
 //!
 //! # Metadata of a target
 //!
@@ -81,6 +97,7 @@
 mod account;
 mod attend;
 mod bootstrap;
+mod client_certificate;
 mod clixml;
 mod collect;
 mod connection;

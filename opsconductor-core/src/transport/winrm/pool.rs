@@ -81,7 +81,7 @@ impl Pool {
     /// Under what a lane to `host` is kept; `None` when it cannot be.
     pub(super) fn key(&self, host: &Host) -> Option<PoolKey> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.digest_key?).ok()?;
-        mac.update(host.account.password.expose().as_bytes());
+        mac.update(host.account.identifying());
         Some(PoolKey {
             name: host.name.to_ascii_lowercase(),
             port: host.port,

@@ -43,7 +43,7 @@ impl Security {
             let domain = Some(account.domain.as_str()).filter(|domain| !domain.is_empty());
             let username = Username::new(&account.user, domain)
                 .map_err(|error| sspi::Error::new(sspi::ErrorKind::InvalidParameter, error.to_string()))?;
-            let identity = AuthIdentity { username, password: password(account.password.expose()) };
+            let identity = AuthIdentity { username, password: password(account.password()) };
             let context = if account.scheme == Scheme::Negotiate {
                 let inner = Box::new(NtlmConfig::new(WORKSTATION.to_owned()));
                 let config = NegotiateConfig::new(inner, Some(PACKAGES.to_owned()), WORKSTATION.to_owned());
@@ -195,11 +195,16 @@ mod tests {
     use super::{Security, channel_bindings, quiet};
     use crate::{
         Secret,
-        transport::winrm::account::{Account, Scheme},
+        transport::winrm::account::{Account, Proof, Scheme},
     };
 
     fn account(scheme: Scheme) -> Account {
-        Account { user: "ada".into(), domain: "CORP".into(), password: Secret::from("hunter2"), scheme }
+        Account {
+            user: "ada".into(),
+            domain: "CORP".into(),
+            proof: Proof::Password(Secret::from("hunter2")),
+            scheme,
+        }
     }
 
     #[test]
