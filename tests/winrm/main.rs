@@ -8,6 +8,7 @@ mod lockout;
 mod logon;
 mod powershell;
 mod probe;
+mod reattach;
 mod stop;
 mod support;
 mod tls;

@@ -10,6 +10,8 @@ use crate::{
     counters::Tally,
     fault::FaultPlan,
     host::Host,
+    journal::Journal,
+    link::Network,
     machine::Machine,
     ntlm::ChannelBinding,
     quota::Quotas,
@@ -32,14 +34,14 @@ pub struct HostBuilder {
     https: Option<String>,
     allow_unencrypted: bool,
     basic: bool,
+    unauthenticated_identify: bool,
     identity: Option<Identity>,
     clients: Option<String>,
     principals: Vec<(String, String)>,
     channel_binding: ChannelBinding,
     quotas: Quotas,
     output_piece_bytes_max: usize,
-    latency: Duration,
-    bandwidth: Option<NonZeroU64>,
+    network: Network,
     machine: Option<Arc<Machine>>,
 }
 
@@ -53,14 +55,14 @@ impl HostBuilder {
             https: None,
             allow_unencrypted: false,
             basic: false,
+            unauthenticated_identify: true,
             identity: None,
             clients: None,
             principals: Vec::new(),
             channel_binding: ChannelBinding::default(),
             quotas: Quotas::default(),
             output_piece_bytes_max: OUTPUT_PIECE_BYTES_MAX,
-            latency: Duration::ZERO,
-            bandwidth: None,
+            network: Network::default(),
             machine: None,
         }
     }
@@ -101,6 +103,13 @@ impl HostBuilder {
         self
     }
 
+    /// Whether Identify is answered before any authentication, to who asks for that with `WSMANIDENTIFY: unauthenticated`.
+    /// On, as on Windows; such an answer names no version.
+    pub fn unauthenticated_identify(mut self, answered: bool) -> Self {
+        self.unauthenticated_identify = answered;
+        self
+    }
+
     /// Serves HTTPS with this certificate instead of one that it makes for itself.
     pub fn certificate(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
@@ -138,15 +147,16 @@ impl HostBuilder {
         self
     }
 
-    /// What the network adds to each exchange: the round-trip time.
+    /// The round-trip time of the network: each byte takes half of it, in both directions, and connecting takes all of it,
+    /// so that a TLS handshake costs what it would. None without this.
     pub fn latency(mut self, round_trip: Duration) -> Self {
-        self.latency = round_trip;
+        self.network.latency = round_trip;
         self
     }
 
-    /// How many bytes of body a second each connection carries each way.
+    /// How many bytes a second each connection carries each way, all layers above TCP included. No limit without this.
     pub fn bandwidth(mut self, bytes_per_second: NonZeroU64) -> Self {
-        self.bandwidth = Some(bytes_per_second);
+        self.network.bandwidth = Some(bytes_per_second);
         self
     }
 
@@ -174,13 +184,14 @@ impl HostBuilder {
             quotas: self.quotas,
             faults: FaultPlan::default(),
             tally: Tally::default(),
+            journal: Journal::default(),
             allow_unencrypted: self.allow_unencrypted,
             basic: self.basic,
+            unauthenticated_identify: self.unauthenticated_identify,
             clients,
             channel_binding: self.channel_binding,
             output_piece_bytes_max: self.output_piece_bytes_max,
-            latency: self.latency,
-            bandwidth: self.bandwidth,
+            network: self.network,
             boots: watch::Sender::new(0),
         });
         let mut running = WindowsHost::new(Arc::clone(&host));

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::task::AbortHandle;
 
 use crate::{
-    builder::HostBuilder, counters::Counters, fault::FaultPlan, host::Host, machine::Machine,
-    tls::Certificate,
+    builder::HostBuilder, counters::Counters, fault::FaultPlan, host::Host, journal::Executed,
+    machine::Machine, tls::Certificate,
 };
 
 /// A simulated Windows host that listens. Dropping it closes every connection and ends every command.
@@ -72,6 +72,11 @@ impl WindowsHost {
     /// What has reached the host so far.
     pub fn counters(&self) -> Counters {
         self.host.counters()
+    }
+
+    /// The commands that were executed, in order: the last 10,000.
+    pub fn executed(&self) -> Vec<Executed> {
+        self.host.journal.list()
     }
 
     /// The faults that are still to come.

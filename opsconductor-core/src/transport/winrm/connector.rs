@@ -8,21 +8,28 @@ use tracing::Instrument as _;
 
 use super::{
     account::Account,
+    connection::Connection,
     dial::Timings,
     host::{Host, certificates},
     lane::Lane,
     logon::Logons,
     pool::{Pool, PoolKey},
-    probe,
+    probe, remote,
     session::WinrmSession,
     settings::WinrmSettings,
+    soap::Action,
     tls::TrustBase,
 };
 use crate::{
     Error, ErrorKind, Result,
-    transport::{Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, Session},
+    transport::{
+        Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, RemoteHandle, Session,
+    },
     vault::credential::Credential,
 };
+
+/// How long the shell of a lost command is tried to be deleted.
+const ABANDON: Duration = Duration::from_secs(30);
 
 /// How long a shutdown waits for shells to be deleted.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -78,11 +85,15 @@ impl Connector for WinrmConnector {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { fetch: false, reattach: false, ..Capabilities::all() }
+        Capabilities { fetch: false, ..Capabilities::all() }
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
         let (host, key) = self.host(endpoint, credential)?;
+        let turn = match &key {
+            Some(key) => Some(self.pool.turn(key).await.map_err(|error| host.about(error))?),
+            None => None,
+        };
         let warm = key.as_ref().and_then(|key| self.pool.take(key));
         let lane = match warm {
             // The warm lane was opened for a target of another name, perhaps: messages name the one asked for.
@@ -96,7 +107,7 @@ impl Connector for WinrmConnector {
                 Lane::open(host, tracker, &mut Timings::default()).instrument(span).await?
             }
         };
-        Ok(Box::new(WinrmSession::new(Arc::clone(&self.pool), key, lane)))
+        Ok(Box::new(WinrmSession::new(Arc::clone(&self.pool), key, turn, lane)))
     }
 
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport {
@@ -109,6 +120,26 @@ impl Connector for WinrmConnector {
         }
     }
 
+    async fn abandon(&self, endpoint: &Endpoint, credential: &Credential, handle: &RemoteHandle) {
+        let Some(shell) = remote::shell_id(handle) else { return };
+        let Ok((host, _)) = self.host(endpoint, credential) else { return };
+        let target = host.target.clone();
+        match timeout(ABANDON, delete(&host, shell)).await {
+            Ok(Ok(())) => tracing::debug!(target, shell, "deleted the shell of a lost command"),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    target,
+                    shell,
+                    error = error.report(),
+                    "the shell of a lost command may be left behind"
+                );
+            }
+            Err(_) => {
+                tracing::warn!(target, shell, "the shell of a lost command may be left behind: no answer")
+            }
+        }
+    }
+
     async fn shutdown(&self) {
         if timeout(SHUTDOWN, self.pool.shut_down()).await.is_err() {
             tracing::warn!(
@@ -116,6 +147,11 @@ impl Connector for WinrmConnector {
             );
         }
     }
+}
+
+async fn delete(host: &Arc<Host>, shell: &str) -> Result<()> {
+    let mut connection = Connection::open(host, &mut Timings::default()).await?;
+    connection.delete(shell).await.map_err(|failure| failure.into_error(host, Action::Delete))
 }
 
 /// Builds a [`WinrmConnector`].

@@ -81,6 +81,18 @@
 //! directory of its own gets a shell of its own. Output is UTF-8 wherever the program can be brought to it, and is
 //! handed over as bytes, as it comes.
 //!
+//! # When something breaks
+//!
+//! A connection that breaks while a command runs is opened anew, for [`WinrmSettings::reconnect_max`], and output goes on;
+//! what may have been lost in between is announced ([`Observer::gap`](super::Observer::gap)). A host that restarts takes
+//! its commands along: their outcome is unknown. Nothing is sent twice that may have been received and would act twice. A
+//! PowerShell script carries its length, and the bootstrap runs it whole or says that it did not: then, and only then, it
+//! is sent anew. A cmd command acts when it is started, so a start that is in doubt ends with its outcome unknown.
+//!
+//! The handle of a command ([`Session::reattach`](super::Session::reattach)) names its shell and its id on the host.
+//! Another process with the same credential goes on with it. A cmd command has its id only once it has been started; in
+//! between, the handle names the shell alone, and whoever comes after can do no more than delete that.
+//!
 //! # Warm sessions
 //!
 //! A session that is dropped is kept, connection and shell, for the next one with the same host and credential; see
@@ -97,6 +109,7 @@
 //! against an independent simulated host.
 
 mod account;
+mod attend;
 mod bootstrap;
 mod client_certificate;
 mod clixml;
@@ -112,17 +125,24 @@ mod host;
 mod kerberos;
 mod lane;
 mod launch;
+mod limits;
+mod link;
+mod listen;
 mod logon;
 mod operations;
 mod pool;
 mod probe;
+mod reattach;
+mod remote;
 mod run;
 mod sealing;
 mod security;
 mod session;
 mod settings;
 mod shell;
+mod sink;
 mod soap;
+mod start;
 mod stop;
 mod tls;
 
