@@ -17,12 +17,12 @@ export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
 ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
-FEATURES ?= opsconductor-core/winrm,opsconductor-core/testing
+FEATURES ?= opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/testing
 WORKSPACE := --locked --workspace --features $(FEATURES)
 
 SCRIPTS := tests/scripts
 KERBEROS := $(SCRIPTS)/kerberos.sh
-KERBEROS_BUILD := --locked --features $(FEATURES),kerberos
+KERBEROS_BUILD := $(WORKSPACE),opsconductor-tests/kerberos
 INTEROP := examples/windows-sim/interop
 FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
@@ -36,8 +36,7 @@ help: ## Show this list
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
-	@echo "make test-kerberos"
-	@echo "              Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
+	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
