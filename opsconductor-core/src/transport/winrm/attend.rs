@@ -131,6 +131,7 @@ pub(super) async fn attend(
 fn divide(input: Input) -> (First, Vec<Bytes>) {
     match input {
         Input::Orphaned => (First::Settle, Vec::new()),
+        Input::Whole(input) if input.iter().all(Bytes::is_empty) => (First::End, Vec::new()),
         Input::Whole(input) if input.iter().map(Bytes::len).sum::<usize>() <= INLINE_INPUT_BYTES => {
             (First::Send(input.concat().into()), Vec::new())
         }
