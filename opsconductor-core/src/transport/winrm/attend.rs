@@ -120,7 +120,7 @@ pub(super) async fn attend(
             Ok(Ended::Gone(failure))
         }
         Ok(ended) => {
-            lane.sign_off(remote);
+            lane.sign_off(remote).await;
             Ok(ended)
         }
         Err(interrupted) => Err(interrupt(lane, interrupted, limits).await),
