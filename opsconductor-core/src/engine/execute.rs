@@ -78,7 +78,8 @@ pub(super) async fn execute(
         Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
         Err(error) => return not_begun(&error),
     };
-    let redactor = match Redactor::new(credential.iter().flat_map(Credential::secrets)) {
+    let secrets: Vec<_> = credential.iter().flat_map(Credential::secrets).collect();
+    let redactor = match inner.redactors.get(&secrets) {
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
     };

@@ -23,6 +23,7 @@ mod jobs;
 mod lease;
 mod plans;
 mod recorder;
+mod redactors;
 mod rescue;
 mod resume;
 mod run;
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) kinds: StepKinds,
     pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) redactors: redactors::Redactors,
 }
 
 impl Engine {
