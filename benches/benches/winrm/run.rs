@@ -112,7 +112,7 @@ impl Run {
         let figures = [
             ("winrm.plaintext", books.plaintext as f64, books.requests),
             ("winrm.leaked_shells", books.shells_open as f64, books.connections),
-            ("winrm.duplicates", books.commands as f64 - asked as f64, books.commands),
+            ("winrm.duplicates", books.duplicates.max(books.commands - asked) as f64, books.commands),
         ];
         for (metric, value, n) in figures {
             if self.wants(metric) && books.requests > 0 {
@@ -128,8 +128,9 @@ impl Run {
         self.books.connections += books.connections;
         self.books.requests += books.requests;
         self.books.commands += books.commands;
+        self.books.duplicates += books.duplicates;
         self.books.plaintext += books.plaintext;
         self.books.shells_open += books.shells_open;
-        self.asked += commands.unwrap_or(books.commands);
+        self.asked += commands.unwrap_or(books.commands).min(books.commands);
     }
 }
