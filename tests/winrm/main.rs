@@ -4,9 +4,11 @@
 mod copy;
 mod exec;
 mod faults;
+mod lockout;
 mod logon;
 mod powershell;
 mod probe;
+mod reattach;
 mod stop;
 mod support;
 mod tls;

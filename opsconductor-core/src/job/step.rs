@@ -40,6 +40,13 @@ pub trait StepHandler: Send + Sync {
         Vec::new()
     }
 
+    /// Whether another worker may take over in the middle. Then [`StepHandler::run`] is called there once more with the same
+    /// fields, and its first [`StepContext::exec`] goes on with the command that the first worker started. So a handler may
+    /// say yes when that call is the only thing it does on the target.
+    fn reattachable(&self) -> bool {
+        false
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -112,6 +119,8 @@ pub struct StepContext<'a> {
     observer: &'a mut dyn Observer,
     timeout: Duration,
     cancel: CancellationToken,
+    /// A command that runs already.
+    running: Option<RemoteHandle>,
 }
 
 impl<'a> StepContext<'a> {
@@ -124,7 +133,14 @@ impl<'a> StepContext<'a> {
         timeout: Duration,
         cancel: CancellationToken,
     ) -> Self {
-        Self { fields, target, session, observer, timeout, cancel }
+        Self { fields, target, session, observer, timeout, cancel, running: None }
+    }
+
+    /// The same, with a command that another worker started: the first [`StepContext::exec`] goes on with it.
+    #[must_use]
+    pub fn with_running(mut self, command: RemoteHandle) -> Self {
+        self.running = Some(command);
+        self
     }
 
     /// The members of the step that belong to the kind, rendered.
@@ -166,15 +182,18 @@ impl<'a> StepContext<'a> {
         self.observer.output(stream, bytes.into()).await
     }
 
-    /// Runs a command on the target.
+    /// Runs a command on the target, or goes on with the one that another worker started.
     ///
     /// # Errors
     ///
-    /// Those of [`Session::exec`]; `Unsupported` for a kind without a protocol.
+    /// Those of [`Session::exec`] and [`Session::reattach`]; `Unsupported` for a kind without a protocol.
     pub async fn exec(&mut self, request: ExecRequest) -> Result<ExecOutcome> {
         let control = self.control();
         let session = self.session.as_deref_mut().ok_or_else(no_session)?;
-        session.exec(request, self.observer, &control).await
+        match self.running.take() {
+            Some(handle) => session.reattach(&handle, self.observer, &control).await,
+            None => session.exec(request, self.observer, &control).await,
+        }
     }
 
     /// Writes a file on the target.

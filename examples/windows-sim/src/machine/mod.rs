@@ -13,6 +13,7 @@ mod vfs;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::lines::Lines;
 use services::ServiceTable;
 use vfs::{Vfs, full_path};
 
@@ -30,8 +31,15 @@ pub struct Machine {
     state: Mutex<State>,
     /// Account names (without the host) that are no administrators.
     standard_users: Mutex<Vec<String>>,
-    history: Mutex<Vec<String>>,
+    history: Mutex<History>,
     processes: Arc<()>,
+}
+
+/// The command lines that were started.
+#[derive(Debug, Default)]
+struct History {
+    all: Vec<Arc<str>>,
+    lines: Lines,
 }
 
 /// What the programs of a machine share.
@@ -127,8 +135,8 @@ impl Machine {
     }
 
     /// Every command line started since boot, in order (the first 100,000).
-    pub fn history(&self) -> Vec<String> {
-        lock(&self.history).clone()
+    pub fn history(&self) -> Vec<Arc<str>> {
+        lock(&self.history).all.clone()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -148,8 +156,9 @@ impl Machine {
 
     fn remember(&self, line: &str) {
         let mut history = lock(&self.history);
-        if history.len() < HISTORY_MAX {
-            history.push(line.to_owned());
+        if history.all.len() < HISTORY_MAX {
+            let line = history.lines.share(line);
+            history.all.push(line);
         }
     }
 }

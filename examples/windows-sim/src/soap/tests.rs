@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    action::Action,
     fault::Fault,
-    names::Action,
     request::{Operation, Request},
 };
 
