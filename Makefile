@@ -26,7 +26,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bare packages
+.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -46,7 +46,11 @@ packages:
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
 test: test-python interop test-rust
 
-test-rust: packages
+# The PostgreSQL store is tested on a server that its tests start and put away.
+test-packages:
+	@$(SCRIPTS)/ensure-packages.sh setpriv:util-linux postgres:postgresql
+
+test-rust: packages test-packages
 	$(CARGO) test $(WORKSPACE)
 
 # What we write and send, read by programs that share no code with ours.

@@ -122,10 +122,13 @@ impl PgStore {
     /// As [`PgStore::connect`].
     pub async fn migrate(url: &str, options: &PgOptions) -> Result<()> {
         let (names, server) = (options.names()?, address::parse(url)?);
-        let mut connection = pools::connect(&server, options.acquire_timeout).await?;
-        let migrated = prepare(&mut connection, &names, true).await;
-        let _ = connection.close().await;
-        migrated.map_err(|failure| Error::from(failure).with("server", address::place(&server)))
+        let migrated = async {
+            let mut connection = pools::connect(&server, options.acquire_timeout).await?;
+            let migrated = prepare(&mut connection, &names, true).await;
+            let _ = connection.close().await;
+            migrated
+        };
+        migrated.await.map_err(|failure| Error::from(failure).with("server", address::place(&server)))
     }
 
     /// Closes the connections, after what uses them now has ended. Calls that come later are refused.

@@ -11,7 +11,6 @@ use sqlx::{
 };
 
 use crate::{
-    address,
     error::{DbResult, from_sqlx},
     options::{Names, PgOptions},
     sql::Name,
@@ -129,9 +128,8 @@ fn pool(server: &PgConnectOptions, options: &PgOptions, connections: u32, sessio
 
 /// A connection apart from the pools, with the session as the server gives it.
 pub(crate) async fn connect(server: &PgConnectOptions, limit: Duration) -> Result<PgConnection> {
-    let connected = match tokio::time::timeout(limit, server.connect()).await {
+    match tokio::time::timeout(limit, server.connect()).await {
         Ok(connected) => connected.map_err(from_sqlx),
         Err(_) => Err(Error::new(ErrorKind::StoreUnavailable, "the database did not answer in time")),
-    };
-    connected.map_err(|error| error.with("server", address::place(server)))
+    }
 }

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{RunId, TargetId, TenantId, UserId},
+    id::{JobId, RunId, TargetId, TenantId, UserId},
     run::RunStatus,
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
@@ -170,6 +170,29 @@ async fn first(
         return Err(invalid("a run needs at least one step").with("job", new.job).into());
     }
     Ok(None)
+}
+
+/// The run that has the key, if there is one.
+pub(super) async fn enqueued(
+    store: &PgStore,
+    tenant: TenantId,
+    job: JobId,
+    given: &Idempotency,
+) -> DbResult<Option<RunRecord>> {
+    let sql = "SELECT id, idempotency_digest FROM :schema.job_runs
+        WHERE tenant_id = $1 AND job_id = $2 AND idempotency_key = $3";
+    let mut tx = store.pools.read(tenant).await?;
+    let found: Option<(i64, Vec<u8>)> = sqlx::query_as(store.statements.of(sql))
+        .bind(tenant.get())
+        .bind(job.get())
+        .bind(&given.key)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some((id, digest)) = found else { return Ok(None) };
+    same(given, id, Some(&digest))?;
+    let run = history::run(store, &mut tx, tenant, RunId::new(id)).await?;
+    tx.commit().await?;
+    Ok(Some(run))
 }
 
 /// Refuses the repeat of another request.

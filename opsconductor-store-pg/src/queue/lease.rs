@@ -171,6 +171,9 @@ fn expired(row: &PgRow, rescuer: WorkerId, ttl: Duration) -> DbResult<Expired> {
         dispatched: dispatched.map(serde_json::from_str).transpose()?,
         output_seq,
         canceled: columns::get(row, 10)?,
+        since_dispatch: Duration::from_micros(
+            u64::try_from(columns::get::<i64>(row, 11)?).unwrap_or_default(),
+        ),
     })
 }
 

@@ -18,10 +18,10 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     clock::Timestamp,
-    id::{RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Lease, LeaseState, NewRun, OutputPiece, Queue, Requeue,
-        RunRecord, Settled,
+        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
+        Requeue, RunRecord, Settled,
     },
     transport::RemoteHandle,
 };
@@ -33,6 +33,15 @@ impl Queue for PgStore {
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
         let prepared = enqueue::Prepared::of(new)?;
         Ok(enqueue::enqueue(self, tenant, &prepared).await?)
+    }
+
+    async fn enqueued(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<RunRecord>> {
+        Ok(enqueue::enqueued(self, tenant, job, idempotency).await?)
     }
 
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>> {

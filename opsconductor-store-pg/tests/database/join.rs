@@ -87,7 +87,7 @@ async fn a_run_is_there_when_the_host_commits() {
     while number(
         &mut outsider(&host.place).await,
         &host.place,
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%:schema%'",
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = ':schema' AND query LIKE 'LISTEN%'",
     )
     .await
         == 0

@@ -13,7 +13,7 @@ use opsconductor_core::{
 use opsconductor_store_pg::PgStore;
 use serde_json::{Map, json};
 
-use crate::support::{Shared, options, outsider, place, run};
+use crate::support::{Shared, number, options, outsider, place, run, url};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_takes_too_long_may_be_tried_again() {
@@ -21,7 +21,7 @@ async fn a_statement_that_takes_too_long_may_be_tried_again() {
     let (fixture, ()) = Fixture::build(&Shared(&place)).await;
     fixture.single().await;
     let hasty = options(&place).with_statement_timeout(Duration::from_millis(100));
-    let hasty = PgStore::connect(place.url(), hasty).await.unwrap();
+    let hasty = PgStore::connect(&url(&place), hasty).await.unwrap();
     let mut owner = outsider(&place).await;
     run(&mut owner, &place, "BEGIN; LOCK TABLE :schema.queue IN ACCESS EXCLUSIVE MODE").await;
     let error = hasty.claim(WorkerId::generate(), 10, Fixture::TTL).await.unwrap_err();
@@ -36,29 +36,24 @@ async fn a_statement_that_takes_too_long_may_be_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_without_a_free_connection_may_be_tried_again() {
     let place = place();
-    let narrow = options(&place).with_connections(1).with_acquire_timeout(Duration::from_millis(200));
-    let store = Arc::new(PgStore::connect(place.url(), narrow).await.unwrap());
+    let narrow = options(&place).with_connections(1).with_acquire_timeout(Duration::from_secs(2));
+    let store = Arc::new(PgStore::connect(&url(&place), narrow).await.unwrap());
     let mut owner = outsider(&place).await;
     run(&mut owner, &place, "BEGIN; LOCK TABLE :schema.queue IN ACCESS EXCLUSIVE MODE").await;
     let held_up = tokio::spawn({
         let store = store.clone();
         async move { store.claim(WorkerId::generate(), 10, Fixture::TTL).await }
     });
-    // Until the one connection is taken, a call may get it and wait for the lock itself.
-    let calls = futures_util::future::join_all((0..3).map(|_| store.queue_depth()));
-    let answers = tokio::time::timeout(Duration::from_secs(1), calls).await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = ':schema'";
+    let mut other = outsider(&place).await;
+    while number(&mut other, &place, waits).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let error = store.queue_depth().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StoreUnavailable, true), "{error:?}");
+    assert!(error.to_string().contains("no connection"), "{error}");
     run(&mut owner, &place, "ROLLBACK").await;
     assert!(held_up.await.unwrap().is_ok_and(|claimed| claimed.is_empty()));
-    if let Ok(answers) = answers {
-        for error in answers.into_iter().filter_map(Result::err) {
-            assert_eq!(
-                (error.kind(), error.is_retryable()),
-                (ErrorKind::StoreUnavailable, true),
-                "{error:?}"
-            );
-            assert!(error.to_string().contains("no connection"), "{error}");
-        }
-    }
     assert_eq!(store.queue_depth().await.unwrap(), (0, 0));
 }
 
@@ -72,8 +67,7 @@ async fn connections_that_are_cut_are_made_again() {
     run(
         &mut owner,
         &place,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE pid <> pg_backend_pid() AND (query LIKE '%:schema%' OR query LIKE '%all_tenants%' OR query LIKE '%opsconductor.tenant%')",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ':schema'",
     )
     .await;
     // Every connection that was cut may fail one call, never more, and with an error that says to try again.
@@ -132,7 +126,7 @@ async fn what_postgresql_cannot_hold_never_stops_a_task_from_ending() {
 #[tokio::test]
 async fn a_store_that_was_closed_says_so() {
     let place = place();
-    let store = PgStore::connect(place.url(), options(&place)).await.unwrap();
+    let store = PgStore::connect(&url(&place), options(&place)).await.unwrap();
     store.close().await;
     let error = store.tenant_by_name(DEFAULT_TENANT_NAME).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreUnavailable);

@@ -11,7 +11,8 @@ use opsconductor_store_pg::sqlx::postgres::PgListener;
 use crate::support::{Shared, hear, number, open, outsider, place, run};
 
 /// The statement of a session that listens.
-const LISTENERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%:schema%'";
+const LISTENERS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE application_name = ':schema' AND query LIKE 'LISTEN%'";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_hears_of_work_of_cancels_and_of_events() {
@@ -35,7 +36,7 @@ async fn a_listener_that_is_cut_off_listens_again() {
     let mut heard = listener.notices().unwrap();
     wait_for_listeners(&place, 1).await;
     let mut owner = outsider(&place).await;
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%:schema%'";
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ':schema' AND query LIKE 'LISTEN%'";
     run(&mut owner, &place, cut).await;
     hear(&mut heard, Notice::Ready).await;
     wait_for_listeners(&place, 1).await;

@@ -25,8 +25,14 @@ pub(crate) fn options(place: &Place) -> PgOptions {
     PgOptions::default().with_schema(place.schema())
 }
 
+/// A URL whose sessions are known by the name of the schema.
+pub(crate) fn url(place: &Place) -> String {
+    let mark = if place.url().contains('?') { '&' } else { '?' };
+    format!("{}{mark}application_name={}", place.url(), place.schema())
+}
+
 pub(crate) async fn open(place: &Place) -> PgStore {
-    PgStore::connect(place.url(), options(place)).await.unwrap()
+    PgStore::connect(&url(place), options(place)).await.unwrap()
 }
 
 /// A schema that stays where it is while stores come and go.
@@ -38,7 +44,7 @@ impl StoreBuilder for Shared<'_> {
 
     async fn build(&self, clock: Arc<ManualClock>) -> (Arc<dyn Store>, ()) {
         let options = options(self.0).with_clock(clock);
-        (Arc::new(PgStore::connect(self.0.url(), options).await.unwrap()), ())
+        (Arc::new(PgStore::connect(&url(self.0), options).await.unwrap()), ())
     }
 }
 

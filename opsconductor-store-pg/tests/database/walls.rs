@@ -4,7 +4,7 @@ use opsconductor_core::{
     ErrorKind,
     id::{TenantId, WorkerId},
     run::{RunStatus, TaskStatus},
-    store::{Catalog, Store},
+    store::Store,
     testing::store::{Fixture, StoreBuilder},
 };
 use opsconductor_store_pg::{
@@ -24,7 +24,7 @@ async fn two_tenants(place: &Place) -> (Fixture, Fixture) {
     let second = first.other_tenant().await;
     for fixture in [&first, &second] {
         fixture.wide(2).await;
-        let claimed = fixture.claim(1).await.remove(0);
+        let claimed = fixture.claim(2).await.remove(0);
         fixture.store.append_output(vec![Fixture::piece(claimed.lease, 1, "x")]).await.unwrap();
         fixture.end(claimed.lease, TaskStatus::Succeeded).await;
     }
