@@ -117,6 +117,9 @@ fn meaning(code: &str) -> (ErrorKind, &'static str) {
         "28000" | "28P01" => (Store, "the database refused the login; check the user and the password"),
         "3D000" => (Store, "there is no such database on the server; make it with createdb"),
         "42501" => (Store, "the role lacks a right in the database; see the crate's page on roles"),
+        "42704" => {
+            (Store, "a role that the options name is not there; make it first, see the crate's page on roles")
+        }
         "42P01" | "3F000" => {
             (Store, "the tables are not there; migrate the schema first, or name the schema they are in")
         }

@@ -1,18 +1,20 @@
 //! The [`History`] in PostgreSQL: each call sees one moment, with the rights of one tenant.
 
+mod rows;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use opsconductor_core::{
     Result,
-    id::{JobId, RunId, TaskId, TenantId, UserId},
-    run::{Event, EventKind, RunPlan, RunStatus},
+    id::{JobId, RunId, TaskId, TenantId},
+    run::{Event, RunPlan, RunStatus},
     store::{
         AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
     },
     transport::Stream,
 };
-use sqlx::{PgConnection, postgres::PgRow, types::Json};
+use sqlx::PgConnection;
 
 use crate::{
     PgStore, columns,
@@ -81,7 +83,7 @@ pub(crate) async fn run(
     let found =
         sqlx::query(store.statements.of(RUN)).bind(tenant.get()).bind(id.get()).fetch_optional(db).await?;
     let row = found.ok_or_else(|| missing("run", id))?;
-    Ok(run_record(&row)?)
+    Ok(rows::run_record(&row)?)
 }
 
 async fn one_run(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<RunRecord> {
@@ -123,7 +125,7 @@ async fn list_runs(
         .bind(status)
         .fetch_one(&mut *tx)
         .await?;
-    let rows = sqlx::query(store.statements.of(LIST_RUNS))
+    let found = sqlx::query(store.statements.of(LIST_RUNS))
         .bind(tenant.get())
         .bind(job)
         .bind(status)
@@ -132,7 +134,10 @@ async fn list_runs(
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(Listing { items: rows.iter().map(run_record).collect::<sqlx::Result<_>>()?, total: total as u64 })
+    Ok(Listing {
+        items: found.iter().map(rows::run_record).collect::<sqlx::Result<_>>()?,
+        total: total as u64,
+    })
 }
 
 async fn run_plan(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<Arc<RunPlan>> {
@@ -148,14 +153,14 @@ async fn tasks(store: &PgStore, tenant: TenantId, id: RunId, page: Page) -> DbRe
     exists(store, &mut tx, tenant, id).await?;
     let sql = store.statements.of("SELECT count(*) FROM :schema.job_run_steps WHERE job_run_id = $1");
     let total: i64 = sqlx::query_scalar(sql).bind(id.get()).fetch_one(&mut *tx).await?;
-    let rows = sqlx::query(store.statements.of(TASKS))
+    let found = sqlx::query(store.statements.of(TASKS))
         .bind(id.get())
         .bind(i64::from(page.limit))
         .bind(columns::count(page.skip))
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    let items = rows.iter().map(|row| task(row, id)).collect::<sqlx::Result<_>>()?;
+    let items = found.iter().map(|row| rows::task(row, id)).collect::<sqlx::Result<_>>()?;
     Ok(Listing { items, total: total as u64 })
 }
 
@@ -178,9 +183,9 @@ async fn attempts(
     }
     let sql = "SELECT attempt, worker, status, reason, started_at, finished_at FROM :schema.task_attempts
         WHERE task_id = $1 ORDER BY attempt";
-    let rows = sqlx::query(store.statements.of(sql)).bind(task.get()).fetch_all(&mut *tx).await?;
+    let found = sqlx::query(store.statements.of(sql)).bind(task.get()).fetch_all(&mut *tx).await?;
     tx.commit().await?;
-    Ok(rows.iter().map(|row| attempt(row, task)).collect::<sqlx::Result<_>>()?)
+    Ok(found.iter().map(|row| rows::attempt(row, task)).collect::<sqlx::Result<_>>()?)
 }
 
 async fn events(
@@ -192,14 +197,14 @@ async fn events(
 ) -> DbResult<Vec<Event>> {
     let mut tx = store.pools.read(tenant).await?;
     exists(store, &mut tx, tenant, run).await?;
-    let rows = sqlx::query(store.statements.of(EVENTS))
+    let found = sqlx::query(store.statements.of(EVENTS))
         .bind(run.get())
         .bind(columns::count(after))
         .bind(columns::count(limit))
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(rows.iter().map(|row| event(row, run)).collect::<sqlx::Result<_>>()?)
+    Ok(found.iter().map(|row| rows::event(row, run)).collect::<sqlx::Result<_>>()?)
 }
 
 async fn output(
@@ -212,7 +217,7 @@ async fn output(
     let (task, attempt, seq) = query.after.unwrap_or((TaskId::new(0), 0, 0));
     let mut tx = store.pools.read(tenant).await?;
     exists(store, &mut tx, tenant, run).await?;
-    let rows = sqlx::query(store.statements.of(OUTPUT))
+    let found = sqlx::query(store.statements.of(OUTPUT))
         .bind(run.get())
         .bind(query.task.map(TaskId::get))
         .bind(query.stream.map(Stream::as_str))
@@ -223,7 +228,7 @@ async fn output(
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(rows.iter().map(chunk).collect::<sqlx::Result<_>>()?)
+    Ok(found.iter().map(rows::chunk).collect::<sqlx::Result<_>>()?)
 }
 
 async fn queue_depth(store: &PgStore) -> DbResult<(u64, u64)> {
@@ -232,100 +237,4 @@ async fn queue_depth(store: &PgStore) -> DbResult<(u64, u64)> {
     let mut db = store.pools.queue().await?;
     let (queued, running): (i64, i64) = sqlx::query_as(store.statements.of(sql)).fetch_one(&mut *db).await?;
     Ok((queued as u64, running as u64))
-}
-
-fn run_record(row: &PgRow) -> sqlx::Result<RunRecord> {
-    let Json(labels) = columns::get(row, 11)?;
-    Ok(RunRecord {
-        id: RunId::new(columns::get(row, 0)?),
-        job: JobId::new(columns::get(row, 1)?),
-        job_version: columns::get(row, 2)?,
-        status: columns::parsed(row, 3)?,
-        cancel_requested: columns::get(row, 4)?,
-        requested_by: columns::id_or_none(row, 5, UserId::new)?,
-        parameters: columns::object(row, 6)?,
-        correlation_id: columns::get(row, 7)?,
-        idempotency_key: columns::get(row, 8)?,
-        priority: columns::get(row, 9)?,
-        parent: columns::id_or_none(row, 10, RunId::new)?,
-        labels,
-        queued_at: columns::get(row, 12)?,
-        started_at: columns::get(row, 13)?,
-        finished_at: columns::get(row, 14)?,
-    })
-}
-
-fn task(row: &PgRow, run: RunId) -> sqlx::Result<TaskRecord> {
-    Ok(TaskRecord {
-        id: TaskId::new(columns::get(row, 0)?),
-        run,
-        step: columns::unsigned(row, 1)?,
-        kind: columns::get(row, 2)?,
-        target: columns::target(row, 3)?,
-        status: columns::parsed(row, 4)?,
-        attempt: columns::unsigned(row, 5)?,
-        exit_code: columns::get(row, 6)?,
-        stdout: columns::text_or_empty(row, 7)?,
-        stderr: columns::text_or_empty(row, 8)?,
-        reason: columns::get(row, 9)?,
-        metrics: columns::object(row, 10)?,
-        started_at: columns::get(row, 11)?,
-        finished_at: columns::get(row, 12)?,
-    })
-}
-
-fn attempt(row: &PgRow, task: TaskId) -> sqlx::Result<AttemptRecord> {
-    Ok(AttemptRecord {
-        task,
-        attempt: columns::unsigned(row, 0)?,
-        worker: columns::worker(row, 1)?,
-        status: columns::parsed(row, 2)?,
-        reason: columns::get(row, 3)?,
-        started_at: columns::get(row, 4)?,
-        finished_at: columns::get(row, 5)?,
-    })
-}
-
-fn event(row: &PgRow, run: RunId) -> sqlx::Result<Event> {
-    let kind = match columns::get::<&str>(row, 1)? {
-        "run.queued" => EventKind::RunQueued,
-        "run.started" => EventKind::RunStarted,
-        "run.finished" => EventKind::RunFinished { status: columns::parsed(row, 7)? },
-        "step.started" => EventKind::StepStarted { attempt: columns::unsigned(row, 6)? },
-        "step.output" => EventKind::StepOutput { stream: stream(row, 9)?, text: columns::utf8(row, 10)? },
-        "step.waiting" => EventKind::StepRequeued { reason: columns::text_or_empty(row, 8)? },
-        _ => EventKind::StepFinished { status: columns::parsed(row, 7)?, reason: columns::get(row, 8)? },
-    };
-    let step = match columns::get::<Option<i32>>(row, 4)? {
-        Some(_) => Some(columns::unsigned(row, 4)?),
-        None => None,
-    };
-    Ok(Event {
-        run,
-        seq: columns::get::<i64>(row, 0)? as u64,
-        task: columns::id_or_none(row, 3, TaskId::new)?,
-        step,
-        target: columns::target(row, 5)?,
-        kind,
-        at: columns::get(row, 2)?,
-    })
-}
-
-fn chunk(row: &PgRow) -> sqlx::Result<OutputChunk> {
-    Ok(OutputChunk {
-        task: TaskId::new(columns::get(row, 0)?),
-        step: columns::unsigned(row, 1)?,
-        target: columns::target(row, 2)?,
-        attempt: columns::unsigned(row, 3)?,
-        seq: u32::try_from(columns::get::<i64>(row, 4)?).unwrap_or(u32::MAX),
-        stream: stream(row, 5)?,
-        at: columns::get(row, 6)?,
-        text: columns::utf8(row, 7)?,
-    })
-}
-
-fn stream(row: &PgRow, index: usize) -> sqlx::Result<Stream> {
-    // The column's CHECK knows these two alone; a chunk that is gone has none.
-    let name: Option<&str> = columns::get(row, index)?;
-    Ok(if name == Some(Stream::Stderr.as_str()) { Stream::Stderr } else { Stream::Stdout })
 }

@@ -95,11 +95,9 @@ impl PgStore {
         let ready = async {
             let mut connection = pools::connect(&server, options.acquire_timeout).await?;
             prepare(&mut connection, &names, options.migrate).await?;
+            pools.try_sessions(&mut connection).await?;
             // What is left of this connection does not matter.
             let _ = connection.close().await;
-            // The roles of both pools are tried here, where the error is seen.
-            drop(pools.queue().await?);
-            drop(pools.read(opsconductor_core::tenant::DEFAULT_TENANT).await?);
             Ok::<_, error::Failure>(())
         };
         ready.await.map_err(|failure| Error::from(failure).with("server", &place))?;

@@ -206,10 +206,10 @@ async fn listen(pool: PgPool, channel: String, me: String, here: broadcast::Send
             return;
         }
         let error = crate::error::from_sqlx(ended).report();
-        warn!(
-            error,
-            "notices of other processes are not heard; trying again, and looking by the clock meanwhile"
-        );
+        match pause == BACKOFF_MIN {
+            true => warn!(error, "notices of other processes are not heard; trying again"),
+            false => debug!(error, "notices of other processes are still not heard"),
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(BACKOFF_MAX);
     }

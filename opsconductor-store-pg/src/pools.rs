@@ -34,6 +34,8 @@ pub(crate) struct Pools {
     people: PgPool,
     /// Notices, which wait for nobody.
     pub(crate) notices: PgPool,
+    /// How the sessions of the queue and of people are set up.
+    sessions: [Arc<str>; 2],
 }
 
 impl Pools {
@@ -48,11 +50,22 @@ impl Pools {
         let people = format!("{limits}{}", become_role(names.tenant.as_ref()));
         // A notice that a crash of the server takes was of no use any more.
         let notices = format!("{limits}; SET synchronous_commit = off");
+        let sessions: [Arc<str>; 2] = [queue.into(), people.into()];
         Self {
-            queue: pool(server, options, options.connections, queue),
-            people: pool(server, options, options.readers, people),
-            notices: pool(server, options, NOTICE_CONNECTIONS, notices),
+            queue: pool(server, options, options.connections, sessions[0].clone()),
+            people: pool(server, options, options.readers, sessions[1].clone()),
+            notices: pool(server, options, NOTICE_CONNECTIONS, notices.into()),
+            sessions,
         }
+    }
+
+    /// Sets a session up in each way: a pool would only try again when it cannot, and say that it took too long.
+    pub(crate) async fn try_sessions(&self, connection: &mut PgConnection) -> DbResult<()> {
+        for session in &self.sessions {
+            sqlx::raw_sql(AssertSqlSafe(session.clone())).execute(&mut *connection).await?;
+            sqlx::raw_sql("RESET ROLE").execute(&mut *connection).await?;
+        }
+        Ok(())
     }
 
     /// A connection for one statement on the queue.
@@ -103,8 +116,7 @@ fn become_role(role: Option<&Name>) -> String {
     role.map_or_else(String::new, |role| format!("; SET ROLE {}", role.quoted()))
 }
 
-fn pool(server: &PgConnectOptions, options: &PgOptions, connections: u32, session: String) -> PgPool {
-    let session: Arc<str> = session.into();
+fn pool(server: &PgConnectOptions, options: &PgOptions, connections: u32, session: Arc<str>) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(options.acquire_timeout)

@@ -20,7 +20,10 @@ use opsconductor_core::{
 };
 use sqlx::PgConnection;
 
-use super::settle::{Ends, Idle, Locked};
+use super::{
+    ends::{Ends, Idle},
+    runs::Locked,
+};
 use crate::{PgStore, columns, error::DbResult, events::EventRow, plans};
 
 const WAITING: &str = include_str!("../../sql/waiting.sql");

@@ -6,7 +6,10 @@ use opsconductor_core::{
     store::{Notice, RunRecord},
 };
 
-use super::settle::{Ends, Idle, Locked};
+use super::{
+    ends::{Ends, Idle},
+    runs::Locked,
+};
 use crate::{PgStore, columns, error::DbResult, events::EventRow, history, plans};
 
 const TAKE_IDLE: &str = include_str!("../../sql/take_idle.sql");

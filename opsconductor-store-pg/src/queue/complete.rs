@@ -12,8 +12,9 @@ use sqlx::PgConnection;
 
 use super::{
     advance,
+    ends::{Attempts, Ends, Outcome},
     lease::{Held, LeaseColumns, hold, place},
-    settle::{Attempts, Ends, Locked, Outcome},
+    runs::Locked,
 };
 use crate::{
     PgStore, columns,

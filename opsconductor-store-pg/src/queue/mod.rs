@@ -5,12 +5,13 @@ mod advance;
 mod cancel;
 mod claim;
 mod complete;
+mod ends;
 mod enqueue;
 mod join;
 mod lease;
 mod output;
 mod requeue;
-mod settle;
+mod runs;
 
 use std::time::Duration;
 

@@ -12,8 +12,9 @@ use sqlx::PgConnection;
 
 use super::{
     advance,
+    ends::{Attempts, Ends, Idle},
     lease::{Held, hold},
-    settle::{Attempts, Ends, Idle, Locked},
+    runs::Locked,
 };
 use crate::{
     PgStore, columns,

@@ -147,6 +147,11 @@ async fn a_role_that_is_not_there_or_not_ours_is_refused() {
         assert!(matches!(error.kind(), ErrorKind::Store | ErrorKind::InvalidInput), "{role}: {error:?}");
         assert!(!error.is_retryable());
     }
+    // Also where nothing is migrated, and at once: not after waiting for a connection.
+    PgStore::migrate(place.url(), &options(&place)).await.unwrap();
+    let apart = options(&place).with_migrate(false).with_worker_role("nobody_has_this_role");
+    let error = PgStore::connect(place.url(), apart).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, false), "{error:?}");
     let alone = options(&place).with_tenant_role("ops_tenant");
     assert_eq!(PgStore::connect(place.url(), alone).await.unwrap_err().kind(), ErrorKind::InvalidInput);
 }
