@@ -86,9 +86,13 @@ def test_more_hosts_than_ports_are_refused():
 
 
 def attempt(host, way):
-    """Runs one command by one of the ways in."""
-    with connect(host, way) as wsman, WinRS(wsman) as shell:
-        return run(shell, "echo", ["hello"]).stdout
+    """Runs one command by one of the ways in; a shell that failed is not closed, which would hide how it failed."""
+    with connect(host, way) as wsman:
+        shell = WinRS(wsman)
+        shell.open()
+        stdout = run(shell, "echo", ["hello"]).stdout
+        shell.close()
+        return stdout
 
 
 FAILS = {

@@ -82,7 +82,7 @@ def test_a_shell_is_described(host):
 def adopt(wsman, shell, process):
     """The same shell and command in the hands of another client."""
     other = WinRS(wsman)
-    other.id, other.opened = shell.id, True
+    other.id, other.opened, other._selector_set = shell.id, True, shell._selector_set
     command = Process(other, process.executable)
     command.id, command.state = process.id, process.state
     return other, command

@@ -35,6 +35,9 @@ use crate::{
 /// The content type of an envelope that is not sealed.
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 
+/// How much of a body that is too large is still taken, so that the client gets to read the answer.
+const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// What comes instead of an envelope or a token when that is planned: neither XML nor UTF-8.
 const GARBAGE: &[u8] = b"\xff\xfe<this is no envelope";
 /// What a request says in `Authorization` that is made by whom the TLS handshake's certificate names.
@@ -128,22 +131,25 @@ impl Connection {
         let quotas = &self.host.quotas;
         let bytes_max = quotas.envelope_bytes_max + seal::OVERHEAD_BYTES_MAX;
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > bytes_max {
-            return Ok(None);
-        }
-        let mut bytes = BytesMut::with_capacity(announced);
+        let mut bytes = BytesMut::with_capacity(announced.min(bytes_max));
+        let mut too_many = 0;
         let mut next = async || {
             let frame = tokio::time::timeout(quotas.connection_idle_timeout, body.frame()).await;
             frame.map_err(|_| Dropped)?.transpose().map_err(|_| Dropped)
         };
         while let Some(frame) = next().await? {
             let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > bytes_max {
-                return Ok(None);
+            if too_many > 0 || bytes.len() + data.len() > bytes_max {
+                // Who is cut off while it still sends does not see the answer.
+                too_many += data.len();
+                if too_many > UNREAD_BYTES_MAX {
+                    break;
+                }
+                continue;
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(Some(bytes))
+        Ok((too_many == 0).then_some(bytes))
     }
 
     /// Whether this is the one message the host answers to anybody.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, redactors::Redactors};
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
@@ -104,6 +104,7 @@ impl EngineBuilder {
                 kinds,
                 connectors,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+                redactors: Redactors::new()?,
             }),
         })
     }

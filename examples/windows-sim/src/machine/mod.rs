@@ -11,10 +11,12 @@ mod services;
 mod surroundings;
 mod vfs;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::lines::Lines;
 use services::ServiceTable;
+use surroundings::Environment;
 use vfs::{Vfs, full_path};
 
 pub use process::{
@@ -32,6 +34,8 @@ pub struct Machine {
     /// Account names (without the host) that are no administrators.
     standard_users: Mutex<Vec<String>>,
     history: Mutex<History>,
+    /// The variables of each account that has logged on.
+    environments: Mutex<HashMap<String, Environment>>,
     processes: Arc<()>,
 }
 
@@ -86,6 +90,7 @@ impl Machine {
             state: Mutex::new(State { files, services: ServiceTable::new(), next_process_id: 4000 }),
             standard_users: Mutex::default(),
             history: Mutex::default(),
+            environments: Mutex::default(),
             processes: Arc::new(()),
         })
     }
@@ -146,6 +151,16 @@ impl Machine {
     pub(crate) fn is_administrator(&self, user: &str) -> bool {
         let account = user.rsplit('\\').next().unwrap_or(user);
         !lock(&self.standard_users).iter().any(|s| s.eq_ignore_ascii_case(account))
+    }
+
+    /// The variables of an account, which its first logon makes.
+    pub(crate) fn log_on(&self, account: &str, first: impl FnOnce() -> Environment) -> Environment {
+        if let Some(known) = lock(&self.environments).get(account) {
+            return known.clone();
+        }
+        let environment = first();
+        lock(&self.environments).insert(account.to_owned(), environment.clone());
+        environment
     }
 
     pub(crate) fn next_process_id(&self) -> u32 {

@@ -187,6 +187,7 @@ impl Request {
         check_resource(action, resource.trim())?;
         let shell = selectors(header).find(|(name, _)| name == "ShellId");
         let session = child(header, names::WSMAN_MS, "SessionId").map(text_of);
+        check_complied(header)?;
         let options: Vec<_> = named(header, "OptionSet", "Option").collect();
         Ok(Self {
             operation: body::read(action, body, &options)?,
@@ -275,6 +276,18 @@ fn check_understood(header: Node<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses an option that says it must be complied with and is not one of those the host knows.
+fn check_complied(header: Node<'_, '_>) -> Result<(), Fault> {
+    let known = ["WINRS_NOPROFILE", "WINRS_CODEPAGE", "WINRS_CONSOLEMODE_STDIN", "WINRS_SKIP_CMD_SHELL"];
+    let must = |node: &Node<'_, '_>| {
+        node.attribute("MustComply").is_some_and(|value| matches!(value.trim(), "true" | "1"))
+    };
+    let strange = entries(header, "OptionSet", "Option")
+        .filter(must)
+        .any(|node| node.attribute("Name").is_none_or(|name| !known.contains(&name)));
+    if strange { Err(Fault::invalid_option()) } else { Ok(()) }
+}
+
 /// The names and values of the selectors in a header or a filter.
 pub(super) fn selectors<'a>(parent: Node<'a, 'a>) -> impl Iterator<Item = (String, String)> + 'a {
     named(parent, "SelectorSet", "Selector")
@@ -286,10 +299,17 @@ fn named<'a>(
     set: &'static str,
     entry: &'static str,
 ) -> impl Iterator<Item = (String, String)> + 'a {
+    entries(header, set, entry).filter_map(|node| Some((node.attribute("Name")?.to_owned(), text_of(node))))
+}
+
+fn entries<'a>(
+    header: Node<'a, 'a>,
+    set: &'static str,
+    entry: &'static str,
+) -> impl Iterator<Item = Node<'a, 'a>> + 'a {
     header
         .children()
         .filter(move |node| node.has_tag_name((names::WSMAN, set)))
         .flat_map(|set| set.children())
         .filter(move |node| node.has_tag_name((names::WSMAN, entry)))
-        .filter_map(|node| Some((node.attribute("Name")?.to_owned(), text_of(node))))
 }

@@ -64,6 +64,17 @@ fn options_outside_the_header_have_no_effect() {
 }
 
 #[test]
+fn an_option_that_must_be_complied_with_and_is_not_known_is_refused() {
+    let option = |name: &str, must: bool| {
+        format!("<w:OptionSet><w:Option Name=\"{name}\" MustComply=\"{must}\">TRUE</w:Option></w:OptionSet>")
+    };
+    let text = |option: &str| envelope(Action::Command, "", option, COMMAND);
+    assert_eq!(fault(&text(&option("WINRS_ODD", true))).number, 2_150_858_809);
+    assert!(Request::parse(text(&option("WINRS_ODD", false)).as_bytes()).is_ok());
+    assert!(Request::parse(text(&option("WINRS_SKIP_CMD_SHELL", true)).as_bytes()).is_ok());
+}
+
+#[test]
 fn every_header_is_required() {
     for name in HEADERS {
         assert_eq!(fault(&envelope(Action::Delete, name, "", "")).number, 2_150_858_769, "{name}");

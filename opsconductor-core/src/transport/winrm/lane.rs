@@ -26,6 +26,9 @@ const DELETE: Duration = Duration::from_secs(5);
 /// How long the last signal may take: the command has ended, and only the host's books are left to close.
 const LAST_SIGNAL: Duration = Duration::from_secs(5);
 
+/// How long the last signal is waited for at once.
+const NEARBY: Duration = Duration::from_millis(2);
+
 /// The first pause before a request is tried again for which the host had no room; each next one is twice as long.
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
 
@@ -58,15 +61,20 @@ impl Lane {
         }
     }
 
-    /// Tells the host that nobody asks about a command any more, so that it forgets what it keeps of it.
-    pub(super) fn sign_off(&mut self, remote: &Remote) {
+    /// Tells the host that nobody asks about a command any more, so that it forgets what it keeps of it. A host nearby has
+    /// answered before a task that waits for it would have begun; for a distant one only the next request waits.
+    pub(super) async fn sign_off(&mut self, remote: &Remote) {
         let Some(mut connection) = self.primary.take_if(|connection| connection.is_usable()) else { return };
         let (shell, command) = (remote.shell_id.clone(), remote.command_id.clone());
-        self.signing_off = Some(self.tracker.spawn(async move {
-            let last = connection.signal(&shell, &command, SignalCode::Terminate);
-            let done = matches!(timeout(LAST_SIGNAL, last).await, Ok(Ok(())));
+        let mut last = Box::pin(async move {
+            let signal = connection.signal(&shell, &command, SignalCode::Terminate);
+            let done = matches!(timeout(LAST_SIGNAL, signal).await, Ok(Ok(())));
             (connection, done)
-        }));
+        });
+        match timeout(NEARBY, &mut last).await {
+            Ok((connection, done)) => self.take_back(connection, done),
+            Err(_) => self.signing_off = Some(self.tracker.spawn(last)),
+        }
     }
 
     /// Waits until the host has answered the last signal, if one is under way.
@@ -74,7 +82,13 @@ impl Lane {
         let Some(signing_off) = &mut self.signing_off else { return };
         let ended = signing_off.await;
         self.signing_off = None;
-        let Ok((connection, done)) = ended else { return };
+        if let Ok((connection, done)) = ended {
+            self.take_back(connection, done);
+        }
+    }
+
+    /// Takes the connection back that the last signal went over; `done` when the host has heard it.
+    fn take_back(&mut self, connection: Connection, done: bool) {
         self.primary = Some(connection);
         if let (true, Some(shell)) = (done, &mut self.shell) {
             shell.busy = false;

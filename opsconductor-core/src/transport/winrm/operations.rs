@@ -62,10 +62,16 @@ impl Connection {
         }
     }
 
-    /// Waits for output, up to the operation time-out; nothing yet is an empty answer.
-    pub(super) async fn receive(&mut self, shell: &str, command: &str) -> Answer<Output> {
+    /// Waits for output, up to `wait_max` or else the operation time-out; nothing yet is an empty answer.
+    pub(super) async fn receive(
+        &mut self,
+        shell: &str,
+        command: &str,
+        wait_max: Option<Duration>,
+    ) -> Answer<Output> {
         let body = body::receive(&id(command)?);
-        match self.operate(Action::Receive, Some(shell), &[], &body).await {
+        let wait_max = wait_max.unwrap_or(self.host.settings.operation_timeout);
+        match self.operate_within(wait_max, Action::Receive, Some(shell), &[], &body).await {
             Ok(root) => reply::output(&root).map_err(unreadable),
             Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(Output::default()),
             Err(failure) => Err(failure),
@@ -93,8 +99,19 @@ impl Connection {
         options: &[(&str, &str)],
         body: &str,
     ) -> Answer<Element> {
+        let operation_timeout = self.host.settings.operation_timeout;
+        self.operate_within(operation_timeout, action, shell, options, body).await
+    }
+
+    async fn operate_within(
+        &mut self,
+        operation_timeout: Duration,
+        action: Action,
+        shell: Option<&str>,
+        options: &[(&str, &str)],
+        body: &str,
+    ) -> Answer<Element> {
         let settings = &self.host.settings;
-        let operation_timeout: Duration = settings.operation_timeout;
         let shell = shell.map(id).transpose()?;
         let message_id = Uuid::now_v7();
         let document = Envelope {

@@ -1,5 +1,7 @@
 //! Several sessions, and several commands on one.
 
+use tokio::time::timeout;
+
 use crate::testing::transport::{Fixture, Recorder};
 
 pub async fn two_sessions_run_side_by_side(f: Fixture) {
@@ -11,7 +13,8 @@ pub async fn two_sessions_run_side_by_side(f: Fixture) {
             f.begin(Fixture::request(&*dialect, &[wait, dialect.print("through")]), &recorder).await;
         running.announces().await;
         // The first one ends only when a second one has run beside it.
-        f.open(&*dialect, &gate).await;
+        let opened = timeout(Fixture::PATIENCE, f.open(&*dialect, &gate)).await;
+        assert!(opened.is_ok(), "a second session waits until the first one is done");
         let why = "a second session opened its gate";
         let (_, result) = running.returns(Fixture::PATIENCE, why).await;
         assert_eq!(result.unwrap().exit_code, 0);
