@@ -23,12 +23,15 @@ WORKSPACE := --locked --workspace --features $(FEATURES)
 SCRIPTS := tests/scripts
 KERBEROS := $(SCRIPTS)/kerberos.sh
 KERBEROS_BUILD := $(WORKSPACE),opsconductor-tests/kerberos
+# The crate winrm-rs declares a newer Rust than we do, and builds with ours: only these commands turn its feature on.
+WINRM_RS := --locked --ignore-rust-version --package opsconductor-tests --features $(FEATURES),opsconductor-tests/winrm-rs --test transport_winrm_rs
+WINRM_RS_TEST = $(CARGO) test $(WINRM_RS)
 INTEROP := examples/windows-sim/interop
 FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -37,6 +40,7 @@ help: ## Show this list
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
+	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
@@ -50,6 +54,7 @@ packages:
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
 test: test-packages test-python interop
 	$(KERBEROS) --if-possible $(KERBEROS_BUILD)
+	$(WINRM_RS_TEST)
 	$(CARGO) test $(WORKSPACE)
 
 # The PostgreSQL store is tested on a server that its tests start and put away.
@@ -61,6 +66,9 @@ test-rust: packages test-packages
 
 test-kerberos: packages
 	$(KERBEROS) $(KERBEROS_BUILD)
+
+test-winrm-rs: packages
+	$(WINRM_RS_TEST)
 
 # What we write and send, read by programs that share no code with ours.
 test-python: venv
@@ -85,7 +93,9 @@ clippy: packages
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
-	$(CARGO) clippy --locked --package opsconductor-core --all-features -- --deny warnings
+	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --no-default-features --features winrm-rs -- --deny warnings
+	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --all-features -- --deny warnings
+	$(CARGO) clippy $(WINRM_RS) -- --deny warnings
 
 docs: packages
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps

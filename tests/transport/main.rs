@@ -5,16 +5,30 @@ mod flaws;
 mod model;
 mod windows;
 
-mod winrm_over_http {
-    use crate::windows::{Way, Windows};
+use std::sync::Arc;
 
-    opsconductor_core::transport_suite!(Windows::winrm(Way::Http));
+use opsconductor_core::transport::{Connector, winrm::WinrmConnector};
+
+fn winrm() -> Arc<dyn Connector> {
+    Arc::new(WinrmConnector::new())
+}
+
+mod winrm_over_http {
+    use crate::{
+        windows::{Way, Windows},
+        winrm,
+    };
+
+    opsconductor_core::transport_suite!(Windows { way: Way::Http, connector: winrm });
 }
 
 mod winrm_over_https {
-    use crate::windows::{Way, Windows};
+    use crate::{
+        windows::{Way, Windows},
+        winrm,
+    };
 
-    opsconductor_core::transport_suite!(Windows::winrm(Way::Https));
+    opsconductor_core::transport_suite!(Windows { way: Way::Https, connector: winrm });
 }
 
 /// The model keeps every promise, so each case can be passed.

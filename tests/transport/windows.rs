@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Secret,
     testing::transport::{Cmd, Dialect, HostFiles, Powershell, TestHost, TransportBuilder},
-    transport::{Connector, Endpoint, winrm::WinrmConnector},
+    transport::{Connector, Endpoint},
     vault::credential::Credential,
 };
 use serde_json::json;
@@ -27,22 +27,8 @@ pub(crate) enum Way {
 
 /// Starts hosts, and makes connectors of one kind for them.
 pub(crate) struct Windows {
-    way: Way,
-    connector: fn(&WindowsHost) -> Arc<dyn Connector>,
-}
-
-impl Windows {
-    /// For our own connector.
-    pub(crate) fn winrm(way: Way) -> Self {
-        let connector: fn(&WindowsHost) -> Arc<dyn Connector> = |host| {
-            let builder = WinrmConnector::builder();
-            Arc::new(match host.certificate_pem() {
-                Some(pem) => builder.with_ca_pem(pem).build().unwrap(),
-                None => builder.build().unwrap(),
-            })
-        };
-        Self { way, connector }
-    }
+    pub(crate) way: Way,
+    pub(crate) connector: fn() -> Arc<dyn Connector>,
 }
 
 #[async_trait]
@@ -62,12 +48,12 @@ impl TransportBuilder for Windows {
 
 struct Simulated {
     host: WindowsHost,
-    connector: fn(&WindowsHost) -> Arc<dyn Connector>,
+    connector: fn() -> Arc<dyn Connector>,
 }
 
 impl TestHost for Simulated {
     fn connector(&self) -> Arc<dyn Connector> {
-        (self.connector)(&self.host)
+        (self.connector)()
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -75,6 +61,10 @@ impl TestHost for Simulated {
         let mut endpoint = Endpoint::new("suite-target", address.ip().to_string(), address.port());
         let tls = self.host.https_addr().is_some();
         endpoint.metadata.insert("winrm_use_https".to_owned(), json!(tls));
+        if let Some(hash) = self.host.certificate_sha256() {
+            let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            endpoint.metadata.insert("winrm_cert_sha256".to_owned(), json!(hash));
+        }
         endpoint
     }
 

@@ -20,6 +20,8 @@ mod files;
 mod session;
 #[cfg(feature = "winrm")]
 pub mod winrm;
+#[cfg(feature = "winrm-rs")]
+pub mod winrm_rs;
 
 pub use endpoint::{Endpoint, Protocol};
 pub use files::{
