@@ -28,7 +28,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages
+.PHONY: help demo test test-rust test-python test-kerberos interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -48,11 +48,15 @@ packages:
 	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
 
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
-test: test-python interop
+test: test-packages test-python interop
 	$(KERBEROS) --if-possible $(KERBEROS_BUILD)
 	$(CARGO) test $(WORKSPACE)
 
-test-rust: packages
+# The PostgreSQL store is tested on a server that its tests start and put away.
+test-packages:
+	@$(SCRIPTS)/ensure-packages.sh setpriv:util-linux postgres:postgresql
+
+test-rust: packages test-packages
 	$(CARGO) test $(WORKSPACE)
 
 test-kerberos: packages

@@ -38,6 +38,12 @@ macro_rules! on_each_store {
                 super::$name(super::Fleet::sqlite().await.unwrap()).await;
             })+
         }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Fleet::postgres().await.unwrap()).await;
+            })+
+        }
     };
 }
 
