@@ -1,6 +1,6 @@
 //! Output of every size and kind, through an engine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use opsconductor_core::{
     Engine, JobSpec,
@@ -56,11 +56,11 @@ async fn through_engine(host: &WindowsHost, step: Value) -> (RunResult, String) 
 async fn a_flood_is_cut_with_a_mark_and_does_not_hold_the_command_up() {
     let host = host().await;
     let line = "0123456789".repeat(10) + "\r\n";
-    let size = 100 * 1024 * 1024;
+    // Sealing takes minutes for the whole of it when it is not optimized.
+    let size = if cfg!(debug_assertions) { 16 } else { 100 } * 1024 * 1024;
     let mut flood = line.repeat(size / line.len()).into_bytes();
     flood.extend_from_slice(b"the end\r\n");
     host.machine().write_file("C:\\temp\\flood.txt", flood);
-    let begun = Instant::now();
     let step = json!({"shell": "cmd", "command": "type C:\\temp\\flood.txt", "maxOutputBytes": 65536, "timeoutSec": 200});
     let (result, stored) = through_engine(&host, step).await;
     let step = &result.steps[0];
@@ -68,7 +68,6 @@ async fn a_flood_is_cut_with_a_mark_and_does_not_hold_the_command_up() {
     let (kept, mark) = stored.split_once("\n[output cut").unwrap();
     assert!(kept.len() == 65536 && mark.contains("65536"), "{} {mark}", kept.len());
     assert!(step.stdout.ends_with("the end\r\n"), "the end of the output is kept with the step");
-    eprintln!("100 MiB took {:?}", begun.elapsed());
 }
 
 #[tokio::test]
