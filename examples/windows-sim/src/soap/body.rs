@@ -94,7 +94,9 @@ fn send(send: Node<'_, '_>) -> Result<Input, Fault> {
         return Err(Fault::invalid_parameter());
     }
     let mut text = text_of(stream);
-    text.retain(|c| !c.is_ascii_whitespace());
+    if text.contains(|c: char| c.is_ascii_whitespace()) {
+        text.retain(|c| !c.is_ascii_whitespace());
+    }
     Ok(Input {
         command: command_id(stream)?,
         data: BASE64.decode(text).map_err(|_| Fault::schema())?,

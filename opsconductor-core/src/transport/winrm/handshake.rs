@@ -160,11 +160,12 @@ impl Connection {
 
 /// What is said instead of trying a refused credential again.
 pub(super) fn refused_before(host: &Host) -> Error {
-    Error::transport(
-        Layer::Authentication,
-        "the host has just refused the credential; it is not tried again, lest the account be locked",
-    )
-    .with("user", host.account.display())
+    let message = format!(
+        "the host has just refused the credential; lest the account be locked, it is not tried again for {} s, except by \
+         a probe",
+        host.settings.refused_logon_pause.as_secs_f64().ceil()
+    );
+    Error::transport(Layer::Authentication, message).with("user", host.account.display())
 }
 
 fn basic(host: &Host) -> Result<HeaderValue> {

@@ -63,7 +63,10 @@ pub(super) async fn listen(
     let mut untold = false;
     match first {
         First::Nothing => {}
-        First::End => untold = true,
+        First::End => {
+            untold = true;
+            fed.store(true, Ordering::Release);
+        }
         First::Send(bytes) => {
             link.send_whole(remote, &bytes).await.map_err(Interrupted::Unsent)?;
             fed.store(true, Ordering::Release);

@@ -37,7 +37,8 @@
 //!
 //! Connections that want to log on to a host with the same credential at the same time take turns for the message that
 //! shows the password, and once it is refused, none of them tries again, nor does anything that cleans up after them: a
-//! wrong password counts once. A caller who connects anew has a try of its own. With `basic`, where each request shows the
+//! wrong password counts once. For [a while](WinrmSettings::refused_logon_pause) after that, whoever connects with the same
+//! credential is refused without a try; a probe tries at once, and when it succeeds, so may everyone. With `basic`, where each request shows the
 //! password, requests that are under way when it is changed may count as well.
 //!
 //! A certificate is a [`Credential::WinrmCertificate`](crate::vault::credential::Credential::WinrmCertificate). The host
