@@ -86,6 +86,7 @@ clippy: packages
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --all-features -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-store-pg --all-features -- --deny warnings
 
 docs: packages
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps
