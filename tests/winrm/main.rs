@@ -6,6 +6,7 @@ mod exec;
 mod faults;
 mod lockout;
 mod logon;
+mod matrix;
 mod output;
 mod powershell;
 mod probe;

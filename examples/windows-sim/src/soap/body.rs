@@ -64,13 +64,25 @@ fn create(shell: Node<'_, '_>, options: &[(String, String)]) -> Result<CreateShe
         .map(|value| value.trim().parse().map_err(|_| Fault::invalid_option()))
         .transpose()?;
     flag(options, "WINRS_NOPROFILE")?;
+    let id = shell.attribute("ShellId").map(str::to_uppercase);
+    if id.as_deref().is_some_and(|id| !is_guid(id)) {
+        return Err(Fault::invalid_parameter());
+    }
     Ok(CreateShell {
+        id,
         idle_timeout: span(text("IdleTimeOut"))?,
         lifetime: span(text("Lifetime"))?,
         working_directory: text("WorkingDirectory").filter(|directory| !directory.is_empty()),
         environment,
         code_page,
     })
+}
+
+/// 32 hexadecimal digits in five groups.
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn command(line: Node<'_, '_>, options: &[(String, String)]) -> Result<StartCommand, Fault> {

@@ -61,6 +61,8 @@ pub(crate) enum Operation {
 /// The body and options of Create.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CreateShell {
+    /// The name that the client gives the shell; the host finds one when there is none.
+    pub(crate) id: Option<String>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) working_directory: Option<String>,

@@ -9,6 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::{
     connection::{Connection, Failure},
@@ -171,7 +172,13 @@ impl Lane {
         let (host, tracker) = (Arc::clone(&self.host), self.tracker.clone());
         let (environment, directory) = (environment.clone(), directory.map(str::to_owned));
         let task = self.tracker.spawn(async move {
-            let id = connection.create(&environment, directory.as_deref()).await;
+            let asked = Uuid::now_v7().to_string().to_uppercase();
+            let id = connection.create(&asked, &environment, directory.as_deref()).await;
+            if let Err(Failure::Broken(_)) = id {
+                // It may be there all the same. Its drop deletes it, by the name that we gave it.
+                let mut doubtful = RemoteShell::new(asked, Arc::clone(&host), tracker.clone());
+                doubtful.busy = true;
+            }
             let shell = id.map(|id| RemoteShell::new(id, host, tracker));
             (connection, shell)
         });

@@ -25,14 +25,15 @@ impl Connection {
         reply::identity(&root).map_err(unreadable)
     }
 
-    /// Opens a shell and gives its id.
+    /// Opens a shell of that name, and gives the name the host has for it.
     pub(super) async fn create(
         &mut self,
+        shell_id: &str,
         environment: &BTreeMap<String, String>,
         working_directory: Option<&str>,
     ) -> Answer<String> {
         let idle = self.host.settings.shell_idle_timeout;
-        let body = body::create(environment, working_directory, idle).map_err(Failure::Refused)?;
+        let body = body::create(shell_id, environment, working_directory, idle).map_err(Failure::Refused)?;
         // The code page is what makes cmd and the programs it starts speak UTF-8.
         let options = [("WINRS_NOPROFILE", "FALSE"), ("WINRS_CODEPAGE", "65001")];
         let root = self.operate(Action::Create, None, &options, &body).await?;
