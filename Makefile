@@ -96,6 +96,7 @@ clippy: packages
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --no-default-features --features winrm-rs -- --deny warnings
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --all-features -- --deny warnings
 	$(CARGO) clippy $(WINRM_RS) -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-store-pg --all-features -- --deny warnings
 
 docs: packages
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps

@@ -18,16 +18,13 @@ use super::{
     launch::INLINE_INPUT_BYTES,
     limits::{Limits, Over, left_running},
     link::{Link, Unsent},
-    listen::{Ended, First, Interrupted, feed, listen},
+    listen::{Ended, First, Interrupted, REFUSED_INPUT_GRACE, feed, listen},
     remote::Remote,
     sink::Sink,
     soap::Action,
     stop::{self, Stopped},
 };
 use crate::{Error, ErrorKind, Result, error::Layer};
-
-/// How long a command may go on after it refused its input before it is stopped.
-const REFUSED_INPUT_GRACE: Duration = Duration::from_secs(5);
 
 /// What a command still needs.
 pub(super) enum Input {

@@ -135,15 +135,23 @@ impl Link {
     }
 
     /// Sends what makes up the whole input. Where it is in doubt whether it arrived, the input is ended, if that settles
-    /// the matter.
-    pub(super) async fn send_whole(&mut self, remote: &Remote, bytes: &[u8]) -> Result<(), Unsent> {
-        match self.send(remote, bytes, true).await {
-            Ok(()) | Err(Unsent::Refused(_)) => Ok(()),
-            Err(Unsent::Doubt(_)) if bytes.is_empty() || remote.interpreter == Shell::Powershell => {
-                self.settle(remote).await.map_err(Unsent::Failed)
-            }
-            Err(unsent) => Err(unsent),
+    /// the matter. Gives the refusal of a host that did not take it: the command may have ended, and its output tells.
+    pub(super) async fn send_whole(
+        &mut self,
+        remote: &Remote,
+        bytes: &[u8],
+    ) -> Result<Option<Failure>, Unsent> {
+        let settles = bytes.is_empty() || remote.interpreter == Shell::Powershell;
+        let refusal = match self.send(remote, bytes, true).await {
+            Ok(()) => return Ok(None),
+            Err(Unsent::Refused(failure)) => Some(failure),
+            Err(Unsent::Doubt(_)) if settles => None,
+            Err(unsent) => return Err(unsent),
+        };
+        if settles {
+            self.settle(remote).await.map_err(Unsent::Failed)?;
         }
+        Ok(refusal)
     }
 
     /// Says that no more input comes, which may be said twice. A PowerShell that waits for its script then ends without

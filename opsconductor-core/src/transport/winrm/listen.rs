@@ -23,6 +23,9 @@ const EMPTY_PAUSE: Duration = Duration::from_millis(50);
 /// nothing in it is saved; one that reads its input all the same waits so much longer for the end of it.
 const UNTOLD: Duration = Duration::from_millis(500);
 
+/// How long a command may go on after it refused its input before it is stopped.
+pub(super) const REFUSED_INPUT_GRACE: Duration = Duration::from_secs(5);
+
 /// What is done before output is asked for.
 pub(super) enum First {
     Nothing,
@@ -61,6 +64,7 @@ pub(super) async fn listen(
     sink: &mut Sink<'_>,
 ) -> Result<Ended, Interrupted> {
     let mut untold = false;
+    let mut refused: Option<(Failure, Instant)> = None;
     match first {
         First::Nothing => {}
         First::End => {
@@ -68,7 +72,8 @@ pub(super) async fn listen(
             fed.store(true, Ordering::Release);
         }
         First::Send(bytes) => {
-            link.send_whole(remote, &bytes).await.map_err(Interrupted::Unsent)?;
+            let refusal = link.send_whole(remote, &bytes).await.map_err(Interrupted::Unsent)?;
+            refused = refusal.map(|failure| (failure, Instant::now() + REFUSED_INPUT_GRACE));
             fed.store(true, Ordering::Release);
         }
         First::Settle => link.settle(remote).await.map_err(Interrupted::Failure)?,
@@ -81,7 +86,8 @@ pub(super) async fn listen(
             sink.rename(&handle).await.map_err(Interrupted::Observer)?;
         }
         let asked = Instant::now();
-        let received = match link.receive(remote, untold.then_some(UNTOLD)).await {
+        let patience = refused.as_ref().map(|(_, until)| until.saturating_duration_since(asked).max(UNTOLD));
+        let received = match link.receive(remote, untold.then_some(UNTOLD).or(patience)).await {
             Ok(received) => received,
             Err(Failure::Fault(fault)) if fault.is_command_gone() => {
                 return Ok(Ended::Gone(Failure::Fault(fault)));
@@ -105,6 +111,9 @@ pub(super) async fn listen(
         if let Some(ended) = output.ended {
             sink.finish().await.map_err(Interrupted::Observer)?;
             return ended.exit_code.map(Ended::Code).ok_or(Interrupted::NoExitCode);
+        }
+        if let Some((failure, _)) = refused.take_if(|(_, until)| *until <= Instant::now()) {
+            return Err(Interrupted::Unsent(Unsent::Refused(failure)));
         }
         if std::mem::take(&mut untold) {
             link.send_whole(remote, &[]).await.map_err(Interrupted::Unsent)?;

@@ -48,9 +48,12 @@ pub(super) async fn run(
             Ended::Unrun => return Err(lane.host.about(not_executed())),
             Ended::Gone(failure) => {
                 let message = "the host no longer knows the running command: it was restarted, or the shell was deleted";
-                let cause = failure.into_error(&lane.host, Action::Receive);
-                let error = Error::transport(Layer::Shell, message).with_source(cause);
-                return Err(lane.host.about(error).with_outcome_unknown());
+                let cause = failure.into_plain_error(Action::Receive);
+                let mut error = Error::transport(Layer::Shell, message);
+                if let Some(code) = cause.code() {
+                    error = error.with_code(code);
+                }
+                return Err(lane.host.about(error.with_source(cause)).with_outcome_unknown());
             }
         }
     }
