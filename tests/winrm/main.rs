@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod copy;
+mod copy_faults;
 mod exec;
 mod faults;
+mod fetch;
 mod logon;
 mod powershell;
 mod probe;

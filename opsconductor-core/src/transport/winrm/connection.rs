@@ -41,6 +41,8 @@ pub(super) enum Failure {
     Fault(Fault),
     /// The request never left, or was turned away before anything acted on it.
     Refused(Error),
+    /// The request was turned away for its size, before anything acted on it.
+    TooLarge(Error),
     /// The request may have been received, and what became of it is not known.
     Broken(Error),
 }
@@ -50,7 +52,7 @@ impl Failure {
     pub(super) fn into_error(self, host: &Host, action: Action) -> Error {
         host.about(match self {
             Self::Fault(fault) => fault.into_error(action),
-            Self::Refused(error) | Self::Broken(error) => error,
+            Self::Refused(error) | Self::TooLarge(error) | Self::Broken(error) => error,
         })
     }
 }
@@ -131,7 +133,7 @@ impl Connection {
             let value = HeaderValue::try_from(format!("Negotiate {}", STANDARD.encode(&token)));
             let response =
                 self.exchange(Bytes::new(), None, value.ok()).await.map_err(|failure| match failure {
-                    Failure::Refused(error) | Failure::Broken(error) => error,
+                    Failure::Refused(error) | Failure::TooLarge(error) | Failure::Broken(error) => error,
                     Failure::Fault(fault) => fault.into_error(Action::Identify),
                 })?;
             let answer = negotiate_token(response.headers());
@@ -239,7 +241,7 @@ impl Connection {
             StatusCode::UNAUTHORIZED => return Err(Failure::Refused(self.refused())),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let message = "the request is larger than the host's MaxEnvelopeSizekb";
-                return Err(Failure::Refused(Error::transport(Layer::Protocol, message)));
+                return Err(Failure::TooLarge(Error::transport(Layer::Protocol, message)));
             }
             // The web server in front turned the request away: the service behind it has not seen it.
             other if other.is_client_error() => return Err(Failure::Refused(self.unexpected(other))),

@@ -68,7 +68,7 @@ impl Connector for WinrmConnector {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { fetch: false, reattach: false, ..Capabilities::all() }
+        Capabilities { reattach: false, ..Capabilities::all() }
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {

@@ -38,7 +38,7 @@ pub(super) async fn run(
     observer: &mut dyn Observer,
     control: &Control,
 ) -> Result<ExecOutcome> {
-    let limits = Limits { deadline: Instant::now() + control.timeout, control };
+    let limits = Limits::new(control);
     let started = match launch.interpreter {
         Shell::Powershell => start_powershell(lane, &launch, observer, &limits).await?,
         Shell::Cmd => start_cmd(lane, &launch, observer, &limits).await?,
@@ -57,9 +57,13 @@ pub(super) struct Limits<'a> {
     control: &'a Control,
 }
 
-impl Limits<'_> {
+impl<'a> Limits<'a> {
+    pub(super) fn new(control: &'a Control) -> Self {
+        Self { deadline: Instant::now() + control.timeout, control }
+    }
+
     /// Waits for the end of the time, whichever comes.
-    async fn over(&self) -> Error {
+    pub(super) async fn over(&self) -> Error {
         tokio::select! {
             biased;
             () = self.control.cancel.cancelled() => Error::new(ErrorKind::Canceled, "the command was canceled"),
@@ -71,7 +75,7 @@ impl Limits<'_> {
     }
 
     /// Does what acts on nothing, unless the time is over first.
-    async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    pub(super) async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             error = self.over() => Err(error),
@@ -80,9 +84,9 @@ impl Limits<'_> {
     }
 }
 
-struct Started {
-    shell_id: String,
-    command_id: String,
+pub(super) struct Started {
+    pub(super) shell_id: String,
+    pub(super) command_id: String,
 }
 
 /// Starts the bootstrap, which acts on nothing before it gets the script; then names it to the observer.
@@ -104,7 +108,8 @@ async fn start_powershell(
     Ok(started)
 }
 
-async fn start_bootstrap(lane: &mut Lane, launch: &Launch) -> Result<Started> {
+/// Starts the bootstrap, which waits for its script.
+pub(super) async fn start_bootstrap(lane: &mut Lane, launch: &Launch) -> Result<Started> {
     let mut tries = 0;
     let mut pause = Duration::from_millis(500);
     loop {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tracing::Instrument as _;
 
 use super::{
-    copy,
+    copy, fetch,
     lane::Lane,
     launch::Launch,
     pool::{Pool, PoolKey},
@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    transport::{Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, Observer, Session},
+    transport::{
+        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
+        Session,
+    },
 };
 
 /// A conversation with one Windows host. Dropped, it is kept warm for the next session with the same host and
@@ -59,6 +62,17 @@ impl Session for WinrmSession {
         let lane = self.lane()?;
         let span = tracing::debug_span!("winrm.copy", target = lane.host.target);
         copy::copy(lane, request, observer, control).instrument(span).await
+    }
+
+    async fn fetch(
+        &mut self,
+        request: FetchRequest,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<FetchOutcome> {
+        let lane = self.lane()?;
+        let span = tracing::debug_span!("winrm.fetch", target = lane.host.target);
+        fetch::fetch(lane, request, observer, control).instrument(span).await
     }
 
     async fn close(mut self: Box<Self>) -> Result<()> {
