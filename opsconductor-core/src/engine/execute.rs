@@ -265,7 +265,8 @@ async fn act(
     // Coerced here: a boxed session lives for 'static, the context wants one that lives as long as it is borrowed.
     let borrowed = session.as_mut().map(|session| session.as_mut() as &mut dyn Session);
     let cancel = holding.stopped.clone();
-    let mut context = StepContext::new(fields, target, borrowed, recorder, left, cancel.clone());
+    let mut context = StepContext::new(fields, target, borrowed, recorder, left, cancel.clone())
+        .with_files(inner.files.as_ref());
     let outcome = tokio::select! {
         outcome = handler.run(&mut context) => outcome,
         // Transports keep both limits themselves; this is the wall behind them for a handler that does not.
