@@ -130,7 +130,11 @@ async fn what_cannot_be_written_says_why_and_leaves_nothing() {
     ] {
         for content in [noise(10), noise(400_000)] {
             let error = copy(&mut *session, file(path, content, true)).await.unwrap_err();
-            assert_eq!((error.kind(), error.layer()), (ErrorKind::Transport, Some(Layer::Script)), "{error:?}");
+            assert_eq!(
+                (error.kind(), error.layer()),
+                (ErrorKind::Transport, Some(Layer::Script)),
+                "{error:?}"
+            );
             assert!(error.to_string().contains(says), "{path}: {error}");
             assert!(!error.is_outcome_unknown(), "{error:?}");
         }

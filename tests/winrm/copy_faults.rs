@@ -47,7 +47,7 @@ fn assert_whole(host: &WindowsHost, old: &[u8], new: &[u8]) {
 
 #[tokio::test]
 async fn a_copy_goes_on_after_whatever_breaks_at_any_message() {
-    let content = noise(700_000);
+    let content = noise(300_000);
     let faults = [
         Fault::DropBefore,
         Fault::DropAfter,
@@ -58,7 +58,7 @@ async fn a_copy_goes_on_after_whatever_breaks_at_any_message() {
         Fault::Reboot,
     ];
     for fault in faults {
-        for n in 1..=9 {
+        for n in 1..=8 {
             let host = host().await;
             host.machine().write_file(PATH, b"old".to_vec());
             let (connector, mut session) = session(&host).await;
@@ -67,7 +67,11 @@ async fn a_copy_goes_on_after_whatever_breaks_at_any_message() {
             assert_whole(&host, b"old", &content);
             match result {
                 Ok(outcome) => {
-                    assert_eq!((outcome.status, outcome.length), (CopyStatus::Copied, 700_000), "{fault:?} at {n}");
+                    assert_eq!(
+                        (outcome.status, outcome.length),
+                        (CopyStatus::Copied, 300_000),
+                        "{fault:?} at {n}"
+                    );
                     assert!(host.machine().read_file(PATH).unwrap() == content, "{fault:?} at {n}");
                     assert_eq!(parts(&host), Vec::<String>::new(), "{fault:?} at {n}");
                 }
@@ -75,21 +79,26 @@ async fn a_copy_goes_on_after_whatever_breaks_at_any_message() {
                     // The shell itself was refused: nothing was begun.
                     assert!(n <= 2, "{fault:?} at {n}: {error:?}");
                     assert_eq!(error.kind(), ErrorKind::Transport, "{fault:?} at {n}: {error:?}");
-                    assert!(error.layer().is_some() && !error.is_outcome_unknown(), "{fault:?} at {n}: {error:?}");
+                    assert!(
+                        error.layer().is_some() && !error.is_outcome_unknown(),
+                        "{fault:?} at {n}: {error:?}"
+                    );
                 }
             }
             host.faults().clear();
             assert_eq!(run(&mut *session, cmd("exit 7")).await.exit_code, 7, "{fault:?} at {n}");
             drop(session);
             opsconductor_core::transport::Connector::shutdown(&connector).await;
-            assert_eq!(host.counters().shells_open, 0, "{fault:?} at {n}");
+            // A shell whose id never arrived cannot be deleted; the host lets it go after its idle time-out.
+            let unknown = usize::from(n == 1 && matches!(fault, Fault::DropAfter | Fault::TruncatedBody));
+            assert_eq!(host.counters().shells_open, unknown, "{fault:?} at {n}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_connection_lost_in_the_middle_costs_no_second_sending() {
-    let content = noise(6 * 1024 * 1024);
+    let content = noise(3 * 1024 * 1024);
     let whole = {
         let host = host().await;
         let (_connector, mut session) = session(&host).await;
@@ -98,19 +107,19 @@ async fn a_connection_lost_in_the_middle_costs_no_second_sending() {
     };
     let host = host().await;
     let (_connector, mut session) = session(&host).await;
-    // Create, Command, the script, the plan and the Receives beside come before; 22 chunks follow.
-    host.faults().on_message(20, Fault::DropAfter);
+    // Create, Command, the script, the plan and the Receives beside come before; 11 chunks follow.
+    host.faults().on_message(14, Fault::DropAfter);
     let outcome = copy(&mut *session, &content).await.unwrap();
     assert_eq!(outcome.status, CopyStatus::Copied);
     assert!(host.machine().read_file(PATH).unwrap() == content);
     assert_eq!(host.faults().remaining(), 0);
     let more = host.counters().messages.saturating_sub(whole);
-    assert!(more < 16, "beginning anew would cost as many messages again as were lost, not {more}");
+    assert!(more < 14, "beginning anew would cost as many messages again as were lost, not {more}");
 }
 
 #[tokio::test]
 async fn the_next_copy_goes_on_where_a_canceled_one_was() {
-    let content = noise(8 * 1024 * 1024);
+    let content = noise(4 * 1024 * 1024);
     let host = builder().latency(Duration::from_millis(20)).start().await.unwrap();
     host.machine().write_file(PATH, b"old".to_vec());
     let (_connector, mut session) = session(&host).await;
@@ -120,8 +129,10 @@ async fn the_next_copy_goes_on_where_a_canceled_one_was() {
     let watcher = tokio::spawn(async move {
         let part = || machine.files("C:\\temp").into_iter().find(|name| name.ends_with(".part"));
         loop {
-            let length = part().and_then(|name| machine.read_file(&format!("C:\\temp\\{name}"))).map_or(0, |c| c.len());
-            if length > 2 * 1024 * 1024 {
+            let length = part()
+                .and_then(|name| machine.read_file(&format!("C:\\temp\\{name}")))
+                .map_or(0, |c| c.len());
+            if length > 1024 * 1024 {
                 cancel.cancel();
                 return Instant::now();
             }
@@ -142,7 +153,7 @@ async fn the_next_copy_goes_on_where_a_canceled_one_was() {
     assert!(host.machine().read_file(PATH).unwrap() == content);
     assert_eq!(parts(&host), Vec::<String>::new());
     let sends = host.counters().messages - before;
-    assert!(sends < 33, "8 MiB are 30 chunks, and 7 of them were there: {sends} messages");
+    assert!(sends < 22, "4 MiB are 15 chunks, and 4 of them were there: {sends} messages");
 }
 
 #[tokio::test]
@@ -185,7 +196,11 @@ async fn a_busy_host_gets_the_same_bytes_again() {
     }
     host.machine().write_file(PATH, b"old".to_vec());
     let error = copy(&mut *session, &content).await.unwrap_err();
-    assert_eq!((error.layer(), error.code()), (Some(Layer::Protocol), Some(170)), "three times, then no more");
+    assert_eq!(
+        (error.layer(), error.code()),
+        (Some(Layer::Protocol), Some(170)),
+        "three times, then no more"
+    );
     assert_eq!(host.machine().read_file(PATH).unwrap(), b"old");
 }
 

@@ -69,7 +69,11 @@ pub(super) async fn fetch(
 }
 
 /// One try. Gives the local file back, unless it could not be written.
-async fn attempt(transfer: &mut Transfer<'_>, request: &FetchRequest, local: Local) -> (Option<Local>, Result<()>) {
+async fn attempt(
+    transfer: &mut Transfer<'_>,
+    request: &FetchRequest,
+    local: Local,
+) -> (Option<Local>, Result<()>) {
     let from = local.length();
     let parameters = Parameters { src: &request.src_path, max: request.bytes_max, from };
     let mut process = match transfer.start(SCRIPT, &parameters, &[]).await {
@@ -127,7 +131,8 @@ async fn receive(
                 return Err(host.about(Error::new(ErrorKind::NotFound, "the host has no such file")));
             }
             Some(Report::Large(length)) => {
-                let message = format!("the file has {length} bytes, more than the {} allowed", request.bytes_max);
+                let message =
+                    format!("the file has {length} bytes, more than the {} allowed", request.bytes_max);
                 return Err(host.about(Error::new(ErrorKind::InvalidInput, message)));
             }
             Some(Report::Failed(failed)) => return Err(failed.into_error(host, "the file was not read")),
@@ -149,7 +154,8 @@ fn writer_lost() -> Error {
 pub(super) fn check_dest(path: &Path, overwrite: bool) -> Result<()> {
     match path.symlink_metadata() {
         Ok(found) if found.is_dir() => {
-            Err(Error::new(ErrorKind::InvalidInput, "the local path is a folder").with("dest", path.display()))
+            Err(Error::new(ErrorKind::InvalidInput, "the local path is a folder")
+                .with("dest", path.display()))
         }
         Ok(_) if !overwrite => {
             let message = "the local file exists and overwrite is false; nothing was touched";

@@ -30,7 +30,8 @@ impl Local {
         blocking(move || {
             check_dest(&dest, overwrite)?;
             let name = dest.file_name().ok_or_else(|| {
-                Error::new(ErrorKind::InvalidInput, "the local path names no file").with("dest", dest.display())
+                Error::new(ErrorKind::InvalidInput, "the local path names no file")
+                    .with("dest", dest.display())
             })?;
             let mut part = name.to_owned();
             part.push(format!(".{}.part", uuid::Uuid::now_v7().simple()));

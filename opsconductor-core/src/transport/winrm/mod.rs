@@ -51,6 +51,17 @@
 //! directory of its own gets a shell of its own. Output is UTF-8 wherever the program can be brought to it, and is
 //! handed over as bytes, as it comes.
 //!
+//! # Files
+//!
+//! A copy writes `<destination>.<first 16 digits of the hash>.part` beside its destination, checks the SHA-256 of what is on
+//! the disk, flushes it and puts it in place in one step, so that a destination has the old content or the new. What has
+//! the content already is left alone. After a lost connection the host is asked how much is there, and the rest is sent;
+//! a partial file stays after a cancel, a time-out or a connection lost for good, and the next copy of the same content to
+//! the same place goes on from it, while one of another content removes it. The folder of a single file must be there;
+//! below the destination of many files folders are made, and each file is put in place by itself. A fetch writes beside its
+//! destination as well, and ends with an error when the file changed on the host while it was read. Content that becomes
+//! smaller is packed. Needs Windows PowerShell 3 or later on the host.
+//!
 //! # Warm sessions
 //!
 //! A session that is dropped is kept, connection and shell, for the next one with the same host and credential; see

@@ -129,7 +129,10 @@ impl Process {
         }
         let host = Arc::clone(&lane.host);
         let Some(mut primary) = lane.primary.take() else {
-            return Err(Error::new(ErrorKind::Internal, "a script was started and its connection is not there"));
+            return Err(Error::new(
+                ErrorKind::Internal,
+                "a script was started and its connection is not there",
+            ));
         };
         // The script reads while it is sent, so that even more than a pipe holds gets through before anyone listens.
         let whole = launch.input.concat();

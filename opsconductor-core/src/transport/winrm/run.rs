@@ -62,6 +62,11 @@ impl<'a> Limits<'a> {
         Self { deadline: Instant::now() + control.timeout, control }
     }
 
+    /// What the caller set.
+    pub(super) fn control(&self) -> &'a Control {
+        self.control
+    }
+
     /// Waits for the end of the time, whichever comes.
     pub(super) async fn over(&self) -> Error {
         tokio::select! {

@@ -45,7 +45,8 @@ impl<'a> Transfer<'a> {
         input.put_u8(b'\n');
         input.put_slice(more);
         let announced = &mut self.announced;
-        let started = Process::start(self.lane, script, input.freeze(), announced, self.observer, self.limits);
+        let started =
+            Process::start(self.lane, script, input.freeze(), announced, self.observer, self.limits);
         let result = started.await;
         if result.is_err() {
             // The bootstrap may wait for a script, or the script have begun.

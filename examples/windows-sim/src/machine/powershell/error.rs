@@ -27,7 +27,9 @@ impl Exception {
             "System.IO.IOException" if says("used by another process") => system(32),
             "System.IO.IOException" if says("not enough space") => system(112),
             "System.IO.IOException" if says("directory is not empty") => system(145),
-            "System.IO.IOException" if says("already exists") => system(if says("The file '") { 80 } else { 183 }),
+            "System.IO.IOException" if says("already exists") => {
+                system(if says("The file '") { 80 } else { 183 })
+            }
             "System.IO.IOException" => 0x8013_1620_u32.cast_signed(),
             "System.FormatException" => 0x8013_1537_u32.cast_signed(),
             "System.NotSupportedException" => 0x8013_1515_u32.cast_signed(),

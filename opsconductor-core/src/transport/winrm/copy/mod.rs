@@ -6,7 +6,9 @@
 //! is there and what its hash is, and the rest is sent.
 
 mod chunks;
+mod many;
 mod one;
+mod ranges;
 pub(super) mod report;
 pub(super) mod source;
 pub(super) mod tries;
@@ -19,7 +21,7 @@ use super::{
     transfer::{Transfer, check_path},
 };
 use crate::{
-    Error, ErrorKind, Result,
+    Result,
     transport::{Control, CopyOutcome, CopyRequest, CopySource, Observer},
 };
 use source::Source;
@@ -29,6 +31,8 @@ struct Copying<'a> {
     transfer: Transfer<'a>,
     /// How many bytes of content one message carries; less, once a host has shown that it takes less.
     chunk_bytes: usize,
+    /// Whether a large content may go through several shells.
+    ranges: bool,
 }
 
 /// Writes `request` on `lane`.
@@ -41,17 +45,15 @@ pub(super) async fn copy(
     check_path(&request.dest_path, "destination")?;
     let limits = Limits::new(control);
     let chunk_bytes = chunks::line_bytes_max(lane.host.settings.envelope_bytes_max);
-    let mut copying = Copying { transfer: Transfer::new(lane, observer, &limits), chunk_bytes };
+    let mut copying = Copying { transfer: Transfer::new(lane, observer, &limits), chunk_bytes, ranges: true };
     let CopyRequest { dest_path, source, overwrite } = request;
     let outcome = match source {
         CopySource::One(source) => {
             let source = Arc::new(limits.within(Source::measure(source)).await?);
-            let status = one::copy_one(&mut copying, &dest_path, &source, overwrite).await;
+            let status = one::copy_one(&mut copying, &dest_path, &source, overwrite, false).await;
             status.map(|status| CopyOutcome::one(status, source.length, source.sha256.clone()))
         }
-        CopySource::Many(_) => {
-            Err(Error::new(ErrorKind::Unsupported, "this transport writes one file at a time as yet"))
-        }
+        CopySource::Many(entries) => many::copy_many(&mut copying, &dest_path, entries, overwrite).await,
     };
     outcome.map_err(|error| error.with("path", dest_path))
 }

@@ -10,7 +10,8 @@ try{
         if($found -eq 'same'){Write-OcReport 'same';exit 0}
         if($found -eq 'other' -and -not $p.overwrite){Write-OcReport 'exists';exit 0}
         $folder=[IO.Path]::GetDirectoryName($dest)
-        if(-not [IO.Directory]::Exists($folder)){throw "the folder $folder does not exist"}
+        if($p.folders){[void][IO.Directory]::CreateDirectory($folder)}
+        elseif(-not [IO.Directory]::Exists($folder)){throw "the folder $folder does not exist"}
         # Whoever else writes the same content there holds the partial file; when he has done, there is nothing to do.
         try{$file=New-Object IO.FileStream($part,[IO.FileMode]::OpenOrCreate,[IO.FileAccess]::ReadWrite,[IO.FileShare]::None,65536);break}
         catch{
@@ -36,7 +37,14 @@ try{
         while($file.Position -lt $length){
             $line=$in.ReadLine()
             if($line -eq $null){$file.Dispose();exit 3}
-            if($line[0] -eq '~'){
+            if($line[0] -eq '!'){
+                # The rest came through other shells, each part of it as a file of its own.
+                for($k=1;$k -le [int]$line.Substring(1);$k++){
+                    $slice=New-Object IO.FileStream(($part+'.'+$k),[IO.FileMode]::Open,[IO.FileAccess]::Read,[IO.FileShare]::Read,65536)
+                    try{$slice.CopyTo($file,1048576)}finally{$slice.Dispose()}
+                    [IO.File]::Delete($part+'.'+$k)
+                }
+            }elseif($line[0] -eq '~'){
                 $packed=New-Object IO.MemoryStream(,[Convert]::FromBase64String($line.Substring(1)))
                 $plain=New-Object IO.Compression.DeflateStream($packed,[IO.Compression.CompressionMode]::Decompress)
                 $plain.CopyTo($file,262144)
@@ -64,8 +72,10 @@ try{
     Write-OcReport 'done'
     # What earlier copies of another content to the same place left behind. One at work holds its file open.
     try{
-        foreach($old in [IO.Directory]::GetFiles($folder,[IO.Path]::GetFileName($dest)+'.*.part')){
-            if($old.Length -eq $part.Length -and $old -match '\.[0-9a-f]{16}\.part$'){try{[IO.File]::Delete($old)}catch{}}
+        foreach($old in [IO.Directory]::GetFiles($folder,[IO.Path]::GetFileName($dest)+'.*.part*')){
+            if($old.Substring($dest.Length) -match '^\.[0-9a-f]{16}\.part(\.[0-9](\.[0-9a-f]{16}\.part)?)?$'){
+                try{[IO.File]::Delete($old)}catch{}
+            }
         }
     }catch{}
 }catch{Write-OcFailure $_ $dest}

@@ -1,6 +1,6 @@
 //! One file: a script that says what is there, takes what is missing, and puts the whole in its place.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -12,7 +12,8 @@ use super::{
         process::{Process, Sent},
     },
     Copying,
-    chunks::{Chunk, chunks},
+    chunks::{Chunk, Segment, chunks},
+    ranges,
     report::{self, Report},
     source::Source,
     tries::Tries,
@@ -32,6 +33,8 @@ const CHUNK_BYTES_MIN: usize = 4 * 1024;
 struct Parameters<'a> {
     dest: &'a str,
     overwrite: bool,
+    /// The folders above the destination are made.
+    folders: bool,
     length: u64,
     sha256: &'a str,
     /// The content follows at once.
@@ -44,14 +47,18 @@ pub(super) async fn copy_one(
     dest: &str,
     source: &Arc<Source>,
     overwrite: bool,
+    folders: bool,
 ) -> Result<CopyStatus> {
+    let inline = source.length <= INLINE_BYTES_MAX;
+    let parameters =
+        Parameters { dest, overwrite, folders, length: source.length, sha256: &source.sha256, inline };
     let mut tries = Tries::default();
     // Whether an earlier try may have put the file in its place without our hearing of it.
     let mut committing = false;
     loop {
-        let mut written = Written { reached: 0, committing };
-        let result = attempt(copying, dest, source, overwrite, &mut written).await;
-        tries.reached(written.reached);
+        let mut written = Upload { committing, ..Upload::default() };
+        let result = attempt(copying, &parameters, source, &mut written).await;
+        tries.reached(written.done_before + written.reached);
         let earlier = std::mem::replace(&mut committing, written.committing);
         let error = match result {
             // What was put there unheard by an earlier try was written by this copy all the same.
@@ -66,28 +73,30 @@ pub(super) async fn copy_one(
 }
 
 /// How far an attempt came.
-struct Written {
-    reached: u64,
+#[derive(Default)]
+pub(super) struct Upload {
+    /// How many bytes were there before.
+    pub(super) done_before: u64,
+    /// How many bytes were sent and taken.
+    pub(super) reached: u64,
     /// The last byte was sent, and what the script did with it is not known.
-    committing: bool,
+    pub(super) committing: bool,
 }
 
 async fn attempt(
     copying: &mut Copying<'_>,
-    dest: &str,
+    parameters: &Parameters<'_>,
     source: &Arc<Source>,
-    overwrite: bool,
-    written: &mut Written,
+    written: &mut Upload,
 ) -> Result<CopyStatus> {
-    let inline = source.length <= INLINE_BYTES_MAX;
-    let parameters = Parameters { dest, overwrite, length: source.length, sha256: &source.sha256, inline };
+    let inline = parameters.inline;
     let content = if inline { whole(source)? } else { Bytes::new() };
-    let started = copying.transfer.start(SCRIPT, &parameters, &content).await;
+    let started = copying.transfer.start(SCRIPT, parameters, &content).await;
     // A script that has the whole content may act from its start.
     written.committing |= inline && copying.transfer.is_announced();
     let mut process = started?;
     let limits = copying.transfer.limits;
-    let result = limits.within(converse(copying, &mut process, source, inline, written)).await;
+    let result = limits.within(converse(copying, &mut process, parameters, source, written)).await;
     match result {
         Ok(status) => {
             copying.transfer.finish(process).await;
@@ -100,22 +109,30 @@ async fn attempt(
 async fn converse(
     copying: &mut Copying<'_>,
     process: &mut Process,
+    parameters: &Parameters<'_>,
     source: &Arc<Source>,
-    inline: bool,
-    written: &mut Written,
+    written: &mut Upload,
 ) -> Result<CopyStatus> {
     let host = Arc::clone(&copying.transfer.lane.host);
-    if !inline {
+    if !parameters.inline {
+        let part = format!("{}.{}.part", parameters.dest, &source.sha256[..16]);
         process.ready_feed().await?;
         let line = process.report().await?;
         match Report::read(&line) {
             Some(Report::Part { length, sha256 }) => {
                 let from = resume_at(source, length, sha256.as_deref()).await?;
                 tracing::debug!(target = host.target, from, length = source.length, "sending the content");
-                written.reached = from;
+                written.done_before = from;
                 let plan = STANDARD.encode(format!("{from}\n"));
+                let begun = Instant::now();
                 if process.send(&plan).await? == Sent::Taken {
-                    upload(copying, process, source, from, written).await?;
+                    let left = source.length - from;
+                    if copying.ranges && ranges::are_worth_it(left, begun.elapsed()) {
+                        ranges::upload(copying, process, &part, source, from, written).await?;
+                    } else {
+                        let rest = vec![(Arc::clone(source), from..source.length)];
+                        upload(copying, process, rest, written, true).await?;
+                    }
                 }
             }
             report => return ended(report, &host, &line, written),
@@ -126,7 +143,7 @@ async fn converse(
 }
 
 /// What the last report says. After it nothing is in doubt.
-fn ended(report: Option<Report>, host: &Host, line: &str, written: &mut Written) -> Result<CopyStatus> {
+fn ended(report: Option<Report>, host: &Host, line: &str, written: &mut Upload) -> Result<CopyStatus> {
     written.committing &= report.is_none();
     match report {
         Some(Report::Done) => Ok(CopyStatus::Copied),
@@ -140,26 +157,28 @@ fn ended(report: Option<Report>, host: &Host, line: &str, written: &mut Written)
 /// Where to go on: after what is there, if that is how the content begins.
 async fn resume_at(source: &Source, length: u64, sha256: Option<&str>) -> Result<u64> {
     let Some(sha256) = sha256.filter(|_| (1..=source.length).contains(&length)) else { return Ok(0) };
-    let own = if length == source.length { source.sha256.clone() } else { source.prefix_sha256(length).await? };
+    let own =
+        if length == source.length { source.sha256.clone() } else { source.prefix_sha256(length).await? };
     Ok(if own == sha256 { length } else { 0 })
 }
 
-/// Sends the content from `from` on, unless the script has something to say first.
-async fn upload(
+/// Sends `segments` as one stream, unless the script has something to say first.
+pub(super) async fn upload(
     copying: &mut Copying<'_>,
     process: &mut Process,
-    source: &Arc<Source>,
-    mut from: u64,
-    written: &mut Written,
+    segments: Vec<Segment>,
+    written: &mut Upload,
+    last: bool,
 ) -> Result<()> {
+    let whole: u64 = segments.iter().map(|(_, range)| range.end - range.start).sum();
     loop {
-        let mut chunks = chunks(vec![(Arc::clone(source), from..source.length)], copying.chunk_bytes);
+        let mut chunks = chunks(after(&segments, written.reached), copying.chunk_bytes);
         loop {
             let Some(chunk) = chunks.recv().await else { return Ok(()) };
             let Chunk { length, encoded } = chunk?;
-            written.committing |= from + length == source.length;
+            written.committing |= last && written.reached + length == whole;
             match process.send(&encoded).await? {
-                Sent::Taken => from += length,
+                Sent::Taken => written.reached += length,
                 Sent::Interrupted => return Ok(()),
                 Sent::TooLarge if copying.chunk_bytes > CHUNK_BYTES_MIN => {
                     copying.chunk_bytes /= 2;
@@ -168,9 +187,21 @@ async fn upload(
                 }
                 Sent::TooLarge => return Err(too_small(&copying.transfer.lane.host)),
             }
-            written.reached = from;
         }
     }
+}
+
+/// What is left of `segments` after so many bytes.
+fn after(segments: &[Segment], mut skip: u64) -> Vec<Segment> {
+    let mut left = Vec::new();
+    for (source, range) in segments {
+        let skipped = skip.min(range.end - range.start);
+        skip -= skipped;
+        if range.start + skipped < range.end {
+            left.push((Arc::clone(source), range.start + skipped..range.end));
+        }
+    }
+    left
 }
 
 pub(super) fn too_small(host: &Host) -> Error {

@@ -51,7 +51,9 @@ impl Report {
                 let length = words.next()?.parse().ok()?;
                 Self::Part { length, sha256: words.next().filter(|hash| hash.len() == 64).map(str::to_owned) }
             }
-            "need" => Self::Need(words.next().unwrap_or_default().bytes().map(|state| state == b'+').collect()),
+            "need" => {
+                Self::Need(words.next().unwrap_or_default().bytes().map(|state| state == b'+').collect())
+            }
             "done" => Self::Done,
             "length" => Self::Length(words.next()?.parse().ok()?),
             "large" => Self::Large(words.next()?.parse().ok()?),
@@ -92,7 +94,9 @@ impl Failed {
             (_, Some(32 | 33)) => Some("another program has the file open"),
             ("System.UnauthorizedAccessException", _) => Some("the account may not write or read there"),
             ("System.IO.PathTooLongException", _) => Some("the path is too long for the host"),
-            ("System.NotSupportedException" | "System.ArgumentException", _) => Some("Windows allows no such name"),
+            ("System.NotSupportedException" | "System.ArgumentException", _) => {
+                Some("Windows allows no such name")
+            }
             _ => None,
         };
         let said = self.message.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -22,6 +22,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 #[derive(Clone)]
 pub(super) struct Source {
     content: Content,
+    /// Where it begins in what holds it.
+    start: u64,
     pub(super) length: u64,
     pub(super) sha256: String,
 }
@@ -42,19 +44,31 @@ impl Source {
         let measured = content.clone();
         let hashed = blocking(move || measured.hash(0..u64::MAX)).await;
         let (length, sha256) = hashed.map_err(|error| content.unreadable(error))?;
-        Ok(Self { content, length, sha256 })
+        Ok(Self { content, start: 0, length, sha256 })
+    }
+
+    /// A part of the content, not measured yet.
+    pub(super) fn slice(&self, range: Range<u64>) -> Self {
+        let start = self.start + range.start;
+        Self { content: self.content.clone(), start, length: range.end - range.start, sha256: String::new() }
+    }
+
+    /// The same with its hash.
+    pub(super) async fn measured(mut self) -> Result<Self> {
+        self.sha256 = self.prefix_sha256(self.length).await?;
+        Ok(self)
     }
 
     /// The hash of the first `length` bytes.
     pub(super) async fn prefix_sha256(&self, length: u64) -> Result<String> {
-        let content = self.content.clone();
-        let hashed = blocking(move || content.hash(0..length)).await;
+        let (content, range) = (self.content.clone(), self.start..self.start + length);
+        let hashed = blocking(move || content.hash(range)).await;
         hashed.map(|(_, sha256)| sha256).map_err(|error| self.content.unreadable(error))
     }
 
     /// Opens the content at `range`, to be read on a thread that may block.
     pub(super) fn open(&self, range: Range<u64>) -> io::Result<Reader> {
-        self.content.open(range)
+        self.content.open(self.start + range.start..self.start + range.end)
     }
 
     /// What to say of a content that cannot be read, or not to its end.

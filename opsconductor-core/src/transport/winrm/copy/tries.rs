@@ -62,7 +62,11 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::{TRIES_MAX, Tries};
-    use crate::{Error, error::Layer, transport::{Control, winrm::run::Limits}};
+    use crate::{
+        Error,
+        error::Layer,
+        transport::{Control, winrm::run::Limits},
+    };
 
     #[tokio::test(start_paused = true)]
     async fn progress_gives_new_tries_and_a_refusal_none() {

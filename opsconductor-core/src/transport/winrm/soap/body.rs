@@ -65,7 +65,9 @@ pub(in super::super) fn send(command_id: &str, bytes: &[u8], end: bool) -> Strin
 
 /// The body that feeds standard input with what is in base64 already.
 pub(in super::super) fn send_encoded(command_id: &str, encoded: &str) -> String {
-    format!("<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"{command_id}\">{encoded}</rsp:Stream></rsp:Send>")
+    format!(
+        "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"{command_id}\">{encoded}</rsp:Stream></rsp:Send>"
+    )
 }
 
 /// The body that asks for output.

@@ -96,11 +96,6 @@ pub(in super::super) fn write(stream: &Value, bytes: &[u8]) -> Result<bool> {
 }
 
 fn invalid<T>(message: &str) -> Result<T> {
-    ErrorRecord::new(
-        "System.InvalidOperationException",
-        message,
-        "InvalidOperationException",
-        "NotSpecified",
-    )
-    .throw()
+    ErrorRecord::new("System.InvalidOperationException", message, "InvalidOperationException", "NotSpecified")
+        .throw()
 }

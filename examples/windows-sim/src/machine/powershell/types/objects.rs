@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::convert::cast;
-use super::encoding::Encoding;
 use super::deflate::Deflate;
+use super::encoding::Encoding;
 use super::native::{Console, Hasher, MemoryStream, Native, Stopwatch};
 use super::stream::{FileStream, Reader, io_error};
 use super::time;
