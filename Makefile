@@ -26,13 +26,14 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bare packages
+.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
 	@echo "make test     Run every test: units, doctests, store suites, scenarios, and pywinrm and pypsrp against the simulated host"
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
+	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
@@ -89,6 +90,12 @@ guide: packages
 
 bench: packages
 	@$(CARGO) bench --locked --package opsconductor-benches -- $(ARGS)
+
+# The peers are installed below the target directory. A round over many hosts opens many sockets.
+bench-winrm: packages
+	@peers="$$(benches/peers/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
+		{ ulimit -n "$$(ulimit -H -n)" || true; } && \
+		$(CARGO) bench --locked --package opsconductor-benches --bench winrm -- $(ARGS)
 
 # CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
 bare:

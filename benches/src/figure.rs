@@ -41,12 +41,14 @@ pub struct Figure<'a> {
     pub n: u64,
     /// The round, from 1.
     pub round: u32,
+    /// What else belongs to it, such as the size that was copied; behind the other members.
+    pub more: &'a [(&'a str, Value)],
 }
 
 impl Figure<'_> {
     /// The figure as its one JSON line, without the newline.
     pub fn to_line(&self) -> String {
-        json!({
+        let mut line = json!({
             "bench": self.bench,
             "metric": self.metric,
             "subject": self.subject,
@@ -55,8 +57,11 @@ impl Figure<'_> {
             "better": self.better.as_str(),
             "n": self.n,
             "round": self.round,
-        })
-        .to_string()
+        });
+        for (name, value) in self.more {
+            line[*name] = value.clone();
+        }
+        line.to_string()
     }
 
     /// Prints the line on standard output at once, so that a long bench can be followed.
@@ -103,11 +108,12 @@ mod tests {
             better: Better::Higher,
             n: 20_000,
             round: 1,
+            more: &[],
         };
-        assert_eq!(
-            figure.to_line(),
-            r#"{"bench":"queue","metric":"pg.drain","subject":"opsconductor","value":21500,"unit":"tasks/s","better":"higher","n":20000,"round":1}"#
-        );
+        let line = r#"{"bench":"queue","metric":"pg.drain","subject":"opsconductor","value":21500,"unit":"tasks/s","better":"higher","n":20000,"round":1}"#;
+        assert_eq!(figure.to_line(), line);
+        let more = [("mib", json!(64))];
+        assert_eq!(Figure { more: &more, ..figure }.to_line(), line.replace("}", r#","mib":64}"#));
     }
 
     #[test]

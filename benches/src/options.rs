@@ -16,6 +16,8 @@ pub struct Options {
     pub batch: Duration,
     /// Only metrics whose name contains this.
     pub only: Option<String>,
+    /// Whether cargo tests rather than benches: only that it runs is asked for, and no peer need be there.
+    pub smoke: bool,
 }
 
 impl Options {
@@ -40,9 +42,9 @@ impl Options {
             }
         }
         if quick || !benching {
-            Self { rounds: 1, batches: 1, batch: Duration::from_millis(1), only }
+            Self { rounds: 1, batches: 1, batch: Duration::from_millis(1), only, smoke: !benching }
         } else {
-            Self { rounds: 3, batches: 15, batch: Duration::from_millis(40), only }
+            Self { rounds: 3, batches: 15, batch: Duration::from_millis(40), only, smoke: false }
         }
     }
 

@@ -56,7 +56,8 @@ impl Bench {
         n: u64,
         round: u32,
     ) -> io::Result<()> {
-        Figure { bench: self.name, metric, subject: OURSELVES, value, unit, better, n, round }.print()
+        Figure { bench: self.name, metric, subject: OURSELVES, value, unit, better, n, round, more: &[] }
+            .print()
     }
 
     /// Each round is the median of its batches, so that a batch the machine disturbed does not count.

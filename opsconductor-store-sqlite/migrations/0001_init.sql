@@ -168,10 +168,12 @@ CREATE TABLE queue (
     started_at  INTEGER,
     lease_until INTEGER,
     dispatched  TEXT,
+    dispatched_at INTEGER,
     CHECK ((waits > 0) = (state = 'waiting')),
     CHECK ((state = 'running') = (worker IS NOT NULL)),
     CHECK ((worker IS NULL) = (lease_until IS NULL)),
-    CHECK (state = 'running' OR dispatched IS NULL)
+    CHECK (state = 'running' OR dispatched IS NULL),
+    CHECK ((dispatched IS NULL) = (dispatched_at IS NULL))
 ) STRICT;
 
 CREATE INDEX queue_ready ON queue (priority DESC, due_at, task_id) WHERE state = 'queued';

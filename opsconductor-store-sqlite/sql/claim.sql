@@ -6,7 +6,8 @@ SET state = 'running',
     worker = :worker,
     started_at = :now,
     lease_until = :until,
-    dispatched = NULL
+    dispatched = NULL,
+    dispatched_at = NULL
 WHERE task_id IN (
     SELECT task_id FROM queue
     WHERE state = 'queued' AND priority = :priority AND due_at <= :now

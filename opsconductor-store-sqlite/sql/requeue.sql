@@ -4,6 +4,7 @@ SET state = 'queued',
     due_at = :due_at,
     worker = NULL,
     lease_until = NULL,
-    dispatched = NULL
+    dispatched = NULL,
+    dispatched_at = NULL
 WHERE task_id = :task AND run_id = :run AND epoch = :epoch AND worker = :worker AND state = 'running'
 RETURNING idx, target_id, attempt, started_at

@@ -4,4 +4,4 @@ SET epoch = epoch + 1,
     worker = :worker,
     lease_until = :until
 WHERE task_id = :task
-RETURNING run_id, tenant_id, idx, target_id, attempt, epoch, dispatched
+RETURNING run_id, tenant_id, idx, target_id, attempt, epoch, dispatched, dispatched_at

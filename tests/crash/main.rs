@@ -1,6 +1,8 @@
 //! What is left when a worker process is killed in the middle.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod windows;
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,

@@ -98,6 +98,31 @@ pub(crate) struct Recorder {
     pub(crate) heard: Arc<Notify>,
     /// Refuses the dispatch.
     pub(crate) refuse: bool,
+    /// Names that replaced the first.
+    pub(crate) renamed: Vec<RemoteHandle>,
+    /// Why output may be missing.
+    pub(crate) gaps: Vec<String>,
+    /// Ends the call and leaves the command running.
+    pub(crate) released: Option<CancellationToken>,
+    /// Does so as soon as the command has its name.
+    pub(crate) release_at_once: bool,
+}
+
+impl Recorder {
+    /// One whose call can be told to leave its command running.
+    pub(crate) fn releasable() -> (Self, CancellationToken) {
+        let token = CancellationToken::new();
+        (Self { released: Some(token.clone()), ..Self::default() }, token)
+    }
+
+    /// The last name of the command.
+    pub(crate) fn handle(&self) -> &RemoteHandle {
+        self.renamed.last().or(self.handles.last()).unwrap()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
 }
 
 #[async_trait]
@@ -107,7 +132,24 @@ impl Observer for Recorder {
         if self.refuse {
             return Err(Error::new(ErrorKind::LeaseLost, "someone else holds the task"));
         }
+        if let Some(token) = self.released.as_ref().filter(|_| self.release_at_once) {
+            token.cancel();
+        }
         Ok(())
+    }
+
+    async fn dispatched(&mut self, handle: &RemoteHandle) -> Result<()> {
+        self.renamed.push(handle.clone());
+        Ok(())
+    }
+
+    async fn gap(&mut self, reason: &str) -> Result<()> {
+        self.gaps.push(reason.to_owned());
+        Ok(())
+    }
+
+    fn released(&self) -> Option<CancellationToken> {
+        self.released.clone()
     }
 
     async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<()> {

@@ -74,6 +74,49 @@ async fn a_shell_is_replaced_when_it_has_run_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_beyond_what_the_host_allows_wait_for_their_turn() {
+    let mut quotas = windows_sim::Quotas::default();
+    quotas.shells_per_user_max = 2;
+    let host = builder().quotas(quotas).start().await.unwrap();
+    let mut settings = WinrmSettings::default();
+    settings.sessions_per_host_max = 2;
+    settings.quota_retries_max = 0;
+    let connector = std::sync::Arc::new(WinrmConnector::builder().with_settings(settings).build().unwrap());
+    let mut tasks = Vec::new();
+    for n in 0..12_i64 {
+        let (connector, endpoint) = (std::sync::Arc::clone(&connector), endpoint(&host));
+        tasks.push(tokio::spawn(async move {
+            let mut session = connector.connect(&endpoint, &credential()).await.unwrap();
+            assert_eq!(run(&mut *session, cmd(&format!("exit {n}"))).await.exit_code, n);
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(host.counters().shells_opened, 2, "whoever waited took over what was ready");
+    connector.shutdown().await;
+    assert_eq!(host.counters().shells_open, 0);
+}
+
+#[tokio::test]
+async fn the_last_signal_is_waited_for_by_nobody_but_the_next_request() {
+    let host = host().await;
+    let connector = WinrmConnector::new();
+    let mut session = connector.connect(&endpoint(&host), &credential()).await.unwrap();
+    let wait = std::time::Duration::from_secs(1);
+    for n in 0..2 {
+        host.faults().on_next(windows_sim::Action::Signal, windows_sim::Fault::Delay(wait));
+        let begun = std::time::Instant::now();
+        assert_eq!(run(&mut *session, cmd("exit 3")).await.exit_code, 3);
+        assert_eq!(begun.elapsed() >= wait, n == 1, "the second waits for what the first left");
+    }
+    drop(session);
+    connector.shutdown().await;
+    let counters = host.counters();
+    assert_eq!((counters.connections, counters.shells_opened, counters.shells_open), (1, 1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixteen_sessions_run_side_by_side() {
     let host = host().await;
     let connector = std::sync::Arc::new(WinrmConnector::new());

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::ntlm::crypto;
@@ -14,7 +14,7 @@ const UNKNOWN_NAMES_MAX: usize = 1000;
 pub(crate) struct Account {
     name: String,
     domain: Option<String>,
-    nt_hash: [u8; 16],
+    nt_hash: Mutex<[u8; 16]>,
 }
 
 /// How often a user logged on, and how often that failed.
@@ -33,6 +33,8 @@ pub struct Logons {
 #[derive(Default)]
 pub(crate) struct Accounts {
     accounts: Vec<Account>,
+    /// User principal names of certificates, and the accounts they stand for.
+    principals: Vec<(String, String)>,
     lockout_threshold: Option<u32>,
     logons: Mutex<BTreeMap<String, Logons>>,
 }
@@ -44,13 +46,21 @@ impl Account {
             Some((domain, name)) => (Some(domain.to_owned()), name),
             None => (None, name),
         };
-        Self { name: name.to_owned(), domain, nt_hash: crypto::nt_hash(password) }
+        Self { name: name.to_owned(), domain, nt_hash: Mutex::new(crypto::nt_hash(password)) }
+    }
+
+    fn nt_hash(&self) -> MutexGuard<'_, [u8; 16]> {
+        self.nt_hash.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Accounts {
-    pub(crate) fn new(accounts: Vec<Account>, lockout_threshold: Option<u32>) -> Self {
-        Self { accounts, lockout_threshold, logons: Mutex::default() }
+    pub(crate) fn new(
+        accounts: Vec<Account>,
+        principals: Vec<(String, String)>,
+        lockout_threshold: Option<u32>,
+    ) -> Self {
+        Self { accounts, principals, lockout_threshold, logons: Mutex::default() }
     }
 
     /// The NT hash of a user, unless the account is unknown or locked.
@@ -58,7 +68,17 @@ impl Accounts {
         let account = self.find(user, domain)?;
         let failed = self.lock().get(&account.name).map_or(0, |logons| logons.failed_in_a_row);
         let locked = self.lockout_threshold.is_some_and(|threshold| failed >= threshold);
-        (!locked).then_some(account.nt_hash)
+        (!locked).then(|| *account.nt_hash())
+    }
+
+    /// Gives an account another password; whether there is such an account.
+    pub(crate) fn set_password(&self, name: &str, password: &str) -> bool {
+        let (domain, user) = name.split_once('\\').unwrap_or(("", name));
+        let account = self.find(user, domain);
+        if let Some(account) = account {
+            *account.nt_hash() = crypto::nt_hash(password);
+        }
+        account.is_some()
     }
 
     /// Judges a name and password as Basic sends them, and counts the logon. The answer is the account's own name.
@@ -67,6 +87,18 @@ impl Accounts {
         let right = self.nt_hash(bare, domain) == Some(crypto::nt_hash(password));
         let name = self.count(bare, domain, right);
         right.then_some(name)
+    }
+
+    /// The account that a certificate's user principal name is mapped to. Each logon is counted, under the principal's name
+    /// when it fails.
+    pub(crate) fn mapped(&self, principal: &str) -> Option<String> {
+        let user = self.principals.iter().find(|(mapped, _)| same(mapped, principal)).map(|(_, user)| user);
+        let Some(user) = user else {
+            self.count(principal, "", false);
+            return None;
+        };
+        let (domain, user) = user.split_once('\\').unwrap_or(("", user));
+        Some(self.count(user, domain, true))
     }
 
     /// Counts a logon under the account's own name, which is returned.
@@ -105,7 +137,7 @@ impl Accounts {
         self.accounts.iter().find(is)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Logons>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Logons>> {
         self.logons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -120,7 +152,7 @@ mod tests {
 
     fn accounts() -> Accounts {
         let list = vec![Account::new("Administrator", "right"), Account::new("CORP\\alice", "right")];
-        Accounts::new(list, Some(3))
+        Accounts::new(list, Vec::new(), Some(3))
     }
 
     #[test]

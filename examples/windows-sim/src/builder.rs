@@ -6,15 +6,18 @@ use tokio::sync::watch;
 
 use crate::{
     account::{Account, Accounts},
+    authority::Identity,
     counters::Tally,
     fault::FaultPlan,
     host::Host,
+    journal::Journal,
+    link::Network,
     machine::Machine,
     ntlm::ChannelBinding,
     quota::Quotas,
     server,
     shell::ShellTable,
-    tls::Certificate,
+    tls::{Certificate, Clients},
     windows_host::WindowsHost,
 };
 
@@ -31,11 +34,14 @@ pub struct HostBuilder {
     https: Option<String>,
     allow_unencrypted: bool,
     basic: bool,
+    unauthenticated_identify: bool,
+    identity: Option<Identity>,
+    clients: Option<String>,
+    principals: Vec<(String, String)>,
     channel_binding: ChannelBinding,
     quotas: Quotas,
     output_piece_bytes_max: usize,
-    latency: Duration,
-    bandwidth: Option<NonZeroU64>,
+    network: Network,
     machine: Option<Arc<Machine>>,
 }
 
@@ -49,11 +55,14 @@ impl HostBuilder {
             https: None,
             allow_unencrypted: false,
             basic: false,
+            unauthenticated_identify: true,
+            identity: None,
+            clients: None,
+            principals: Vec::new(),
             channel_binding: ChannelBinding::default(),
             quotas: Quotas::default(),
             output_piece_bytes_max: OUTPUT_PIECE_BYTES_MAX,
-            latency: Duration::ZERO,
-            bandwidth: None,
+            network: Network::default(),
             machine: None,
         }
     }
@@ -94,6 +103,32 @@ impl HostBuilder {
         self
     }
 
+    /// Whether Identify is answered before any authentication, to who asks for that with `WSMANIDENTIFY: unauthenticated`.
+    /// On, as on Windows; such an answer names no version.
+    pub fn unauthenticated_identify(mut self, answered: bool) -> Self {
+        self.unauthenticated_identify = answered;
+        self
+    }
+
+    /// Serves HTTPS with this certificate instead of one that it makes for itself.
+    pub fn certificate(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Asks clients for a certificate in the TLS handshake, and trusts the authority in `pem` for them. Without it nobody
+    /// is asked, as on Windows by default.
+    pub fn client_authority(mut self, pem: impl Into<String>) -> Self {
+        self.clients = Some(pem.into());
+        self
+    }
+
+    /// Maps the user principal name of a client's certificate to an account.
+    pub fn map_certificate(mut self, principal: &str, user: &str) -> Self {
+        self.principals.push((principal.to_owned(), user.to_owned()));
+        self
+    }
+
     /// How strictly channel bindings are checked over TLS.
     pub fn channel_binding(mut self, policy: ChannelBinding) -> Self {
         self.channel_binding = policy;
@@ -112,15 +147,16 @@ impl HostBuilder {
         self
     }
 
-    /// What the network adds to each exchange: the round-trip time.
+    /// The round-trip time of the network: each byte takes half of it, in both directions, and connecting takes all of it,
+    /// so that a TLS handshake costs what it would. None without this.
     pub fn latency(mut self, round_trip: Duration) -> Self {
-        self.latency = round_trip;
+        self.network.latency = round_trip;
         self
     }
 
-    /// How many bytes of body a second each connection carries each way.
+    /// How many bytes a second each connection carries each way, all layers above TCP included. No limit without this.
     pub fn bandwidth(mut self, bytes_per_second: NonZeroU64) -> Self {
-        self.bandwidth = Some(bytes_per_second);
+        self.network.bandwidth = Some(bytes_per_second);
         self
     }
 
@@ -139,20 +175,23 @@ impl HostBuilder {
             let message = "no address to listen on: set `http`, `https` or both";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let clients = self.clients.as_deref().map(Clients::new).transpose()?;
         let host = Arc::new(Host {
             machine: self.machine.unwrap_or_else(|| Machine::new(&self.name)),
-            accounts: Accounts::new(self.accounts, self.lockout_threshold),
+            accounts: Accounts::new(self.accounts, self.principals, self.lockout_threshold),
             name: self.name,
             shells: ShellTable::default(),
             quotas: self.quotas,
             faults: FaultPlan::default(),
             tally: Tally::default(),
+            journal: Journal::default(),
             allow_unencrypted: self.allow_unencrypted,
             basic: self.basic,
+            unauthenticated_identify: self.unauthenticated_identify,
+            clients,
             channel_binding: self.channel_binding,
             output_piece_bytes_max: self.output_piece_bytes_max,
-            latency: self.latency,
-            bandwidth: self.bandwidth,
+            network: self.network,
             boots: watch::Sender::new(0),
         });
         let mut running = WindowsHost::new(Arc::clone(&host));
@@ -160,7 +199,10 @@ impl HostBuilder {
             running.add_http(server::listen(&host, address, None).await?);
         }
         if let Some(address) = &self.https {
-            let certificate = Certificate::make(&host.name)?;
+            let certificate = match &self.identity {
+                Some(identity) => Certificate::load(identity, host.clients.as_ref())?,
+                None => Certificate::make(&host.name, host.clients.as_ref())?,
+            };
             let listening = server::listen(&host, address, Some(&certificate)).await?;
             running.add_https(listening, certificate);
         }

@@ -2,34 +2,46 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::{
     HeaderMap, Method, Request as HttpRequest, StatusCode,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 
 use crate::{
     fault::Fault,
     host::Host,
+    link::Network,
     negotiation::{Negotiation, Step},
     operation::{Caller, answer},
     reply::{Dropped, Reply},
     seal,
-    soap::{fault::Fault as SoapFault, request::Request, response::identify},
+    soap::{
+        action::Action,
+        fault::Fault as SoapFault,
+        request::{Operation, Request},
+    },
 };
 
 /// The content type of an envelope that is not sealed.
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 
-/// A body that says it is longer is refused anyway.
-const TRAVEL_BYTES_MAX: u64 = 1024 * 1024;
+/// How much of a body that is too large is still taken, so that the client gets to read the answer.
+const UNREAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What comes instead of an envelope or a token when that is planned: neither XML nor UTF-8.
+const GARBAGE: &[u8] = b"\xff\xfe<this is no envelope";
+/// What a request says in `Authorization` that is made by whom the TLS handshake's certificate names.
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 
 /// The state of one connection. Its requests come one after the other.
 pub(crate) struct Connection {
@@ -39,6 +51,10 @@ pub(crate) struct Connection {
     /// The hash of the channel bindings of the TLS certificate.
     pub(crate) binding: Option<[u8; 16]>,
     pub(crate) negotiation: Mutex<Negotiation>,
+    /// Whether the client was sent a token and asked for the next one.
+    pub(crate) challenged: AtomicBool,
+    /// The user principal name of the client's certificate, when it has shown one that is trusted.
+    pub(crate) principal: Option<String>,
 }
 
 /// What the authentication headers of a request come to.
@@ -56,21 +72,7 @@ impl Connection {
         request: HttpRequest<Incoming>,
     ) -> Result<hyper::Response<Reply>, Dropped> {
         self.host.tally.requests.up();
-        self.travel(hyper::body::Body::size_hint(request.body()).lower()).await;
-        let reply = self.exchange(request).await?;
-        self.travel(reply.bytes()).await;
-        Ok(reply.into_response())
-    }
-
-    /// Half a round trip, and the time the link takes for so many bytes.
-    async fn travel(&self, bytes: u64) {
-        let carried = self.host.bandwidth.map_or(Duration::ZERO, |bytes_per_second| {
-            Duration::from_nanos(bytes.min(TRAVEL_BYTES_MAX) * 1_000_000_000 / bytes_per_second)
-        });
-        let takes = self.host.latency / 2 + carried;
-        if !takes.is_zero() {
-            tokio::time::sleep(takes).await;
-        }
+        Ok(self.exchange(request).await?.into_response())
     }
 
     async fn exchange(&self, request: HttpRequest<Incoming>) -> Result<Reply, Dropped> {
@@ -78,33 +80,115 @@ impl Connection {
             return Ok(Reply::status(StatusCode::NOT_FOUND));
         }
         let (head, body) = request.into_parts();
-        let envelope_bytes_max = self.host.quotas.envelope_bytes_max;
-        let Ok(body) = Limited::new(body, envelope_bytes_max + seal::OVERHEAD_BYTES_MAX).collect().await
-        else {
+        let Some(body) = self.read(body).await? else {
             return Ok(Reply::status(StatusCode::PAYLOAD_TOO_LARGE).closing());
         };
-        let body = body.to_bytes();
         let content_type =
             head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let sealed = content_type == seal::CONTENT_TYPE;
         if !self.tls && !sealed && !body.is_empty() {
             self.host.tally.plaintext_bodies.up();
         }
-        if head.headers.get("wsmanidentify").is_some_and(|value| value == "unauthenticated") {
-            return Ok(Reply::envelope(StatusCode::OK, SOAP, identify(false)));
+        if self.is_stranger_asking(&head.headers, &body) {
+            return Ok(self
+                .message(String::new(), &body)
+                .await?
+                .into_reply(SOAP, |_, envelope| envelope.into()));
         }
-        let (user, token) = match self.admit(&head.headers) {
-            Admission::Refused(token) => return Ok(self.unauthorized(token)),
-            Admission::Admitted(user, token) => (user, token),
+        let fault = self.leg(&head.headers).and_then(|leg| self.host.faults.next(leg));
+        if let Some(reply) = self.before(fault).await? {
+            return Ok(reply);
+        }
+        if matches!(fault, Some(Fault::Refuse(_) | Fault::RefuseWmi(_))) {
+            return Ok(Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
+        }
+        let reply = match self.admit(&head.headers) {
+            Admission::Refused(token) => self.unauthorized(token),
+            Admission::Admitted(user, token) => {
+                let reply = if body.is_empty() {
+                    Reply::status(StatusCode::OK)
+                } else if sealed {
+                    self.sealed(&user, body).await?
+                } else {
+                    self.plain(user, content_type, &body).await?
+                };
+                reply.authenticating(token)
+            }
         };
-        let reply = if body.is_empty() {
-            Reply::status(StatusCode::OK)
-        } else if sealed {
-            self.sealed(&user, &body).await?
-        } else {
-            self.plain(user, content_type, &body).await?
+        match fault {
+            Some(Fault::DropAfter) => Err(Dropped),
+            Some(Fault::TruncatedBody) => Ok(reply.cut(self.host.network)),
+            Some(Fault::Garbage | Fault::BadSeal) => {
+                *self.lock() = Negotiation::default();
+                Ok(reply.authenticating_only(BASE64.encode(GARBAGE)))
+            }
+            _ => Ok(reply),
+        }
+    }
+
+    /// The whole body; none when it is larger than the host takes. A client that stops in the middle is given up.
+    async fn read(&self, mut body: Incoming) -> Result<Option<BytesMut>, Dropped> {
+        let quotas = &self.host.quotas;
+        let bytes_max = quotas.envelope_bytes_max + seal::OVERHEAD_BYTES_MAX;
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let mut bytes = BytesMut::with_capacity(announced.min(bytes_max));
+        let mut too_many = 0;
+        let mut next = async || {
+            let frame = tokio::time::timeout(quotas.connection_idle_timeout, body.frame()).await;
+            frame.map_err(|_| Dropped)?.transpose().map_err(|_| Dropped)
         };
-        Ok(reply.authenticating(token))
+        while let Some(frame) = next().await? {
+            let Ok(data) = frame.into_data() else { continue };
+            if too_many > 0 || bytes.len() + data.len() > bytes_max {
+                // Who is cut off while it still sends does not see the answer.
+                too_many += data.len();
+                if too_many > UNREAD_BYTES_MAX {
+                    break;
+                }
+                continue;
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((too_many == 0).then_some(bytes))
+    }
+
+    /// Whether this is the one message the host answers to anybody.
+    fn is_stranger_asking(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        self.host.unauthenticated_identify
+            && headers.get("wsmanidentify").is_some_and(|value| value == "unauthenticated")
+            && Request::parse(body).is_ok_and(|request| request.operation == Operation::Identify)
+    }
+
+    /// Which leg of the handshake a request is.
+    fn leg(&self, headers: &HeaderMap) -> Option<Action> {
+        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        if value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")) {
+            return None;
+        }
+        let second = self.challenged.load(Ordering::Relaxed);
+        Some(if second { Action::Authenticate } else { Action::Negotiate })
+    }
+
+    /// What a fault does before anything is acted on: it may end the connection or give an answer of its own.
+    async fn before(&self, fault: Option<Fault>) -> Result<Option<Reply>, Dropped> {
+        match fault {
+            Some(Fault::DropBefore) => Err(Dropped),
+            Some(Fault::Reboot) => {
+                self.host.reboot();
+                Err(Dropped)
+            }
+            Some(Fault::Unauthorized) => {
+                *self.lock() = Negotiation::default();
+                Ok(Some(self.unauthorized(None)))
+            }
+            Some(Fault::Unavailable) => Ok(Some(Reply::status(StatusCode::SERVICE_UNAVAILABLE).closing())),
+            Some(Fault::TooLarge) => Ok(Some(Reply::status(StatusCode::PAYLOAD_TOO_LARGE).closing())),
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn plain(&self, user: String, content_type: &str, body: &[u8]) -> Result<Reply, Dropped> {
@@ -115,10 +199,10 @@ impl Connection {
             return Ok(Reply::status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
         let outcome = self.message(user, body).await?;
-        Ok(outcome.into_reply(SOAP, Bytes::from))
+        Ok(outcome.into_reply(SOAP, |_, envelope| envelope.into()))
     }
 
-    async fn sealed(&self, user: &str, frame: &Bytes) -> Result<Reply, Dropped> {
+    async fn sealed(&self, user: &str, frame: BytesMut) -> Result<Reply, Dropped> {
         let envelope = {
             let mut negotiation = self.lock();
             let session = negotiation.session();
@@ -133,11 +217,16 @@ impl Connection {
         let outcome = self.message(user.to_owned(), &envelope).await?;
         let mut negotiation = self.lock();
         let Some(session) = negotiation.session() else {
-            return Ok(outcome.into_reply("", |_| Bytes::new()));
+            return Ok(outcome.into_reply("", |_, _| Bytes::new()));
         };
         let security = &mut session.security;
-        Ok(outcome
-            .into_reply(seal::CONTENT_TYPE, |envelope| seal::seal(security, envelope.as_bytes()).into()))
+        Ok(outcome.into_reply(seal::CONTENT_TYPE, |fault, envelope| {
+            let mut frame = seal::seal(security, &envelope);
+            if fault == Some(Fault::BadSeal) {
+                seal::spoil(&mut frame);
+            }
+            frame.into()
+        }))
     }
 
     /// Acts on an envelope, with the fault that is planned for it.
@@ -155,29 +244,12 @@ impl Connection {
         };
         let message_id = request.message_id.clone();
         let fault = host.faults.next(request.operation.action());
-        match fault {
-            Some(Fault::DropBefore) => return Err(Dropped),
-            Some(Fault::Reboot) => {
-                host.reboot();
-                return Err(Dropped);
-            }
-            Some(Fault::Unauthorized) => {
-                *self.lock() = Negotiation::default();
-                return Ok(Outcome::Bare(self.unauthorized(None)));
-            }
-            Some(Fault::Unavailable) => {
-                return Ok(Outcome::Bare(Reply::status(StatusCode::SERVICE_UNAVAILABLE).closing()));
-            }
-            Some(Fault::Refuse(number)) => {
-                let fault = SoapFault::on_demand(number, false);
-                return Ok(Outcome::fault(&fault, &host.name, &message_id));
-            }
-            Some(Fault::RefuseWmi(number)) => {
-                let fault = SoapFault::on_demand(number, true);
-                return Ok(Outcome::fault(&fault, &host.name, &message_id));
-            }
-            Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
-            Some(Fault::DropAfter | Fault::TruncatedBody) | None => {}
+        if let Some(reply) = self.before(fault).await? {
+            return Ok(Outcome::Bare(reply));
+        }
+        if let Some(Fault::Refuse(number) | Fault::RefuseWmi(number)) = fault {
+            let refusal = SoapFault::on_demand(number, matches!(fault, Some(Fault::RefuseWmi(_))));
+            return Ok(Outcome::fault(&refusal, &host.name, &message_id));
         }
         let caller = Caller { user, address: self.peer };
         let (status, envelope) = match answer(host, &caller, request).await {
@@ -186,7 +258,11 @@ impl Connection {
         };
         match fault {
             Some(Fault::DropAfter) => Err(Dropped),
-            fault => Ok(Outcome::Answered(status, envelope, fault == Some(Fault::TruncatedBody))),
+            Some(Fault::Garbage) => Ok(Outcome::Answered(status, GARBAGE.to_vec(), host.network, fault)),
+            Some(Fault::BadSeal) if self.lock().session().is_none() => {
+                Ok(Outcome::Answered(status, GARBAGE.to_vec(), host.network, fault))
+            }
+            fault => Ok(Outcome::Answered(status, envelope.into(), host.network, fault)),
         }
     }
 
@@ -197,6 +273,10 @@ impl Connection {
                 None => Admission::Refused(None),
             };
         };
+        if authorization == MUTUAL {
+            let user = self.principal.as_deref().and_then(|principal| self.host.accounts.mapped(principal));
+            return user.map_or(Admission::Refused(None), |user| Admission::Admitted(user, None));
+        }
         let (scheme, value) = authorization.split_once(' ').unwrap_or((authorization, ""));
         let Ok(value) = BASE64.decode(value.trim()) else { return Admission::Refused(None) };
         if scheme.eq_ignore_ascii_case("basic") && self.basic_offered() {
@@ -209,7 +289,9 @@ impl Connection {
             return Admission::Refused(None);
         }
         let mut negotiation = self.lock();
-        match negotiation.step(&self.host, &value, self.binding) {
+        let step = negotiation.step(&self.host, &value, self.binding);
+        self.challenged.store(matches!(step, Step::Continue(_)), Ordering::Relaxed);
+        match step {
             Step::Continue(token) => Admission::Refused(Some(BASE64.encode(token))),
             Step::Refused => Admission::Refused(None),
             Step::Established(token) => match negotiation.session() {
@@ -248,22 +330,26 @@ fn basic_text(value: Vec<u8>) -> String {
 enum Outcome {
     /// An answer without an envelope.
     Bare(Reply),
-    /// An envelope, to be cut off in the middle or not.
-    Answered(StatusCode, String, bool),
+    /// An envelope, the network it goes through, and the fault that may still spoil it.
+    Answered(StatusCode, Vec<u8>, Network, Option<Fault>),
 }
 
 impl Outcome {
     fn fault(fault: &SoapFault, machine: &str, message_id: &str) -> Self {
-        let envelope = fault.envelope(machine, message_id);
-        Self::Answered(StatusCode::INTERNAL_SERVER_ERROR, envelope, false)
+        let envelope = fault.envelope(machine, message_id).into();
+        Self::Answered(StatusCode::INTERNAL_SERVER_ERROR, envelope, Network::default(), None)
     }
 
-    fn into_reply(self, content_type: &'static str, write: impl FnOnce(String) -> Bytes) -> Reply {
+    fn into_reply(
+        self,
+        content_type: &'static str,
+        write: impl FnOnce(Option<Fault>, Vec<u8>) -> Bytes,
+    ) -> Reply {
         match self {
             Self::Bare(reply) => reply,
-            Self::Answered(status, envelope, cut) => {
-                let reply = Reply::envelope(status, content_type, write(envelope));
-                if cut { reply.cut() } else { reply }
+            Self::Answered(status, envelope, network, fault) => {
+                let reply = Reply::envelope(status, content_type, write(fault, envelope));
+                if fault == Some(Fault::TruncatedBody) { reply.cut(network) } else { reply }
             }
         }
     }

@@ -13,6 +13,12 @@ use crate::account::Logons;
 pub struct Counters {
     /// TCP connections accepted.
     pub connections: u64,
+    /// TCP connections open now.
+    pub connections_open: u64,
+    /// Bytes that came in over TCP, with all that TLS and HTTP add.
+    pub bytes_in: u64,
+    /// Bytes that went out over TCP.
+    pub bytes_out: u64,
     /// HTTP requests, the handshake's among them.
     pub requests: u64,
     /// WS-Management messages that reached the service.
@@ -21,6 +27,11 @@ pub struct Counters {
     pub plaintext_bodies: u64,
     /// Commands started.
     pub commands: u64,
+    /// Create, Command and Send messages that were acted on although one with the same `MessageID` had been before (of the
+    /// last 10,000).
+    pub duplicates: u64,
+    /// Bytes of standard input that commands were sent.
+    pub stdin_bytes: u64,
     /// Shells opened.
     pub shells_opened: u64,
     /// Shells open now.
@@ -33,20 +44,33 @@ pub struct Counters {
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) connections: Count,
+    pub(crate) connections_open: Count,
+    pub(crate) bytes_in: Count,
+    pub(crate) bytes_out: Count,
     pub(crate) requests: Count,
     pub(crate) messages: Count,
     pub(crate) plaintext_bodies: Count,
     pub(crate) commands: Count,
+    pub(crate) duplicates: Count,
+    pub(crate) stdin_bytes: Count,
     pub(crate) shells_opened: Count,
 }
 
-/// A number that only grows.
+/// A number of things.
 #[derive(Default)]
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn up(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(crate) fn add(&self, more: usize) {
+        self.0.fetch_add(more as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

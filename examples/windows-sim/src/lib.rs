@@ -21,12 +21,17 @@
 pub mod machine;
 
 mod account;
+mod authority;
 mod builder;
 mod command;
 mod connection;
 mod counters;
 mod fault;
 mod host;
+mod inventory;
+mod journal;
+mod lines;
+mod link;
 mod negotiation;
 mod ntlm;
 mod operation;
@@ -41,10 +46,12 @@ mod tls;
 mod windows_host;
 
 pub use account::Logons;
+pub use authority::{CertificateAuthority, Identity};
 pub use builder::HostBuilder;
 pub use counters::Counters;
-pub use fault::{Fault, FaultPlan};
+pub use fault::{Fault, FaultPlan, FaultSpecError, PlannedFault};
+pub use journal::Executed;
 pub use ntlm::ChannelBinding;
 pub use quota::Quotas;
-pub use soap::names::Action;
+pub use soap::action::Action;
 pub use windows_host::WindowsHost;

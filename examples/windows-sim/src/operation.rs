@@ -7,10 +7,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use crate::{
     command::{Budget, Command, Received},
     host::Host,
+    inventory,
+    journal::Executed,
     machine::{SpawnRequest, StreamName},
     shell::Shell,
     soap::{
-        duration,
+        action::Action,
         fault::Fault,
         names,
         request::{CreateShell, Operation, Request, Signal, StartCommand},
@@ -23,7 +25,7 @@ const COMMAND_LINE_CHARS_MAX: usize = 32_767;
 
 /// Who sent a message.
 pub(crate) struct Caller {
-    /// The account's own name.
+    /// The account's own name; empty for a stranger, who may only ask what the host is.
     pub(crate) user: String,
     /// Where from.
     pub(crate) address: IpAddr,
@@ -33,43 +35,78 @@ pub(crate) struct Caller {
 pub(crate) async fn answer(host: &Arc<Host>, caller: &Caller, request: Request) -> Result<String, Fault> {
     let action = request.operation.action();
     let message_id = request.message_id.clone();
+    let changes = matches!(action, Action::Create | Action::Command | Action::Send);
+    if changes && host.journal.repeats(&message_id) {
+        host.tally.duplicates.up();
+    }
     let body = match request.operation {
-        Operation::Identify => return Ok(identify(true)),
-        Operation::Create(create) => open(host, caller, create)?,
+        Operation::Identify => return Ok(identify(!caller.user.is_empty())),
+        Operation::Create(create) => open(host, caller, request.session, create)?,
+        Operation::Enumerate(_) | Operation::Pull(_) | Operation::Release => {
+            inventory::answer(host, caller, &request)?
+        }
         _ => in_shell(host, caller, request).await?,
     };
     Ok(envelope(&format!("{}Response", action.uri()), &message_id, &body))
 }
 
-fn open(host: &Arc<Host>, caller: &Caller, create: CreateShell) -> Result<String, Fault> {
-    let shell = host.shells.open(host, &caller.user, create)?;
+fn open(
+    host: &Arc<Host>,
+    caller: &Caller,
+    session: Option<String>,
+    create: CreateShell,
+) -> Result<String, Fault> {
+    let shell = host.shells.open(host, caller, session, create)?;
     let (id, uri) = (&shell.id, names::SHELL_CMD);
     Ok(format!(
         "<x:ResourceCreated><a:Address>http://{}:5985/wsman</a:Address><a:ReferenceParameters>\
          <w:ResourceURI>{uri}</w:ResourceURI><w:SelectorSet><w:Selector Name=\"ShellId\">{id}</w:Selector>\
-         </w:SelectorSet></a:ReferenceParameters></x:ResourceCreated><rsp:Shell xmlns:rsp=\"{}\">\
-         <rsp:ShellId>{id}</rsp:ShellId><rsp:ResourceUri>{uri}</rsp:ResourceUri><rsp:Owner>{}</rsp:Owner>\
-         <rsp:ClientIP>{}</rsp:ClientIP><rsp:IdleTimeOut>{}</rsp:IdleTimeOut>\
-         <rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams>\
-         <rsp:ShellRunTime>{}</rsp:ShellRunTime><rsp:ShellInactivity>{}</rsp:ShellInactivity></rsp:Shell>",
+         </w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>{}",
         escape(&host.name),
-        names::SHELL,
-        escape(&format!("{}\\{}", host.name, caller.user)),
-        caller.address,
-        duration::seconds(shell.idle_timeout),
-        duration::days(Duration::ZERO),
-        duration::days(Duration::ZERO),
+        inventory::describe(host, &shell),
     ))
 }
 
 async fn in_shell(host: &Arc<Host>, caller: &Caller, request: Request) -> Result<String, Fault> {
-    let id = request.shell.ok_or_else(Fault::shell_missing)?;
-    let shell = host.shells.get(&id, &caller.user)?;
+    let id = request.shell.as_deref().ok_or_else(Fault::shell_missing)?;
+    let shell = host.shells.get(id, &caller.user)?;
     let timeout = request.timeout.min(host.quotas.operation_timeout_max);
     let _at_work = shell.at_work();
     match request.operation {
-        Operation::Command(start) => start_command(host, caller, &shell, start),
+        Operation::Get => return Ok(inventory::describe(host, &shell)),
+        Operation::Delete => {
+            host.shells.close(&shell.id);
+            return Ok(String::new());
+        }
+        Operation::Disconnect(idle_timeout) => {
+            shell.disconnect(&session(request.session)?, idle_timeout)?;
+            return Ok(empty("DisconnectResponse"));
+        }
+        Operation::Reconnect => {
+            shell.reconnect(&session(request.session)?)?;
+            return Ok(empty("ReconnectResponse"));
+        }
+        Operation::Connect => {
+            shell.connect(&session(request.session)?)?;
+            return Ok(empty("ConnectResponse"));
+        }
+        _ => {}
+    }
+    shell.while_connected(with_command(host, caller, &shell, request, timeout)).await
+}
+
+/// The messages about commands, which a shell takes only while somebody is connected to it.
+async fn with_command(
+    host: &Arc<Host>,
+    caller: &Caller,
+    shell: &Shell,
+    request: Request,
+    timeout: Duration,
+) -> Result<String, Fault> {
+    match request.operation {
+        Operation::Command(start) => start_command(host, caller, shell, &request.message_id, start),
         Operation::Send(input) => {
+            host.tally.stdin_bytes.add(input.data.len());
             shell.command(&input.command)?.send(input, timeout).await?;
             Ok(empty("SendResponse"))
         }
@@ -86,18 +123,20 @@ async fn in_shell(host: &Arc<Host>, caller: &Caller, request: Request) -> Result
             }
             Ok(empty("SignalResponse"))
         }
-        Operation::Delete => {
-            host.shells.close(&shell.id);
-            Ok(String::new())
-        }
-        Operation::Identify | Operation::Create(_) => Err(Fault::unknown_action()),
+        _ => Err(Fault::unknown_action()),
     }
+}
+
+/// What a client that leaves or comes back must say.
+fn session(header: Option<String>) -> Result<String, Fault> {
+    header.ok_or_else(|| Fault::header_required("SessionId"))
 }
 
 fn start_command(
     host: &Arc<Host>,
     caller: &Caller,
     shell: &Shell,
+    message_id: &str,
     start: StartCommand,
 ) -> Result<String, Fault> {
     let units = |text: &str| text.encode_utf16().count();
@@ -109,6 +148,7 @@ fn start_command(
     if host.shells.operations(&caller.user) >= limit {
         return Err(Fault::operations_exceeded(limit));
     }
+    let line = start.arguments.iter().fold(start.command.clone(), |line, argument| line + " " + argument);
     let request = SpawnRequest {
         command: start.command,
         arguments: start.arguments,
@@ -121,6 +161,13 @@ fn start_command(
     let command =
         shell.add(host.quotas.processes_per_shell_max, || Command::new(host.machine.spawn(request)))?;
     host.tally.commands.up();
+    host.journal.executed(Executed {
+        user: caller.user.clone(),
+        shell_id: shell.id.clone(),
+        command_id: command.id.clone(),
+        message_id: message_id.to_owned(),
+        line: line.into(),
+    });
     Ok(format!(
         "<rsp:CommandResponse xmlns:rsp=\"{}\"><rsp:CommandId>{}</rsp:CommandId></rsp:CommandResponse>",
         names::SHELL,

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -11,6 +11,12 @@ use hyper::{
     body::{Body, Frame, SizeHint},
     header::{CONNECTION, CONTENT_TYPE, HeaderValue, SERVER, WWW_AUTHENTICATE},
 };
+use tokio::time::Sleep;
+
+use crate::link::Network;
+
+/// More than the head of an answer takes.
+const HEAD_BYTES_MAX: usize = 1024;
 
 /// The connection ends here, without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +30,8 @@ pub(crate) struct Reply {
     authenticate: Vec<String>,
     close: bool,
     body: Bytes,
-    cut: bool,
+    /// How long half of the body takes to get to the client before the connection breaks; without that it arrives whole.
+    cut: Option<Pin<Box<Sleep>>>,
     state: Sending,
 }
 
@@ -48,13 +55,19 @@ impl Reply {
     pub(crate) fn envelope(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let state = if body.is_empty() { Sending::End } else { Sending::Start };
-        Self { status, content_type, authenticate: Vec::new(), close: false, body, cut: false, state }
+        Self { status, content_type, authenticate: Vec::new(), close: false, body, cut: None, state }
     }
 
     /// With the token of a handshake.
     pub(crate) fn authenticating(mut self, token: Option<String>) -> Self {
         self.authenticate.extend(token.map(|token| format!("Negotiate {token}")));
         self
+    }
+
+    /// With this token of a handshake and no other.
+    pub(crate) fn authenticating_only(mut self, token: String) -> Self {
+        self.authenticate.clear();
+        self.authenticating(Some(token))
     }
 
     /// With the mechanisms a client may use.
@@ -72,15 +85,16 @@ impl Reply {
         self
     }
 
-    /// The connection breaks in the middle of the body.
-    pub(crate) fn cut(mut self) -> Self {
-        self.cut = true;
+    /// The connection breaks in the middle of the body, when the first half has gone through the network. An answer without
+    /// a body announces one.
+    pub(crate) fn cut(mut self, network: Network) -> Self {
+        if self.body.is_empty() {
+            self.body = Bytes::from_static(&[b' '; 64]);
+            self.state = Sending::Start;
+        }
+        let takes = network.latency / 2 + network.carries(self.body.len() / 2 + HEAD_BYTES_MAX);
+        self.cut = Some(Box::pin(tokio::time::sleep(takes)));
         self
-    }
-
-    /// How long the body is.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.body.len() as u64
     }
 
     /// The answer as hyper sends it: the reply itself is the body.
@@ -114,7 +128,7 @@ impl Body for Reply {
     ) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
         let body = self.body.clone();
         match self.state {
-            Sending::Start if self.cut => {
+            Sending::Start if self.cut.is_some() => {
                 self.state = Sending::Half;
                 Poll::Ready(Some(Ok(Frame::data(body.slice(..body.len() / 2)))))
             }
@@ -123,6 +137,9 @@ impl Body for Reply {
                 Poll::Ready(Some(Ok(Frame::data(body))))
             }
             Sending::Half => {
+                if let Some(arrival) = &mut self.cut {
+                    ready!(arrival.as_mut().poll(context));
+                }
                 self.state = Sending::Break;
                 context.waker().wake_by_ref();
                 Poll::Pending

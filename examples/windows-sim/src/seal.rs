@@ -1,5 +1,7 @@
 //! The frame of MS-WSMV §2.2.9.1 that carries a sealed envelope, byte for byte as Windows writes it.
 
+use bytes::BytesMut;
+
 use crate::ntlm::Security;
 
 /// The `Content-Type` of a sealed body.
@@ -17,21 +19,33 @@ pub(crate) const OVERHEAD_BYTES_MAX: usize = 512;
 
 /// Seals an envelope into a frame.
 pub(crate) fn seal(security: &mut Security, envelope: &[u8]) -> Vec<u8> {
-    let mut data = envelope.to_vec();
-    let signature = security.outbound.seal(&mut data);
-    let mut frame = Vec::with_capacity(data.len() + OVERHEAD_BYTES_MAX);
-    frame.extend(BEFORE_LENGTH.as_bytes());
-    frame.extend(envelope.len().to_string().as_bytes());
-    frame.extend(AFTER_LENGTH.as_bytes());
-    frame.extend((SIGNATURE_BYTES as u32).to_le_bytes());
-    frame.extend(signature);
-    frame.extend(data);
-    frame.extend(END.as_bytes());
+    let mut frame = Vec::with_capacity(envelope.len() + OVERHEAD_BYTES_MAX);
+    frame.extend_from_slice(BEFORE_LENGTH.as_bytes());
+    frame.extend_from_slice(envelope.len().to_string().as_bytes());
+    frame.extend_from_slice(AFTER_LENGTH.as_bytes());
+    frame.extend_from_slice(&(SIGNATURE_BYTES as u32).to_le_bytes());
+    let signature_at = frame.len();
+    frame.extend_from_slice(&[0; SIGNATURE_BYTES]);
+    frame.extend_from_slice(envelope);
+    // The envelope is sealed where it lies: it may be large.
+    let (signature, data) = frame[signature_at..].split_at_mut(SIGNATURE_BYTES);
+    signature.copy_from_slice(&security.outbound.seal(data));
+    frame.extend_from_slice(END.as_bytes());
     frame
 }
 
+/// Changes a frame's signature, so that it no longer fits.
+pub(crate) fn spoil(frame: &mut [u8]) {
+    let head = frame.windows(AFTER_LENGTH.len()).position(|window| window == AFTER_LENGTH.as_bytes());
+    // After the frame's head come the length of the signature and its version; the checksum begins there.
+    let checksum_at = head.map(|at| at + AFTER_LENGTH.len() + 8);
+    if let Some(byte) = checksum_at.and_then(|at| frame.get_mut(at)) {
+        *byte ^= 0xff;
+    }
+}
+
 /// Opens a frame; `None` when a byte of it is not as it must be.
-pub(crate) fn open(security: &mut Security, frame: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn open(security: &mut Security, mut frame: BytesMut) -> Option<BytesMut> {
     let rest = frame.strip_prefix(BEFORE_LENGTH.as_bytes())?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let length: usize = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
@@ -42,8 +56,11 @@ pub(crate) fn open(security: &mut Security, frame: &[u8]) -> Option<Vec<u8>> {
     if data.len() != length || !security.sealing {
         return None;
     }
-    let mut data = data.to_vec();
-    security.inbound.unseal(signature, &mut data).ok()?;
+    let signature: [u8; SIGNATURE_BYTES] = signature.try_into().ok()?;
+    let before = frame.len() - END.len() - length;
+    let mut data = frame.split_off(before);
+    data.truncate(length);
+    security.inbound.unseal(&signature, &mut data).ok()?;
     Some(data)
 }
 
@@ -69,7 +86,7 @@ mod tests {
             let head = format!("{BEFORE_LENGTH}{}{AFTER_LENGTH}\x10\0\0\0\x01\0\0\0", text.len());
             assert!(frame.starts_with(head.as_bytes()));
             assert!(frame.ends_with(b"--Encrypted Boundary--\r\n"));
-            assert_eq!(open(&mut client, &frame).unwrap(), text);
+            assert_eq!(open(&mut client, frame[..].into()).unwrap(), text);
         }
     }
 
@@ -80,16 +97,24 @@ mod tests {
         for at in 0..frame.len() {
             let mut changed = frame.clone();
             changed[at] ^= 0x40;
-            assert!(open(&mut pair().0, &changed).is_none(), "byte {at}");
+            assert!(open(&mut pair().0, changed[..].into()).is_none(), "byte {at}");
         }
-        assert!(open(&mut pair().0, &frame).is_some());
+        assert!(open(&mut pair().0, frame[..].into()).is_some());
+    }
+
+    #[test]
+    fn a_spoiled_frame_is_refused() {
+        let (mut server, mut client) = pair();
+        let mut frame = seal(&mut server, b"<envelope/>");
+        spoil(&mut frame);
+        assert!(open(&mut client, frame[..].into()).is_none());
     }
 
     #[test]
     fn a_message_cannot_be_played_twice() {
         let (mut server, mut client) = pair();
         let frame = seal(&mut client, b"<envelope/>");
-        assert!(open(&mut server, &frame).is_some());
-        assert!(open(&mut server, &frame).is_none());
+        assert!(open(&mut server, frame[..].into()).is_some());
+        assert!(open(&mut server, frame[..].into()).is_none());
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{connection::Connection, host::Host, ntlm::channel_binding_hash, tls::Certificate};
+use crate::{connection::Connection, host::Host, link::Link, ntlm::channel_binding_hash, tls::Certificate};
 
 /// How long a client may take for its TLS handshake.
 const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -41,9 +41,10 @@ async fn accept(host: Arc<Host>, listener: TcpListener, tls: Option<(TlsAcceptor
         };
         // Small answers must not wait for the next packet.
         let _ = stream.set_nodelay(true);
-        host.tally.connections.up();
+        let open = Open::count(&host);
         let (host, tls) = (Arc::clone(&host), tls.clone());
         tokio::spawn(async move {
+            let _open = open;
             let mut boots = host.boots.subscribe();
             let served = connect(host, stream, peer, tls);
             tokio::select! {
@@ -54,22 +55,42 @@ async fn accept(host: Arc<Host>, listener: TcpListener, tls: Option<(TlsAcceptor
     }
 }
 
-async fn connect(host: Arc<Host>, stream: TcpStream, peer: SocketAddr, tls: Option<(TlsAcceptor, [u8; 16])>) {
-    if !host.latency.is_zero() {
-        tokio::time::sleep(host.latency).await;
+/// A connection that is counted as open until this is dropped.
+struct Open(Arc<Host>);
+
+impl Open {
+    fn count(host: &Arc<Host>) -> Self {
+        host.tally.connections.up();
+        host.tally.connections_open.up();
+        Self(Arc::clone(host))
     }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.tally.connections_open.down();
+    }
+}
+
+async fn connect(host: Arc<Host>, stream: TcpStream, peer: SocketAddr, tls: Option<(TlsAcceptor, [u8; 16])>) {
+    let stream = Link::new(stream, Arc::clone(&host));
     let mut connection = Connection {
         host,
         peer: peer.ip(),
         tls: tls.is_some(),
         binding: None,
         negotiation: std::sync::Mutex::default(),
+        challenged: std::sync::atomic::AtomicBool::new(false),
+        principal: None,
     };
     match tls {
         None => serve(connection, stream).await,
         Some((acceptor, binding)) => {
             connection.binding = Some(binding);
             if let Ok(Ok(stream)) = tokio::time::timeout(TLS_HANDSHAKE_MAX, acceptor.accept(stream)).await {
+                let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                connection.principal =
+                    connection.host.clients.as_ref().and_then(|clients| clients.principal(chain));
                 serve(connection, stream).await;
             }
         }

@@ -1,12 +1,23 @@
-//! The host's certificate, made when it starts.
+//! The host's certificate, made when it starts unless it is given one, and the certificates of its clients.
 
-use std::{io, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use rcgen::{CertificateParams, DnType, KeyPair, KeyUsagePurpose};
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
 use sha2::{Digest as _, Sha256};
 
-/// A self-signed certificate and what serves it.
+use crate::authority::{Identity, principal_of};
+
+/// A certificate and what serves it.
 pub(crate) struct Certificate {
     /// The certificate as PEM.
     pub(crate) pem: String,
@@ -18,7 +29,7 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     /// Makes a certificate for the host's name and for loopback.
-    pub(crate) fn make(name: &str) -> io::Result<Self> {
+    pub(crate) fn make(name: &str, clients: Option<&Clients>) -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let names = [name, "localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
@@ -26,17 +37,101 @@ impl Certificate {
         params.key_usages.push(KeyUsagePurpose::DigitalSignature);
         params.use_authority_key_identifier_extension = true;
         let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-        let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let identity = Identity { certificate_pem: certificate.pem(), private_key_pem: key.serialize_pem() };
+        Self::load(&identity, clients)
+    }
+
+    /// Serves a certificate that was made elsewhere.
+    pub(crate) fn load(identity: &Identity, clients: Option<&Clients>) -> io::Result<Self> {
+        let pem = identity.certificate_pem.clone();
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(io::Error::other)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(identity.private_key_pem.as_bytes()).map_err(io::Error::other)?;
+        let sha256 = Sha256::digest(&der).into();
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private)
-            })
             .map_err(io::Error::other)?;
-        Ok(Self {
-            pem: certificate.pem(),
-            sha256: Sha256::digest(certificate.der()).into(),
-            config: Arc::new(config),
-        })
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(Arc::new(clients.clone())),
+            None => builder.with_no_client_auth(),
+        };
+        let config = builder.with_single_cert(vec![der], key).map_err(io::Error::other)?;
+        Ok(Self { pem, sha256, config: Arc::new(config) })
+    }
+}
+
+/// Who may log on with a certificate. As Windows' web server does, it takes every certificate in the handshake and judges
+/// it when a request wants to be somebody by it.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    issuer: Arc<dyn ClientCertVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Clients {
+    /// Trusts the authority in `pem`.
+    pub(crate) fn new(pem: &str) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(io::Error::other)?;
+        roots.add(authority).map_err(io::Error::other)?;
+        let provider = Arc::new(ring::default_provider());
+        let issuer = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(io::Error::other)?;
+        Ok(Self { issuer, provider })
+    }
+
+    /// The user principal name of a certificate, when the authority vouches for it now.
+    pub(crate) fn principal(&self, chain: &[CertificateDer<'_>]) -> Option<String> {
+        let (leaf, rest) = chain.split_first()?;
+        self.issuer.verify_client_cert(leaf, rest, UnixTime::now()).ok()?;
+        principal_of(leaf).map(str::to_owned)
+    }
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+impl ClientCertVerifier for Clients {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

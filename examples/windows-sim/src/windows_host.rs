@@ -5,8 +5,8 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::task::AbortHandle;
 
 use crate::{
-    builder::HostBuilder, counters::Counters, fault::FaultPlan, host::Host, machine::Machine,
-    tls::Certificate,
+    builder::HostBuilder, counters::Counters, fault::FaultPlan, host::Host, journal::Executed,
+    machine::Machine, tls::Certificate,
 };
 
 /// A simulated Windows host that listens. Dropping it closes every connection and ends every command.
@@ -74,9 +74,20 @@ impl WindowsHost {
         self.host.counters()
     }
 
+    /// The commands that were executed, in order: the last 10,000.
+    pub fn executed(&self) -> Vec<Executed> {
+        self.host.journal.list()
+    }
+
     /// The faults that are still to come.
     pub fn faults(&self) -> &FaultPlan {
         &self.host.faults
+    }
+
+    /// Gives an account another password, as an administrator does; whether there is such an account. Connections that
+    /// are logged on stay so.
+    pub fn set_password(&self, user: &str, password: &str) -> bool {
+        self.host.accounts.set_password(user, password)
     }
 
     /// Restarts the host at once: every shell and every connection is gone, the listeners stay.

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner, credentials,
     lease::{Holding, Stop},
     plans::{Plans, Prepared, unknown_kind},
     recorder::Recorder,
+    resume::{self, Running, is_resumable},
     targets::no_credential,
 };
 use crate::{
@@ -40,6 +40,8 @@ pub(super) enum End {
     Complete(Box<Completion>),
     /// It goes back to the queue.
     Requeue(Requeue),
+    /// The lease is given up, and another worker goes on with the command.
+    Release,
     /// Nothing: someone else may hold it.
     Nothing,
 }
@@ -50,34 +52,49 @@ pub(super) async fn execute(
     plans: &Plans,
     claimed: &Claimed,
     holding: &Arc<Holding>,
+    running: Option<&Running>,
 ) -> End {
+    let not_begun = |error: &Error| not_begun(claimed, error, running.is_some());
     let prepared = match plans.get(inner, claimed.tenant, claimed.lease.run).await {
         Ok(prepared) => prepared,
-        Err(error) => return not_begun(claimed, &error),
+        Err(error) => return not_begun(&error),
     };
     let step = match prepared.step(claimed.step) {
         Ok(step) => step,
-        Err(error) => return not_begun(claimed, &error),
+        Err(error) => return not_begun(&error),
     };
+    if is_resumable(inner, step) {
+        holding.set_resumable();
+    }
     let target = claimed.target.and_then(|id| prepared.plan.target(id));
     let opened = tokio::select! {
         opened = open(inner, claimed, target) => opened,
-        () = holding.stopped.cancelled() => Err(stopped()),
+        () = holding.stopped.cancelled(), if running.is_none() => Err(stopped()),
+        () = holding.released.cancelled() => Err(stopped()),
         () = inner.clock.sleep(Duration::from_secs(step.timeout_sec.into())) => Err(timed_out(step)),
     };
     let credential = match opened {
         Ok(credential) => credential,
-        Err(error) => return not_begun(claimed, &error),
+        Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
+        Err(error) => return not_begun(&error),
     };
     let redactor = match Redactor::new(credential.iter().flat_map(Credential::secrets)) {
         Ok(redactor) => redactor,
-        Err(error) => return not_begun(claimed, &error),
+        Err(error) => return not_begun(&error),
     };
     let mut recorder =
         Recorder::new(Arc::clone(inner), Arc::clone(holding), &redactor, step.max_output_bytes);
+    if let Some(running) = running {
+        holding.set_dispatched();
+        if let Err(error) = resume::recall(inner, claimed, running, &mut recorder).await {
+            return not_begun(&error);
+        }
+    }
     let began = inner.clock.monotonic();
-    let acted = act(inner, &prepared, claimed, target, credential.as_ref(), &mut recorder, holding).await;
-    let took = inner.clock.monotonic().saturating_sub(began);
+    let place = Place { prepared: &prepared, claimed, target, credential: credential.as_ref(), running };
+    let acted = act(inner, &place, &mut recorder, holding).await;
+    let earlier = running.map_or(Duration::ZERO, |running| running.since_dispatch);
+    let took = inner.clock.monotonic().saturating_sub(began) + earlier;
 
     let dispatched = recorder.dispatched();
     let (stdout, stderr) = match recorder.finish().await {
@@ -99,7 +116,8 @@ pub(super) async fn execute(
             metrics: outcome.metrics,
         },
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
-        Err(error) => match after_failure(&error, step, claimed, holding, dispatched) {
+        Err(error) if may_release(&error, holding, dispatched) => return End::Release,
+        Err(error) => match after_failure(&error, step, claimed, holding, dispatched, running.is_some()) {
             Ok(ending) => ending,
             Err(mut requeue) => {
                 requeue.reason = redactor.redact_str(&requeue.reason);
@@ -137,6 +155,12 @@ fn failed(error: &Error) -> Ending {
     Ending { status: TaskStatus::Failed, exit_code: None, reason: Some(error.report()), metrics: Map::new() }
 }
 
+/// Whether a command was left running, so that another worker can go on with it.
+fn may_release(error: &Error, holding: &Holding, dispatched: bool) -> bool {
+    let shut_down = holding.why() == Some(Stop::Shutdown) && holding.is_resumable();
+    shut_down && dispatched && error.is_outcome_unknown()
+}
+
 /// The end of a task that failed with an error, or its way back to the queue.
 fn after_failure(
     error: &Error,
@@ -144,12 +168,17 @@ fn after_failure(
     claimed: &Claimed,
     holding: &Holding,
     dispatched: bool,
+    resumed: bool,
 ) -> Result<Ending, Requeue> {
     let mut ending = failed(error);
     match holding.why() {
         Some(Stop::Canceled) => {
             ending.status = TaskStatus::Aborted;
             ending.reason = Some("the run was canceled".to_owned());
+        }
+        // The host says that the command never began.
+        _ if resumed && error.is_retryable() => {
+            return Err(requeue(claimed, Duration::ZERO, &error.report()));
         }
         Some(Stop::Shutdown) if !dispatched => {
             return Err(requeue(claimed, Duration::ZERO, "the worker was shut down"));
@@ -180,8 +209,18 @@ fn after_failure(
     Ok(ending)
 }
 
-/// The end of a task that could not even begin. When it was the store that was away, the task is not at fault.
-fn not_begun(claimed: &Claimed, error: &Error) -> End {
+/// The end of a task that could not even begin. When it was the store that was away, the task is not at fault. One whose
+/// command runs already is lost, or left to the next worker.
+fn not_begun(claimed: &Claimed, error: &Error, running: bool) -> End {
+    if running && error.kind() == ErrorKind::StoreUnavailable {
+        return End::Release;
+    }
+    if running {
+        let mut ending = failed(error);
+        ending.status = TaskStatus::Lost;
+        ending.reason = Some(format!("the outcome is unknown: {}", error.report()));
+        return end_with(claimed, ending, String::new(), String::new());
+    }
     if error.kind() == ErrorKind::StoreUnavailable {
         return End::Requeue(requeue(claimed, RESEND_DELAY, &error.report()));
     }
@@ -230,33 +269,62 @@ async fn open(
     }
 }
 
+/// A task with all that is known of it.
+struct Place<'a> {
+    prepared: &'a Prepared,
+    claimed: &'a Claimed,
+    target: Option<&'a PlannedTarget>,
+    credential: Option<&'a Credential>,
+    running: Option<&'a Running>,
+}
+
 /// Renders, connects and runs the handler, all within the step's time-out.
 async fn act(
     inner: &Arc<Inner>,
-    prepared: &Prepared,
-    claimed: &Claimed,
-    target: Option<&PlannedTarget>,
-    credential: Option<&Credential>,
+    place: &Place<'_>,
     recorder: &mut Recorder,
     holding: &Holding,
 ) -> Result<StepOutcome> {
+    let acted = act_within_limits(inner, place, recorder, holding).await;
+    // Whatever keeps us from a command that runs says nothing of the command; only its transport can.
+    let says = |error: &Error| {
+        error.is_retryable()
+            || matches!(error.kind(), ErrorKind::Timeout | ErrorKind::Canceled | ErrorKind::LeaseLost)
+    };
+    match acted {
+        Err(error) if place.running.is_some() && !says(&error) => Err(error.with_outcome_unknown()),
+        acted => acted,
+    }
+}
+
+async fn act_within_limits(
+    inner: &Arc<Inner>,
+    place: &Place<'_>,
+    recorder: &mut Recorder,
+    holding: &Holding,
+) -> Result<StepOutcome> {
+    let Place { prepared, claimed, target, running, .. } = *place;
     let step = prepared.step(claimed.step)?;
     let handler = inner.kinds.get(&step.kind).ok_or_else(|| unknown_kind(&step.kind))?;
     let templates = prepared.templates(inner, claimed.step)?;
     let fields =
         templates.render(&step.fields, &template_values(claimed.lease.run, &prepared.plan, target))?;
-    let timeout = Duration::from_secs(step.timeout_sec.into());
+    let whole = Duration::from_secs(step.timeout_sec.into());
+    let timeout = whole.saturating_sub(running.map_or(Duration::ZERO, |running| running.since_dispatch));
     let began = inner.clock.monotonic();
 
     let mut session = match (handler.protocol(), target) {
         (Some(protocol), Some(target)) => {
-            let credential = credential.ok_or_else(|| no_credential(&target.name))?;
+            let credential = place.credential.ok_or_else(|| no_credential(&target.name))?;
             let endpoint = endpoint(&target.name, &target.hostname, target.port, &target.metadata);
             let connector = inner.connector(protocol)?;
-            Some(tokio::select! {
-                session = connector.connect(&endpoint, credential) => session?,
-                () = holding.stopped.cancelled() => return Err(stopped()),
-                () = inner.clock.sleep(timeout) => return Err(timed_out(step)),
+            Some(match running {
+                Some(_) => resume::reach(inner, connector, &endpoint, credential, holding, timeout).await?,
+                None => tokio::select! {
+                    session = connector.connect(&endpoint, credential) => session?,
+                    () = holding.ending() => return Err(stopped()),
+                    () = inner.clock.sleep(timeout) => return Err(timed_out(step)),
+                },
             })
         }
         _ => None,
@@ -265,12 +333,15 @@ async fn act(
     // Coerced here: a boxed session lives for 'static, the context wants one that lives as long as it is borrowed.
     let borrowed = session.as_mut().map(|session| session.as_mut() as &mut dyn Session);
     let cancel = holding.stopped.clone();
-    let mut context = StepContext::new(fields, target, borrowed, recorder, left, cancel.clone())
-        .with_files(inner.files.as_ref());
+    let mut context =
+        StepContext::new(fields, target, borrowed, recorder, left, cancel).with_files(inner.files.as_ref());
+    if let Some(running) = running {
+        context = context.with_running(running.handle.clone());
+    }
     let outcome = tokio::select! {
         outcome = handler.run(&mut context) => outcome,
         // Transports keep both limits themselves; this is the wall behind them for a handler that does not.
-        error = overdue(inner, &cancel, left, step) => Err(error),
+        error = overdue(inner, holding, left, step) => Err(error),
     };
     outcome.map_err(|error| {
         if error.kind() != ErrorKind::Timeout || error.layer().is_some() {
@@ -282,11 +353,11 @@ async fn act(
     })
 }
 
-async fn overdue(inner: &Inner, cancel: &CancellationToken, left: Duration, step: &PlannedStep) -> Error {
+async fn overdue(inner: &Inner, holding: &Holding, left: Duration, step: &PlannedStep) -> Error {
     tokio::select! {
         () = inner.clock.sleep(left + STOP_GRACE * 2) => timed_out(step).with_outcome_unknown(),
         () = async {
-            cancel.cancelled().await;
+            holding.ending().await;
             inner.clock.sleep(STOP_GRACE * 2).await;
         } => stopped().with_outcome_unknown(),
     }
@@ -299,7 +370,7 @@ fn timed_out(step: &PlannedStep) -> Error {
     )
 }
 
-fn stopped() -> Error {
+pub(super) fn stopped() -> Error {
     Error::new(ErrorKind::Canceled, "the step was stopped")
 }
 

@@ -100,7 +100,7 @@ impl Jobs<'_> {
     }
 
     /// Enqueues a run of the job called `name`. When this returns the run is durable: a worker will take it, in this
-    /// process or another.
+    /// process or another. A repeat with the same idempotency key answers the first run, whatever became of the job since.
     ///
     /// # Errors
     ///
@@ -112,12 +112,18 @@ impl Jobs<'_> {
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
         let record = store.job_by_name(tenant, name).await?;
-        if !record.is_active {
-            return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
-        }
         let idempotency = options
             .idempotency_key
             .map(|key| Idempotency { key, digest: Sha256::digest(canonical(&parameters)).into() });
+        // A repeat is answered whatever became of the job since.
+        if let Some(given) = &idempotency
+            && let Some(first) = store.enqueued(tenant, record.id, given).await?
+        {
+            return Ok(Run::new(self.at.clone(), first.id));
+        }
+        if !record.is_active {
+            return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
+        }
         let job = JobSpec::from_value(record.definition.clone()).validate(&self.at.inner.kinds)?;
         let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
         plan.job_name = record.name;

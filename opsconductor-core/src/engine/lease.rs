@@ -33,6 +33,10 @@ pub(super) enum Stop {
 pub(super) struct Holding {
     pub(super) lease: Lease,
     pub(super) stopped: CancellationToken,
+    /// Ends the task here and leaves what it started running: another worker goes on with it.
+    pub(super) released: CancellationToken,
+    /// Another worker could go on with it.
+    resumable: AtomicBool,
     why: AtomicU8,
     dispatched: AtomicBool,
     /// Monotonic microseconds at which the lease ends.
@@ -59,6 +63,24 @@ impl Holding {
         self.dispatched.load(Ordering::Acquire)
     }
 
+    /// Remembers that another worker could go on with it.
+    pub(super) fn set_resumable(&self) {
+        self.resumable.store(true, Ordering::Release);
+    }
+
+    /// Whether another worker could go on with it.
+    pub(super) fn is_resumable(&self) -> bool {
+        self.resumable.load(Ordering::Acquire)
+    }
+
+    /// Waits until the task is to end here, whatever is to become of what it started.
+    pub(super) async fn ending(&self) {
+        tokio::select! {
+            () = self.stopped.cancelled() => {}
+            () = self.released.cancelled() => {}
+        }
+    }
+
     pub(super) fn stop(&self, why: Stop) {
         let code = match why {
             Stop::Canceled => 1,
@@ -71,7 +93,11 @@ impl Holding {
         } else {
             let _ = self.why.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
         }
-        self.stopped.cancel();
+        if why != Stop::Canceled && self.is_resumable() {
+            self.released.cancel();
+        } else {
+            self.stopped.cancel();
+        }
     }
 }
 
@@ -88,6 +114,8 @@ impl Held {
         let holding = Arc::new(Holding {
             lease,
             stopped: CancellationToken::new(),
+            released: CancellationToken::new(),
+            resumable: AtomicBool::new(false),
             why: AtomicU8::new(0),
             dispatched: AtomicBool::new(false),
             valid_until: AtomicU64::new(micros(valid_from + ttl)),

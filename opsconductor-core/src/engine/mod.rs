@@ -13,6 +13,7 @@
 //! Workers are small loops with one job each: [`worker`] claims, `execute` runs one task, `complete` records ends in
 //! batches, `lease` keeps what is held, `rescue` takes back what others let go.
 
+mod abandon;
 mod builder;
 mod complete;
 mod credentials;
@@ -22,6 +23,7 @@ mod lease;
 mod plans;
 mod recorder;
 mod rescue;
+mod resume;
 mod run;
 mod scoped;
 mod targets;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     run::{output::StreamText, redact::Redactor},
-    store::{CHUNK_BYTES_MAX, OutputPiece},
+    store::{CHUNK_BYTES_MAX, OutputChunk, OutputPiece},
     transport::{Observer, RemoteHandle, Stream},
 };
 
@@ -43,6 +44,13 @@ impl Recorder {
         }
     }
 
+    /// Takes a piece that this attempt stored before, under a worker that stopped: counting goes on behind it.
+    pub(super) fn recall(&mut self, chunk: &OutputChunk) {
+        self.stream(chunk.stream).recall(&chunk.text);
+        self.next_seq = self.next_seq.max(chunk.seq + 1);
+        self.room = self.room.saturating_sub(chunk.text.len() as u64);
+    }
+
     /// Whether the intent to act was committed.
     pub(super) fn dispatched(&self) -> bool {
         self.holding.was_dispatched()
@@ -66,11 +74,15 @@ impl Recorder {
 
     async fn store(&mut self, stream: Stream, text: String) -> Result<()> {
         let text = self.within_limit(text);
+        self.write(stream, &text).await
+    }
+
+    async fn write(&mut self, stream: Stream, text: &str) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         let mut pieces = Vec::new();
-        let mut rest = text.as_str();
+        let mut rest = text;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(rest.floor_char_boundary(CHUNK_BYTES_MAX));
             let text = Bytes::copy_from_slice(piece.as_bytes());
@@ -131,8 +143,35 @@ impl Observer for Recorder {
         Ok(())
     }
 
+    async fn dispatched(&mut self, handle: &RemoteHandle) -> Result<()> {
+        loop {
+            match self.inner.store.record_dispatch(&self.holding.lease, handle).await {
+                // The command has been started: a store that is away is no reason to stop it.
+                Err(error) if error.is_retryable() && self.holding.why().is_none() => {
+                    tracing::warn!(error = %error.report(), task = %self.holding.lease.task, "a command's name waits for the store");
+                    self.inner.clock.sleep(APPEND_AGAIN).await;
+                }
+                Err(error) if error.kind() == ErrorKind::LeaseLost => return Err(self.lost()),
+                answer => return answer,
+            }
+        }
+    }
+
     async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<()> {
         let text = self.stream(stream).push(&bytes);
         self.store(stream, text).await
+    }
+
+    /// Both streams are concerned; one line says so.
+    async fn gap(&mut self, reason: &str) -> Result<()> {
+        self.stderr.discard();
+        let line = format!("[opsconductor: output may be missing here: {reason}]");
+        let text = self.stdout.interrupt(&line);
+        // Behind the cut nothing is kept, so nothing is missing there.
+        if self.room == 0 { Ok(()) } else { self.write(Stream::Stdout, &text).await }
+    }
+
+    fn released(&self) -> Option<CancellationToken> {
+        self.holding.is_resumable().then(|| self.holding.released.clone())
     }
 }

@@ -5,23 +5,25 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
+    abandon::Abandon,
     complete::Completer,
     execute::{End, execute, panicked, requeue},
     lease::{self, Held, Holding, Stop},
     plans::Plans,
-    rescue,
+    rescue::Rescuer,
+    resume::{Resumption, Running},
 };
 use crate::{
     Error, ErrorKind, Result,
     id::WorkerId,
-    store::{Claimed, Notice, Settled},
+    store::{Claimed, Lease, Notice, Settled},
     transport::STOP_GRACE,
 };
 
@@ -84,6 +86,9 @@ impl WorkerSettings {
     }
 }
 
+/// The most running commands that wait to be gone on with.
+const RESUMPTIONS_MAX: usize = 1024;
+
 /// The place of the claim loop among the loops.
 const CLAIMS: usize = 0;
 
@@ -132,20 +137,24 @@ impl Worker {
             shared.settings.lease_ttl,
             shared.ended.clone(),
         );
-        let rescuer = rescue::watch(
-            Arc::clone(&shared.inner),
-            Arc::clone(&shared.plans),
-            id,
-            shared.settings.rescue,
-            shared.settings.lease_ttl,
-            shared.closing.clone(),
-        );
+        // No more wait for a slot than there are slots: what is beyond is left to other workers.
+        let (resumed, resumptions) = mpsc::channel(shared.settings.concurrency.min(RESUMPTIONS_MAX));
+        let rescuer = Rescuer {
+            inner: Arc::clone(&shared.inner),
+            plans: Arc::clone(&shared.plans),
+            worker: id,
+            interval: shared.settings.rescue,
+            ttl: shared.settings.lease_ttl,
+            held: Arc::clone(&shared.held),
+            resumed,
+            abandon: Abandon::new(Arc::clone(&shared.inner), Arc::clone(&shared.plans)),
+        };
         let notices = shared.inner.store.notices();
         let loops = vec![
-            tokio::spawn(claim_loop(Arc::clone(&shared), completer, notices)),
+            tokio::spawn(claim_loop(Arc::clone(&shared), completer, notices, resumptions)),
             tokio::spawn(cancel_loop(Arc::clone(&shared), shared.inner.store.notices())),
             tokio::spawn(heart),
-            tokio::spawn(rescuer),
+            tokio::spawn(rescuer.watch(shared.closing.clone())),
             completing,
         ];
         tracing::info!(worker = %id, concurrency = shared.settings.concurrency, "worker started");
@@ -158,7 +167,8 @@ impl Worker {
     }
 
     /// Stops claiming, waits up to [`WorkerSettings::drain`] for running tasks, then stops those that are left: a task that
-    /// had not been sent goes back to the queue, a command that runs is stopped on its host. Returns when nothing runs.
+    /// had not been sent goes back to the queue; a command that runs is left to another worker where its step and transport
+    /// can [reattach](crate::transport::Session::reattach), else it is stopped on its host. Returns when nothing runs.
     pub async fn shutdown(mut self) {
         let shared = Arc::clone(&self.shared);
         shared.closing.cancel();
@@ -208,6 +218,20 @@ async fn claim_loop(
     shared: Arc<Shared>,
     completer: Completer,
     mut notices: Option<broadcast::Receiver<Notice>>,
+    mut resumptions: mpsc::Receiver<Resumption>,
+) {
+    claim_tasks(&shared, &completer, notices.as_mut(), &mut resumptions).await;
+    resumptions.close();
+    while let Ok(resumption) = resumptions.try_recv() {
+        release(&shared, &resumption.claimed.lease).await;
+    }
+}
+
+async fn claim_tasks(
+    shared: &Arc<Shared>,
+    completer: &Completer,
+    mut notices: Option<&mut broadcast::Receiver<Notice>>,
+    resumptions: &mut mpsc::Receiver<Resumption>,
 ) {
     while !shared.closing.is_cancelled() {
         let free = shared.slots.available_permits();
@@ -217,16 +241,19 @@ async fn claim_loop(
                 () = shared.closing.cancelled() => return,
             }
         }
+        // A command that runs unattended comes before one that has not begun.
+        if let Ok(Resumption { claimed, holding, running }) = resumptions.try_recv() {
+            start(shared, completer, claimed, holding, Some(running)).await;
+            continue;
+        }
         let asked_at = shared.inner.clock.monotonic();
         match shared.inner.store.claim(shared.id, free, shared.settings.lease_ttl).await {
-            Ok(claimed) if shared.closing.is_cancelled() => return give_back(&shared, claimed).await,
+            Ok(claimed) if shared.closing.is_cancelled() => return give_back(shared, claimed).await,
             Ok(claimed) => {
                 let all_taken = claimed.len() == free;
                 for task in claimed {
                     let holding = shared.held.add(task.lease, asked_at, task.ttl);
-                    // Only this loop takes permits, so as many are there as were counted.
-                    let Ok(permit) = Arc::clone(&shared.slots).acquire_owned().await else { return };
-                    tokio::spawn(run_task(Arc::clone(&shared), completer.clone(), task, holding, permit));
+                    start(shared, completer, task, holding, None).await;
                 }
                 if all_taken {
                     continue;
@@ -234,7 +261,33 @@ async fn claim_loop(
             }
             Err(error) => tracing::warn!(error = %error.report(), "no tasks could be claimed"),
         }
-        wait_for_work(&shared, notices.as_mut()).await;
+        if let Some(Resumption { claimed, holding, running }) =
+            wait_for_work(shared, notices.as_deref_mut(), resumptions).await
+        {
+            start(shared, completer, claimed, holding, Some(running)).await;
+        }
+    }
+}
+
+/// Starts a task in a slot of its own.
+async fn start(
+    shared: &Arc<Shared>,
+    completer: &Completer,
+    task: Claimed,
+    holding: Arc<Holding>,
+    running: Option<Running>,
+) {
+    // Only the claim loop takes permits, so as many are there as were counted.
+    let Ok(permit) = Arc::clone(&shared.slots).acquire_owned().await else { return };
+    tokio::spawn(run_task(Arc::clone(shared), completer.clone(), task, holding, running, permit));
+}
+
+/// Gives a lease up, so that another worker goes on with what runs under it.
+async fn release(shared: &Shared, lease: &Lease) {
+    // No heartbeat must prolong it again.
+    shared.held.remove(lease);
+    if let Err(error) = shared.inner.store.renew(&[*lease], Duration::ZERO).await {
+        tracing::warn!(error = %error.report(), task = %lease.task, "not given up; it will be rescued when it runs out");
     }
 }
 
@@ -246,17 +299,24 @@ async fn give_back(shared: &Shared, claimed: Vec<Claimed>) {
     }
 }
 
-/// Returns when there may be something to claim: a notice, a task that becomes due, the poll interval, or the end.
-async fn wait_for_work(shared: &Shared, notices: Option<&mut broadcast::Receiver<Notice>>) {
+/// Returns when there may be something to claim (a notice, a task that becomes due, the poll interval), with a task that
+/// is gone on with, or at the end.
+async fn wait_for_work(
+    shared: &Shared,
+    notices: Option<&mut broadcast::Receiver<Notice>>,
+    resumptions: &mut mpsc::Receiver<Resumption>,
+) -> Option<Resumption> {
     let poll = shared.settings.poll;
     let due = match shared.inner.store.next_due().await {
         Ok(Some(due)) => (due - shared.inner.clock.now()).to_std().unwrap_or(Duration::ZERO).min(poll),
         _ => poll,
     };
     tokio::select! {
-        () = ready(notices) => {}
-        () = shared.inner.clock.sleep(due.max(Duration::from_millis(1))) => {}
-        () = shared.closing.cancelled() => {}
+        biased;
+        () = shared.closing.cancelled() => None,
+        Some(resumption) = resumptions.recv() => Some(resumption),
+        () = ready(notices) => None,
+        () = shared.inner.clock.sleep(due.max(Duration::from_millis(1))) => None,
     }
 }
 
@@ -291,11 +351,16 @@ async fn run_task(
     completer: Completer,
     task: Claimed,
     holding: Arc<Holding>,
+    running: Option<Running>,
     permit: OwnedSemaphorePermit,
 ) {
+    if let Some(running) = &running {
+        tracing::info!(task = %task.lease.task, worker = %running.worker, "going on with a command of another worker");
+    }
     // A handler that panics must not take its slot or its lease along. Nothing of it is used afterwards.
-    let executed =
-        AssertUnwindSafe(execute(&shared.inner, &shared.plans, &task, &holding)).catch_unwind().await;
+    let executed = AssertUnwindSafe(execute(&shared.inner, &shared.plans, &task, &holding, running.as_ref()))
+        .catch_unwind()
+        .await;
     let end = executed.unwrap_or_else(|_| panicked(&task, &holding));
     match end {
         End::Complete(completion) => match completer.record(*completion).await {
@@ -312,6 +377,7 @@ async fn run_task(
                 tracing::warn!(error = %error.report(), task = %task.lease.task, "not given back; it will be rescued");
             }
         }
+        End::Release => release(&shared, &task.lease).await,
         End::Nothing => tracing::warn!(task = %task.lease.task, "the lease was lost; nothing was written"),
     }
     shared.held.remove(&task.lease);

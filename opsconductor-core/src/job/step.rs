@@ -41,6 +41,13 @@ pub trait StepHandler: Send + Sync {
         Vec::new()
     }
 
+    /// Whether another worker may take over in the middle. Then [`StepHandler::run`] is called there once more with the same
+    /// fields, and its first [`StepContext::exec`] goes on with the command that the first worker started. So a handler may
+    /// say yes when that call is the only thing it does on the target.
+    fn reattachable(&self) -> bool {
+        false
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -114,6 +121,8 @@ pub struct StepContext<'a> {
     timeout: Duration,
     cancel: CancellationToken,
     files: Option<&'a WorkerFiles>,
+    /// A command that runs already.
+    running: Option<RemoteHandle>,
 }
 
 impl<'a> StepContext<'a> {
@@ -126,7 +135,7 @@ impl<'a> StepContext<'a> {
         timeout: Duration,
         cancel: CancellationToken,
     ) -> Self {
-        Self { fields, target, session, observer, timeout, cancel, files: None }
+        Self { fields, target, session, observer, timeout, cancel, files: None, running: None }
     }
 
     /// The same with the folder that the worker lets steps use.
@@ -147,6 +156,13 @@ impl<'a> StepContext<'a> {
                 "this worker has no folder for files; name one with `Engine::builder().files(folder)`";
             Error::new(ErrorKind::Unsupported, message)
         })
+    }
+
+    /// The same, with a command that another worker started: the first [`StepContext::exec`] goes on with it.
+    #[must_use]
+    pub fn with_running(mut self, command: RemoteHandle) -> Self {
+        self.running = Some(command);
+        self
     }
 
     /// The members of the step that belong to the kind, rendered.
@@ -188,15 +204,18 @@ impl<'a> StepContext<'a> {
         self.observer.output(stream, bytes.into()).await
     }
 
-    /// Runs a command on the target.
+    /// Runs a command on the target, or goes on with the one that another worker started.
     ///
     /// # Errors
     ///
-    /// Those of [`Session::exec`]; `Unsupported` for a kind without a protocol.
+    /// Those of [`Session::exec`] and [`Session::reattach`]; `Unsupported` for a kind without a protocol.
     pub async fn exec(&mut self, request: ExecRequest) -> Result<ExecOutcome> {
         let control = self.control();
         let session = self.session.as_deref_mut().ok_or_else(no_session)?;
-        session.exec(request, self.observer, &control).await
+        match self.running.take() {
+            Some(handle) => session.reattach(&handle, self.observer, &control).await,
+            None => session.exec(request, self.observer, &control).await,
+        }
     }
 
     /// Writes a file on the target.

@@ -34,6 +34,31 @@ impl StreamText {
         self.take(&clean)
     }
 
+    /// Takes text that was given out and stored before, by whoever had the stream then.
+    pub fn recall(&mut self, text: &str) {
+        self.tail.push_str(text);
+        // Cut seldom: moving the tail at every push would cost its length each time.
+        if self.tail.len() > 2 * TAIL_BYTES_MAX {
+            self.shorten(TAIL_BYTES_MAX);
+        }
+    }
+
+    /// Puts a line of ours into the stream where input is missing. What was held back is given up: it could be the
+    /// beginning of a secret or of a character whose rest is not going to come.
+    pub fn interrupt(&mut self, line: &str) -> String {
+        self.discard();
+        let begins = if self.tail.is_empty() || self.tail.ends_with('\n') { "" } else { "\n" };
+        let text = format!("{begins}{line}\n");
+        self.recall(&text);
+        text
+    }
+
+    /// Gives up what was held back, as [`StreamText::interrupt`] does, without a line.
+    pub fn discard(&mut self) {
+        self.redactor.discard();
+        self.partial.clear();
+    }
+
     /// The last [`TAIL_BYTES_MAX`] bytes of all the text that was given out.
     pub fn into_tail(mut self) -> String {
         self.shorten(TAIL_BYTES_MAX);
@@ -42,11 +67,7 @@ impl StreamText {
 
     fn take(&mut self, clean: &[u8]) -> String {
         let text = String::from_utf8_lossy(clean).into_owned();
-        self.tail.push_str(&text);
-        // Cut seldom: moving the tail at every push would cost its length each time.
-        if self.tail.len() > 2 * TAIL_BYTES_MAX {
-            self.shorten(TAIL_BYTES_MAX);
-        }
+        self.recall(&text);
         text
     }
 
@@ -103,6 +124,19 @@ mod tests {
         out.push_str(&stream.push(b"c\xE2\x82"));
         out.push_str(&stream.finish());
         assert_eq!(out, "a\u{FFFD}b\u{FFFD}c\u{FFFD}");
+    }
+
+    #[test]
+    fn a_gap_has_a_line_of_its_own_and_parts_of_secrets_are_given_up() {
+        let redactor = Redactor::new([&crate::Secret::from("hunter2")]).unwrap_or_else(|_| Redactor::none());
+        let mut stream = StreamText::new(&redactor);
+        let mut out = stream.push(b"login with hunt");
+        out.push_str(&stream.interrupt("[missing]"));
+        out.push_str(&stream.push(b"on hunter2 we go\n"));
+        out.push_str(&stream.interrupt("[missing]"));
+        out.push_str(&stream.finish());
+        assert_eq!(out, "login with \n[missing]\non [redacted] we go\n[missing]\n");
+        assert_eq!(stream.into_tail(), out);
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub struct Expired {
     pub worker: WorkerId,
     /// Present when the dispatch intent had been committed: the command may have been sent.
     pub dispatched: Option<RemoteHandle>,
+    /// How long ago the attempt's first dispatch intent was committed, by the store's clock; zero without one.
+    pub since_dispatch: Duration,
     /// The number of the last piece of output that this attempt stored, 0 for none: whoever goes on with it goes on
     /// counting from there.
     pub output_seq: u32,
@@ -194,6 +196,18 @@ pub trait Queue: Send + Sync {
     /// `InvalidInput` for a plan without steps.
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued>;
 
+    /// The run that was enqueued for this job with the same idempotency key, however it stands; none when there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when it was another request, as the digests tell.
+    async fn enqueued(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<RunRecord>>;
+
     /// Takes at most `limit` ready tasks for `worker`, by priority (higher first), then due time, then id; a task is never
     /// given to two workers. Raises each epoch and attempt, writes `step.started`, and `run.started` with the run's first
     /// task. An empty answer means nothing is ready.
@@ -219,7 +233,7 @@ pub trait Queue: Send + Sync {
     async fn record_dispatch(&self, lease: &Lease, handle: &RemoteHandle) -> Result<()>;
 
     /// Prolongs leases to `ttl` from now; the answers stand in the order of `leases`. A lease that has run out but that
-    /// nobody took is prolonged.
+    /// nobody took is prolonged. A `ttl` of zero gives the lease up: it has run out at once.
     ///
     /// # Errors
     ///

@@ -3,8 +3,11 @@
 //! * [`ManualClock`] stands still until it is told to go on.
 //! * [`store_suite!`](crate::store_suite) runs the sentences of the [store contracts](crate::store) on an
 //!   implementation, one test per case.
+//! * [`transport_suite!`](crate::transport_suite) does the same with the promises of the
+//!   [transport seam](crate::transport).
 
 mod manual_clock;
 pub mod store;
+pub mod transport;
 
 pub use manual_clock::ManualClock;

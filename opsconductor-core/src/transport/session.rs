@@ -68,6 +68,13 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Really connects, asks the host who it is, and says which layer failed if one did.
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport;
 
+    /// Frees what `handle` names on the host (its shell, and whatever still runs in it), as well as can be done within the
+    /// time that reaching the host may take. Called in the background for a command that nobody will attend to any more;
+    /// what cannot be done is left to the host.
+    async fn abandon(&self, endpoint: &Endpoint, credential: &Credential, handle: &RemoteHandle) {
+        let _ = (endpoint, credential, handle);
+    }
+
     /// Ends what the connector keeps warm (connections, remote shells) and waits, bounded, until that is done. Called
     /// once, when no session is in use any more. A connector that keeps nothing has nothing to do.
     async fn shutdown(&self) {}
@@ -119,12 +126,15 @@ pub trait Session: Send {
         Err(Error::new(crate::ErrorKind::Unsupported, "this transport cannot bring files"))
     }
 
-    /// Goes on receiving from a command that another worker dispatched.
+    /// Goes on receiving from a command that another worker dispatched, and frees what it held on the host once it has
+    /// ended. What the other worker had been told and may not have stored is announced by [`Observer::gap`].
     ///
     /// # Errors
     ///
     /// As [`Session::exec`]; `NotFound` when the host no longer knows the command; `Unsupported` without
-    /// [`Capabilities::reattach`].
+    /// [`Capabilities::reattach`]. An error that [can be retried](Error::is_retryable) says that the command has not been
+    /// executed and never will be under this handle; any other, unless it says that the command was stopped, says that the
+    /// outcome is unknown.
     async fn reattach(
         &mut self,
         handle: &RemoteHandle,
@@ -160,8 +170,27 @@ pub trait Observer: Send {
     /// [`Session::reattach`] needs. An error stops the call and nothing is sent.
     async fn dispatching(&mut self, handle: &RemoteHandle) -> Result<()>;
 
+    /// The remote side goes by another name from now on: `handle` replaces the one that was given before. An error stops
+    /// the call.
+    async fn dispatched(&mut self, handle: &RemoteHandle) -> Result<()> {
+        let _ = handle;
+        Ok(())
+    }
+
     /// A piece of output, split anywhere. Waiting here holds the remote side back.
     async fn output(&mut self, stream: Stream, bytes: Bytes) -> Result<()>;
+
+    /// Output of either stream may be missing at this place, because of `reason`. What comes next may begin anywhere.
+    async fn gap(&mut self, reason: &str) -> Result<()> {
+        let _ = reason;
+        Ok(())
+    }
+
+    /// Asked once, at the start. When the token is canceled, the call ends and leaves the command running, for another
+    /// worker will [reattach](Session::reattach) to it. A transport that cannot reattach need not ask.
+    fn released(&self) -> Option<CancellationToken> {
+        None
+    }
 }
 
 /// The name of a running remote command, as its transport understands it. It holds no secret.
@@ -287,6 +316,10 @@ pub struct ProbeDetails {
     pub hostname: Option<String>,
     /// The port that was used.
     pub port: u16,
+    /// Who made the software that answers, as it says itself.
+    pub product_vendor: Option<String>,
+    /// Its version, as it says itself; Windows gives that of the operating system.
+    pub product_version: Option<String>,
     /// How the conversation was authenticated and protected, such as `ntlm over http, sealed`.
     pub transport: Option<String>,
     /// Milliseconds per layer, in the order they were passed.

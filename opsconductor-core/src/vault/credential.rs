@@ -15,7 +15,8 @@ use crate::{Error, ErrorKind, Problem, Result, Secret};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CredentialKind {
-    /// An account for WinRM: `{username, password, domain?, transport?}`.
+    /// An account for WinRM: `{username, password, domain?, transport?}`, or a client certificate:
+    /// `{transport: "certificate", certificate, private_key}`.
     Winrm,
     /// An account for SSH: `{username, password? | private_key?, passphrase?}`.
     Ssh,
@@ -36,10 +37,12 @@ impl CredentialKind {
     const fn members(self) -> &'static [Member] {
         match self {
             Self::Winrm => &[
-                Member::Required("username"),
-                Member::Required("password"),
+                Member::Optional("username"),
+                Member::Optional("password"),
                 Member::Optional("domain"),
                 Member::Optional("transport"),
+                Member::Optional("certificate"),
+                Member::Optional("private_key"),
             ],
             Self::Ssh => &[
                 Member::Required("username"),
@@ -96,8 +99,16 @@ pub enum Credential {
         password: Secret<String>,
         /// The domain, when it is not part of the user name.
         domain: Option<String>,
-        /// `ntlm` (default), `negotiate` or `basic`. The connector refuses what it does not know.
+        /// `negotiate` (default), `ntlm`, `kerberos` or `basic`. The connector refuses what it does not know.
         transport: Option<String>,
+    },
+    /// For WinRM, with a client certificate, which the host maps to one of its users. In JSON it is a credential of the
+    /// kind `winrm` with the transport `certificate`.
+    WinrmCertificate {
+        /// The certificate, in PEM form; behind it those that lead to an authority the host knows, where it needs them.
+        certificate: String,
+        /// Its private key, in PEM form and not encrypted.
+        private_key: Secret<String>,
     },
     /// For SSH: a password, a private key, or both.
     Ssh {
@@ -169,7 +180,7 @@ impl Credential {
     /// What the credential is for.
     pub fn kind(&self) -> CredentialKind {
         match self {
-            Self::Winrm { .. } => CredentialKind::Winrm,
+            Self::Winrm { .. } | Self::WinrmCertificate { .. } => CredentialKind::Winrm,
             Self::Ssh { .. } => CredentialKind::Ssh,
             Self::ApiKey { .. } => CredentialKind::ApiKey,
         }
@@ -179,6 +190,7 @@ impl Credential {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret<String>> {
         let secrets = match self {
             Self::Winrm { password, .. } => [Some(password), None, None],
+            Self::WinrmCertificate { private_key, .. } => [Some(private_key), None, None],
             Self::Ssh { password, private_key, passphrase, .. } => {
                 [password.as_ref(), private_key.as_ref(), passphrase.as_ref()]
             }
@@ -190,6 +202,7 @@ impl Credential {
     fn from_members(kind: CredentialKind, mut members: Members) -> Result<Self> {
         match kind {
             CredentialKind::Winrm => {
+                check_winrm(&mut members);
                 members.check_plain(&["username", "domain", "transport"]);
             }
             CredentialKind::Ssh => {
@@ -215,6 +228,10 @@ impl Credential {
         };
         let plain = |value: Secret<String>| value.expose().clone();
         Ok(match kind {
+            CredentialKind::Winrm if is_certificate(&members) => Self::WinrmCertificate {
+                certificate: plain(required(members.remove("certificate"))?),
+                private_key: required(members.remove("private_key"))?,
+            },
             CredentialKind::Winrm => Self::Winrm {
                 username: plain(required(members.remove("username"))?),
                 password: required(members.remove("password"))?,
@@ -245,6 +262,12 @@ impl Credential {
                 ("domain", domain.as_deref()),
                 ("transport", transport.as_deref()),
             ],
+            Self::WinrmCertificate { certificate, private_key } => [
+                ("transport", Some(CERTIFICATE)),
+                ("certificate", Some(certificate.as_str())),
+                ("private_key", Some(private_key.expose().as_str())),
+                ("", None),
+            ],
             Self::Ssh { username, password, private_key, passphrase } => [
                 ("username", Some(username.as_str())),
                 ("password", secret(password)),
@@ -268,6 +291,7 @@ impl fmt::Debug for Credential {
             Self::Winrm { username, .. } => {
                 f.debug_struct("Winrm").field("username", username).finish_non_exhaustive()
             }
+            Self::WinrmCertificate { .. } => f.debug_struct("WinrmCertificate").finish_non_exhaustive(),
             Self::Ssh { username, .. } => {
                 f.debug_struct("Ssh").field("username", username).finish_non_exhaustive()
             }
@@ -276,6 +300,40 @@ impl fmt::Debug for Credential {
             }
         }
     }
+}
+
+/// The transport that makes a WinRM credential one with a certificate.
+const CERTIFICATE: &str = "certificate";
+
+fn is_certificate(members: &Members) -> bool {
+    members.get("transport").is_some_and(|text| text.trim().eq_ignore_ascii_case(CERTIFICATE))
+}
+
+/// A user with a password, or a certificate with its key, and nothing of the other.
+fn check_winrm(members: &mut Members) {
+    const USER: [&str; 3] = ["username", "password", "domain"];
+    const KEY: [&str; 2] = ["certificate", "private_key"];
+    let (needed, out_of_place, why) = if is_certificate(members) {
+        (&KEY[..], &USER[..], "has no place beside a certificate, which the host itself maps to a user")
+    } else {
+        (&USER[..2], &KEY[..], "belongs to the transport `certificate`, and that is not the transport here")
+    };
+    needed.iter().for_each(|name| members.require(name));
+    for name in out_of_place {
+        if members.has(name) {
+            members.problem(Problem::new(format!("/{name}"), why));
+        }
+    }
+    members.check(
+        &["certificate"],
+        |text| text.contains("-----BEGIN CERTIFICATE-----") && !text.contains("PRIVATE KEY-----"),
+        "must be certificates in PEM form and nothing else",
+    );
+    members.check(
+        &["private_key"],
+        |text| text.contains("PRIVATE KEY-----") && !text.contains("ENCRYPTED"),
+        "must be a private key in PEM form that is not encrypted",
+    );
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {

@@ -2,11 +2,11 @@
 
 use opsconductor_core::{
     Error, ErrorKind, Result,
-    id::{RunId, TargetId, TenantId},
+    id::{JobId, RunId, TargetId, TenantId},
     run::{RunStatus, TaskStatus, plan::TaskKey},
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
-use rusqlite::{OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use crate::{
     columns,
@@ -40,7 +40,7 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     let mine = "SELECT 1 FROM jobs WHERE id = ?1 AND tenant_id = ?2";
     exists(tx, mine, params![new.job.get(), tenant.get()])?.ok_or_else(|| missing("job", new.job))?;
     if let Some(given) = &new.idempotency
-        && let Some(run) = earlier(tx, tenant, new, given)?
+        && let Some(run) = earlier(tx.db, tenant, new.job, given)?
     {
         return Ok(Enqueued { run, repeated: true });
     }
@@ -70,13 +70,17 @@ fn exists(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> DbResult<Opt
 }
 
 /// The run that was enqueued before with the same idempotency key.
-fn earlier(tx: &Tx<'_>, tenant: TenantId, new: &NewRun, given: &Idempotency) -> DbResult<Option<RunRecord>> {
+pub(super) fn earlier(
+    db: &Connection,
+    tenant: TenantId,
+    job: JobId,
+    given: &Idempotency,
+) -> DbResult<Option<RunRecord>> {
     let sql = "SELECT id, idempotency_digest FROM job_runs
         WHERE tenant_id = ?1 AND job_id = ?2 AND idempotency_key = ?3";
-    let found: Option<(i64, Vec<u8>)> = tx
-        .db
+    let found: Option<(i64, Vec<u8>)> = db
         .prepare_cached(sql)?
-        .query_row(params![tenant.get(), new.job.get(), given.key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![tenant.get(), job.get(), given.key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((id, digest)) = found else { return Ok(None) };
     if digest != given.digest {
@@ -88,7 +92,7 @@ fn earlier(tx: &Tx<'_>, tenant: TenantId, new: &NewRun, given: &Idempotency) -> 
         .with("run", id)
         .into());
     }
-    history::run(tx.db, tenant, RunId::new(id)).map(Some)
+    history::run(db, tenant, RunId::new(id)).map(Some)
 }
 
 fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId> {

@@ -38,8 +38,9 @@ pub(super) fn record_dispatch(tx: &mut Tx<'_>, lease: &Lease, handle: &str) -> D
             .with("run", lease.run)
             .into());
     }
-    let sql = "UPDATE queue SET dispatched = ?2 WHERE task_id = ?1";
-    tx.db.prepare_cached(sql)?.execute(params![lease.task.get(), handle])?;
+    let sql =
+        "UPDATE queue SET dispatched = ?2, dispatched_at = coalesce(dispatched_at, ?3) WHERE task_id = ?1";
+    tx.db.prepare_cached(sql)?.execute(params![lease.task.get(), handle, tx.now])?;
     Ok(())
 }
 
@@ -99,7 +100,10 @@ fn take_over(
             ttl,
         };
         let dispatched = columns::json_or_default(row, 6)?;
-        Ok(Expired { claimed, worker: former, dispatched, output_seq: 0, canceled: false })
+        let at: Option<i64> = row.get(7)?;
+        let micros = at.and_then(|at| u64::try_from(tx.now - at).ok()).unwrap_or_default();
+        let since_dispatch = Duration::from_micros(micros);
+        Ok(Expired { claimed, worker: former, dispatched, since_dispatch, output_seq: 0, canceled: false })
     };
     let mut expired = tx.db.prepare_cached(TAKE_EXPIRED)?.query_row(
         named_params! {

@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     clock::Timestamp,
-    id::{RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Lease, LeaseState, NewRun, OutputPiece, Queue, Requeue,
-        RunRecord, Settled,
+        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
+        Requeue, RunRecord, Settled,
     },
     transport::RemoteHandle,
 };
@@ -30,6 +30,16 @@ impl Queue for SqliteStore {
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
         let prepared = enqueue::Prepared::of(new)?;
         self.writer.write(move |tx| enqueue::enqueue(tx, tenant, &prepared)).await
+    }
+
+    async fn enqueued(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<RunRecord>> {
+        let given = idempotency.clone();
+        self.readers.read(move |db| enqueue::earlier(db, tenant, job, &given)).await
     }
 
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>> {

@@ -11,9 +11,12 @@ mod services;
 mod surroundings;
 mod vfs;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::lines::Lines;
 use services::ServiceTable;
+use surroundings::Environment;
 use vfs::{Vfs, full_path};
 
 pub use process::{
@@ -30,8 +33,17 @@ pub struct Machine {
     state: Mutex<State>,
     /// Account names (without the host) that are no administrators.
     standard_users: Mutex<Vec<String>>,
-    history: Mutex<Vec<String>>,
+    history: Mutex<History>,
+    /// The variables of each account that has logged on.
+    environments: Mutex<HashMap<String, Environment>>,
     processes: Arc<()>,
+}
+
+/// The command lines that were started.
+#[derive(Debug, Default)]
+struct History {
+    all: Vec<Arc<str>>,
+    lines: Lines,
 }
 
 /// What the programs of a machine share.
@@ -78,6 +90,7 @@ impl Machine {
             state: Mutex::new(State { files, services: ServiceTable::new(), next_process_id: 4000 }),
             standard_users: Mutex::default(),
             history: Mutex::default(),
+            environments: Mutex::default(),
             processes: Arc::new(()),
         })
     }
@@ -156,8 +169,8 @@ impl Machine {
     }
 
     /// Every command line started since boot, in order (the first 100,000).
-    pub fn history(&self) -> Vec<String> {
-        lock(&self.history).clone()
+    pub fn history(&self) -> Vec<Arc<str>> {
+        lock(&self.history).all.clone()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -169,6 +182,16 @@ impl Machine {
         !lock(&self.standard_users).iter().any(|s| s.eq_ignore_ascii_case(account))
     }
 
+    /// The variables of an account, which its first logon makes.
+    pub(crate) fn log_on(&self, account: &str, first: impl FnOnce() -> Environment) -> Environment {
+        if let Some(known) = lock(&self.environments).get(account) {
+            return known.clone();
+        }
+        let environment = first();
+        lock(&self.environments).insert(account.to_owned(), environment.clone());
+        environment
+    }
+
     pub(crate) fn next_process_id(&self) -> u32 {
         let mut state = self.state();
         state.next_process_id += 4;
@@ -177,8 +200,9 @@ impl Machine {
 
     fn remember(&self, line: &str) {
         let mut history = lock(&self.history);
-        if history.len() < HISTORY_MAX {
-            history.push(line.to_owned());
+        if history.all.len() < HISTORY_MAX {
+            let line = history.lines.share(line);
+            history.all.push(line);
         }
     }
 }

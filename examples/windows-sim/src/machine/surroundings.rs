@@ -11,9 +11,10 @@ use super::io::{Sink, Stdin};
 use super::process::{SpawnRequest, StreamName};
 use super::vfs::full_path;
 
-/// Environment variables: names without regard to case, in the order of their names.
+/// Environment variables: names without regard to case, in the order of their names. A clone is shared until it is changed:
+/// every process inherits one, few change it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Environment(Vec<(String, String)>);
+pub(crate) struct Environment(Arc<Vec<(String, String)>>);
 
 impl Environment {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -21,17 +22,19 @@ impl Environment {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        let variables = Arc::make_mut(&mut self.0);
+        match variables.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
             Some(entry) => entry.1 = value.to_owned(),
             None => {
-                let at = self.0.partition_point(|(n, _)| n.to_lowercase() < name.to_lowercase());
-                self.0.insert(at, (name.to_owned(), value.to_owned()));
+                let lower = name.to_lowercase();
+                let at = variables.partition_point(|(n, _)| n.to_lowercase() < lower);
+                variables.insert(at, (name.to_owned(), value.to_owned()));
             }
         }
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.0.retain(|(n, _)| !n.eq_ignore_ascii_case(name));
+        Arc::make_mut(&mut self.0).retain(|(n, _)| !n.eq_ignore_ascii_case(name));
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(String, String)> {
@@ -47,6 +50,8 @@ pub(crate) struct Surroundings {
     pub(crate) directory: String,
     pub(crate) user: String,
     pub(crate) code_page: u32,
+    /// How many programs above this one wait for it.
+    pub(crate) depth: usize,
     pub(crate) stdin: Stdin,
     pub(crate) stdout: Sink,
     pub(crate) stderr: Sink,
@@ -61,15 +66,17 @@ impl Surroundings {
     ) -> Self {
         let account = request.user.rsplit('\\').next().unwrap_or("Administrator").to_owned();
         let profile = format!("C:\\Users\\{account}");
-        {
+        let mut environment = machine.log_on(&account, || {
             let mut state = machine.state();
             // The first logon makes the profile; below an existing drive that cannot fail.
             let _made = state.files.create_directory(&format!("{profile}\\AppData\\Local\\Temp"));
-        }
-        let mut environment = Environment::default();
-        for (name, value) in base_environment(machine.name(), &account, &profile) {
-            environment.set(name, &value);
-        }
+            drop(state);
+            let mut environment = Environment::default();
+            for (name, value) in base_environment(machine.name(), &account, &profile) {
+                environment.set(name, &value);
+            }
+            environment
+        });
         for (name, value) in &request.environment {
             environment.set(name, value);
         }
@@ -82,6 +89,7 @@ impl Surroundings {
             directory,
             user: request.user.clone(),
             code_page,
+            depth: 0,
             stdin,
             stdout: Sink::Parent(StreamName::Stdout, output.clone()),
             stderr: Sink::Parent(StreamName::Stderr, output),

@@ -1,4 +1,4 @@
-//! The bodies of the six shell messages.
+//! The bodies of the messages.
 
 use std::time::Duration;
 
@@ -6,10 +6,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use roxmltree::Node;
 
 use super::{
+    action::Action,
     duration,
     fault::Fault,
-    names::{self, Action},
-    request::{CreateShell, Input, Operation, Signal, SignalCommand, StartCommand, child, text_of},
+    names,
+    request::{
+        CreateShell, Enumerate, Input, Operation, Pull, Signal, SignalCommand, StartCommand, child,
+        selectors, text_of,
+    },
 };
 
 /// Reads the body of an action.
@@ -26,7 +30,16 @@ pub(super) fn read(
         Action::Send => send(element("Send")?).map(Operation::Send),
         Action::Receive => receive(element("Receive")?).map(Operation::Receive),
         Action::Signal => signal(element("Signal")?).map(Operation::Signal),
+        Action::Get => Ok(Operation::Get),
         Action::Delete => Ok(Operation::Delete),
+        Action::Disconnect => disconnect(element("Disconnect")?).map(Operation::Disconnect),
+        Action::Reconnect => Ok(Operation::Reconnect),
+        Action::Connect => Ok(Operation::Connect),
+        Action::Enumerate => enumerate(body).map(Operation::Enumerate),
+        Action::Pull => pull(body).map(Operation::Pull),
+        Action::Release => Ok(Operation::Release),
+        // No envelope can name them.
+        Action::Negotiate | Action::Authenticate => Err(Fault::unknown_action()),
     }
 }
 
@@ -110,6 +123,42 @@ fn signal(signal: Node<'_, '_>) -> Result<SignalCommand, Fault> {
         _ => return Err(Fault::invalid_parameter()),
     };
     Ok(SignalCommand { command: command_id(signal)?, signal: signal_code })
+}
+
+/// The idle time-out the shell is to have while nobody is connected to it.
+fn disconnect(disconnect: Node<'_, '_>) -> Result<Option<Duration>, Fault> {
+    let text = |name| child(disconnect, names::SHELL, name).map(text_of);
+    // `Drop`, which would throw away what does not fit into the pipe, is not modelled.
+    if text("BufferMode").is_some_and(|mode| mode.trim() != "Block") {
+        return Err(Fault::invalid_parameter());
+    }
+    span(text("IdleTimeOut").or_else(|| text("IdleTimeout")))
+}
+
+fn enumerate(body: Node<'_, '_>) -> Result<Enumerate, Fault> {
+    let enumerate = child(body, names::ENUMERATION, "Enumerate").ok_or_else(Fault::schema)?;
+    let filter = child(enumerate, names::WSMAN, "Filter");
+    let shell = filter.and_then(|filter| selectors(filter).find(|(name, _)| name == "ShellId"));
+    Ok(Enumerate {
+        optimized: child(enumerate, names::WSMAN, "OptimizeEnumeration").is_some(),
+        elements_max: count(child(enumerate, names::WSMAN, "MaxElements"))?,
+        shell: shell.map(|(_, id)| id.trim().to_uppercase()),
+    })
+}
+
+fn pull(body: Node<'_, '_>) -> Result<Pull, Fault> {
+    let pull = child(body, names::ENUMERATION, "Pull").ok_or_else(Fault::schema)?;
+    let context = child(pull, names::ENUMERATION, "EnumerationContext").ok_or_else(Fault::schema)?;
+    Ok(Pull {
+        context: text_of(context).trim().to_owned(),
+        elements_max: count(child(pull, names::ENUMERATION, "MaxElements"))?,
+    })
+}
+
+/// How many elements a client takes at once: one where it does not say.
+fn count(node: Option<Node<'_, '_>>) -> Result<usize, Fault> {
+    let Some(node) = node else { return Ok(1) };
+    text_of(node).trim().parse().ok().filter(|count| *count > 0).ok_or_else(Fault::schema)
 }
 
 fn command_id(node: Node<'_, '_>) -> Result<String, Fault> {

@@ -145,11 +145,11 @@ impl Fault {
         Self::new("s:MustUnderstand", "", 2_150_858_768, message)
     }
 
-    /// 2150858753: an unknown action.
+    /// 2150858771: an unknown action.
     pub(crate) fn unknown_action() -> Self {
         let message = "The WS-Management service cannot process the request because the request contained an unknown \
                        action URI. ";
-        Self::new("s:Sender", "a:ActionNotSupported", 2_150_858_753, message)
+        Self::new("s:Sender", "a:ActionNotSupported", 2_150_858_771, message)
     }
 
     /// 2150858811: an unknown resource.
@@ -162,11 +162,58 @@ impl Fault {
             .detailed("InvalidResourceURI")
     }
 
-    /// 2150858835: an option with a value it cannot have.
+    /// 2150858809: an option with a value it cannot have.
     pub(crate) fn invalid_option() -> Self {
         let message =
             "The WS-Management service cannot process the request. An option has an invalid value. ";
-        Self::new("s:Sender", "w:InvalidOptions", 2_150_858_835, message).detailed("InvalidValue")
+        Self::new("s:Sender", "w:InvalidOptions", 2_150_858_809, message).detailed("InvalidValue")
+    }
+
+    /// 2150859204: nobody is connected to the shell.
+    pub(crate) fn shell_disconnected() -> Self {
+        let message =
+            "The Windows Remote Shell cannot process the request because the shell is disconnected. ";
+        Self::new("s:Receiver", "w:InternalError", 2_150_859_204, message)
+    }
+
+    /// 2150859205: the shell was opened without a session.
+    pub(crate) fn disconnect_unsupported() -> Self {
+        let message =
+            "The Windows Remote Shell does not support disconnecting: it was created without a SessionId. ";
+        Self::new("s:Sender", "w:UnsupportedFeature", 2_150_859_205, message)
+    }
+
+    /// 2150859206: the shell belongs to another session.
+    pub(crate) fn session_mismatch() -> Self {
+        let message =
+            "The Windows Remote Shell cannot process the request because its SessionId is not the shell's. ";
+        Self::new("s:Sender", "w:InvalidParameter", 2_150_859_206, message)
+    }
+
+    /// 2150859213: another session is connected to the shell.
+    pub(crate) fn connected_elsewhere() -> Self {
+        let message =
+            "The Windows Remote Shell cannot process the request because another client is connected to it. ";
+        Self::new("s:Sender", "w:InvalidParameter", 2_150_859_213, message)
+    }
+
+    /// 2150859215: the shell is disconnected already.
+    pub(crate) fn disconnect_invalid() -> Self {
+        let message = "The disconnect operation is not valid in the state the Windows Remote Shell is in. ";
+        Self::new("s:Sender", "w:InvalidParameter", 2_150_859_215, message)
+    }
+
+    /// 2150859216: the shell is not disconnected.
+    pub(crate) fn reconnect_invalid() -> Self {
+        let message = "The reconnect operation is not valid in the state the Windows Remote Shell is in. ";
+        Self::new("s:Sender", "w:InvalidParameter", 2_150_859_216, message)
+    }
+
+    /// 2150858779: an enumeration that is not at work.
+    pub(crate) fn invalid_enumeration() -> Self {
+        let message =
+            "The WS-Management service cannot process the request. The enumeration context is invalid. ";
+        Self::new("s:Receiver", "n:InvalidEnumerationContext", 2_150_858_779, message)
     }
 
     /// Any number at all, in one of the two shapes, for a fault on demand.

@@ -1,5 +1,6 @@
 //! WS-Management messages: what is read, what is written.
 
+pub(crate) mod action;
 pub(crate) mod duration;
 pub(crate) mod fault;
 pub(crate) mod names;

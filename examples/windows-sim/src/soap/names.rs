@@ -12,8 +12,10 @@ pub(crate) const WSMAN_MS: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsm
 pub(crate) const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 /// Microsoft's fault detail.
 pub(crate) const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";
-/// The remote shell.
+/// The remote shell: its namespace, and the resource that stands for shells of every kind.
 pub(crate) const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+/// WS-Enumeration.
+pub(crate) const ENUMERATION: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration";
 /// WS-Transfer.
 pub(crate) const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";
 /// Identify.
@@ -21,47 +23,7 @@ pub(crate) const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1
 
 /// The resource of a text shell.
 pub(crate) const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
+/// The resource that stands for the commands of a shell.
+pub(crate) const SHELL_COMMAND: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
 /// The only address a reply may go to.
 pub(crate) const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
-
-/// What a WS-Management message asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Action {
-    /// Who are you.
-    Identify,
-    /// Open a shell.
-    Create,
-    /// Start a command in a shell.
-    Command,
-    /// Write to a command's standard input.
-    Send,
-    /// Wait for a command's output.
-    Receive,
-    /// Interrupt or end a command.
-    Signal,
-    /// Close a shell.
-    Delete,
-}
-
-impl Action {
-    /// The action behind an `Action` header.
-    pub(crate) fn from_uri(uri: &str) -> Option<Self> {
-        [Self::Create, Self::Command, Self::Send, Self::Receive, Self::Signal, Self::Delete]
-            .into_iter()
-            .find(|action| action.uri() == uri)
-    }
-
-    /// The text of the `Action` header; the response's ends in `Response`.
-    pub(crate) fn uri(self) -> &'static str {
-        match self {
-            Self::Identify => "",
-            Self::Create => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
-            Self::Delete => "http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete",
-            Self::Command => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command",
-            Self::Send => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Send",
-            Self::Receive => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Receive",
-            Self::Signal => "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Signal",
-        }
-    }
-}

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use roxmltree::{Document, Node};
 
-use super::{
-    body, duration,
-    fault::Fault,
-    names::{self, Action},
-};
+use super::{action::Action, body, duration, fault::Fault, names};
 
 /// A request that passed the checks.
 #[derive(Debug)]
@@ -21,8 +17,12 @@ pub(crate) struct Request {
     pub(crate) timeout: Duration,
     /// The largest response the client takes.
     pub(crate) envelope_bytes_max: usize,
+    /// The resource it is about.
+    pub(crate) resource: String,
     /// The `ShellId` selector.
     pub(crate) shell: Option<String>,
+    /// The `SessionId` header.
+    pub(crate) session: Option<String>,
 }
 
 /// What a request asks for.
@@ -40,8 +40,22 @@ pub(crate) enum Operation {
     Receive(String),
     /// Stop a command.
     Signal(SignalCommand),
+    /// Describe the shell.
+    Get,
     /// Close the shell.
     Delete,
+    /// Leave the shell for a while, with this idle time-out.
+    Disconnect(Option<Duration>),
+    /// Come back to the shell.
+    Reconnect,
+    /// Come to a shell that another session left.
+    Connect,
+    /// List shells, or the commands of one.
+    Enumerate(Enumerate),
+    /// List more of them.
+    Pull(Pull),
+    /// List no more of them.
+    Release,
 }
 
 /// The body and options of Create.
@@ -77,6 +91,23 @@ pub(crate) struct SignalCommand {
     pub(crate) signal: Signal,
 }
 
+/// The body of Enumerate.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Enumerate {
+    /// Whether the first elements may come with the answer.
+    pub(crate) optimized: bool,
+    pub(crate) elements_max: usize,
+    /// The shell whose commands are wanted.
+    pub(crate) shell: Option<String>,
+}
+
+/// The body of Pull.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Pull {
+    pub(crate) context: String,
+    pub(crate) elements_max: usize,
+}
+
 /// The signals of a text shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -103,7 +134,14 @@ impl Operation {
             Self::Send(_) => Action::Send,
             Self::Receive(_) => Action::Receive,
             Self::Signal(_) => Action::Signal,
+            Self::Get => Action::Get,
             Self::Delete => Action::Delete,
+            Self::Disconnect(_) => Action::Disconnect,
+            Self::Reconnect => Action::Reconnect,
+            Self::Connect => Action::Connect,
+            Self::Enumerate(_) => Action::Enumerate,
+            Self::Pull(_) => Action::Pull,
+            Self::Release => Action::Release,
         }
     }
 }
@@ -146,17 +184,19 @@ impl Request {
         let timeout = required(header, names::WSMAN, "OperationTimeout")?;
         let timeout = duration::parse(&timeout).ok_or_else(|| Fault::invalid_header("OperationTimeout"))?;
         let action = Action::from_uri(action_uri.trim()).ok_or_else(Fault::unknown_action)?;
-        if resource.trim() != names::SHELL_CMD {
-            return Err(Fault::unknown_resource(resource.trim()));
-        }
-        let shell = named(header, "SelectorSet", "Selector").find(|(name, _)| name == "ShellId");
+        check_resource(action, resource.trim())?;
+        let shell = selectors(header).find(|(name, _)| name == "ShellId");
+        let session = child(header, names::WSMAN_MS, "SessionId").map(text_of);
+        check_complied(header)?;
         let options: Vec<_> = named(header, "OptionSet", "Option").collect();
         Ok(Self {
             operation: body::read(action, body, &options)?,
             message_id: message_id.to_owned(),
             timeout,
             envelope_bytes_max,
+            resource: resource.trim().to_owned(),
             shell: shell.map(|(_, id)| id.trim().to_uppercase()),
+            session: session.map(|id| id.trim().to_uppercase()).filter(|id| !id.is_empty()),
         })
     }
 
@@ -166,7 +206,9 @@ impl Request {
             message_id: String::new(),
             timeout: Duration::ZERO,
             envelope_bytes_max: usize::MAX,
+            resource: String::new(),
             shell: None,
+            session: None,
         }
     }
 }
@@ -193,6 +235,18 @@ fn check_reply_to(header: Node<'_, '_>) -> Result<(), Fault> {
         child(header, names::ADDRESSING, "ReplyTo").ok_or_else(|| Fault::header_required("ReplyTo"))?;
     let address = required(reply_to, names::ADDRESSING, "Address")?;
     if address.trim() == names::ANONYMOUS { Ok(()) } else { Err(Fault::invalid_header("ReplyTo")) }
+}
+
+/// Shells are opened and used as text shells; looked at and closed also as shells of any kind.
+fn check_resource(action: Action, resource: &str) -> Result<(), Fault> {
+    let fits = match action {
+        Action::Enumerate | Action::Pull | Action::Release => {
+            [names::SHELL, names::SHELL_COMMAND].contains(&resource)
+        }
+        Action::Get | Action::Delete => [names::SHELL, names::SHELL_CMD].contains(&resource),
+        _ => resource == names::SHELL_CMD,
+    };
+    if fits { Ok(()) } else { Err(Fault::unknown_resource(resource)) }
 }
 
 /// Refuses a header that says it must be understood and is not one of those the host knows.
@@ -222,16 +276,40 @@ fn check_understood(header: Node<'_, '_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses an option that says it must be complied with and is not one of those the host knows.
+fn check_complied(header: Node<'_, '_>) -> Result<(), Fault> {
+    let known = ["WINRS_NOPROFILE", "WINRS_CODEPAGE", "WINRS_CONSOLEMODE_STDIN", "WINRS_SKIP_CMD_SHELL"];
+    let must = |node: &Node<'_, '_>| {
+        node.attribute("MustComply").is_some_and(|value| matches!(value.trim(), "true" | "1"))
+    };
+    let strange = entries(header, "OptionSet", "Option")
+        .filter(must)
+        .any(|node| node.attribute("Name").is_none_or(|name| !known.contains(&name)));
+    if strange { Err(Fault::invalid_option()) } else { Ok(()) }
+}
+
+/// The names and values of the selectors in a header or a filter.
+pub(super) fn selectors<'a>(parent: Node<'a, 'a>) -> impl Iterator<Item = (String, String)> + 'a {
+    named(parent, "SelectorSet", "Selector")
+}
+
 /// The `Name` and text of the entries of a set in the header. A set anywhere else is not looked at.
 fn named<'a>(
     header: Node<'a, 'a>,
     set: &'static str,
     entry: &'static str,
 ) -> impl Iterator<Item = (String, String)> + 'a {
+    entries(header, set, entry).filter_map(|node| Some((node.attribute("Name")?.to_owned(), text_of(node))))
+}
+
+fn entries<'a>(
+    header: Node<'a, 'a>,
+    set: &'static str,
+    entry: &'static str,
+) -> impl Iterator<Item = Node<'a, 'a>> + 'a {
     header
         .children()
         .filter(move |node| node.has_tag_name((names::WSMAN, set)))
         .flat_map(|set| set.children())
         .filter(move |node| node.has_tag_name((names::WSMAN, entry)))
-        .filter_map(|node| Some((node.attribute("Name")?.to_owned(), text_of(node))))
 }

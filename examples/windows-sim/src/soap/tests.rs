@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    action::Action,
     fault::Fault,
-    names::Action,
     request::{Operation, Request},
 };
 
@@ -61,6 +61,17 @@ fn options_outside_the_header_have_no_effect() {
         panic!("not a command")
     };
     assert!(!start.skip_cmd_shell);
+}
+
+#[test]
+fn an_option_that_must_be_complied_with_and_is_not_known_is_refused() {
+    let option = |name: &str, must: bool| {
+        format!("<w:OptionSet><w:Option Name=\"{name}\" MustComply=\"{must}\">TRUE</w:Option></w:OptionSet>")
+    };
+    let text = |option: &str| envelope(Action::Command, "", option, COMMAND);
+    assert_eq!(fault(&text(&option("WINRS_ODD", true))).number, 2_150_858_809);
+    assert!(Request::parse(text(&option("WINRS_ODD", false)).as_bytes()).is_ok());
+    assert!(Request::parse(text(&option("WINRS_SKIP_CMD_SHELL", true)).as_bytes()).is_ok());
 }
 
 #[test]

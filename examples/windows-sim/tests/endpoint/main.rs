@@ -5,7 +5,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
+mod fault_matrix;
 mod faults;
+mod identify;
+mod inventory;
+mod many;
+mod network;
 mod quotas;
+mod reattach;
+mod sessions;
 mod shells;
 mod streams;

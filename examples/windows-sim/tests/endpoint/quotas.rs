@@ -1,5 +1,7 @@
 //! Quotas, and what may be too long.
 
+use std::time::{Duration, Instant};
+
 use windows_sim::Quotas;
 
 use crate::client::{Client, OTHER_USER, builder};
@@ -64,4 +66,57 @@ async fn an_envelope_over_the_limit_is_answered_with_413() {
     let host = builder().quotas(quotas(|quotas| quotas.envelope_bytes_max = 8192)).start().await.unwrap();
     let mut client = Client::connect(&host).await;
     assert_eq!(client.create(&" ".repeat(9000)).await.unwrap().status, 413);
+}
+
+#[tokio::test]
+async fn a_message_waits_no_longer_than_the_host_allows() {
+    let limit = Duration::from_millis(100);
+    let host = builder().quotas(quotas(|quotas| quotas.operation_timeout_max = limit)).start().await.unwrap();
+    let mut client = Client::connect(&host).await.timeout("PT60S");
+    let shell = client.open().await;
+    let command = client.start(&shell, "more").await;
+    let start = Instant::now();
+    assert_eq!(client.receive(&shell, &command).await.unwrap().fault(), 2_150_858_793);
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert_eq!(Quotas::default().operation_timeout_max, Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_line_that_is_too_long_for_cmd_gets_its_words_and_ends() {
+    let host = builder().start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    let shell = client.open().await;
+    let command = client.start(&shell, &format!("echo {}", "x".repeat(8187))).await;
+    let answer = client.receive(&shell, &command).await.unwrap();
+    assert_eq!(answer.pieces("stderr").concat(), b"The command line is too long.\r\n");
+    let command = client.start(&shell, &format!("echo {}", "x".repeat(8186))).await;
+    assert_eq!(client.finish(&shell, &command).await.0.len(), 8186 + 2);
+}
+
+#[tokio::test]
+async fn no_piece_of_output_is_larger_than_windows_makes_it() {
+    let host = builder().start().await.unwrap();
+    let mut client = Client::connect(&host).await.envelope_max(500 * 1024);
+    let shell = client.open().await;
+    let command = client.start(&shell, "powershell -NoProfile -Command \"'x' * 300000\"").await;
+    let mut pieces = Vec::new();
+    loop {
+        let answer = client.receive(&shell, &command).await.unwrap();
+        pieces.extend(answer.pieces("stdout"));
+        if answer.exit_code().is_some() {
+            // Both streams end, each in an element of its own, before the state is Done.
+            assert_eq!(answer.text.matches("End=\"true\"></rsp:Stream>").count(), 2);
+            break;
+        }
+    }
+    assert!(pieces.iter().all(|piece| piece.len() <= 32 * 1024));
+    assert_eq!(pieces.concat().len(), 300_002);
+}
+
+#[tokio::test]
+async fn a_body_that_is_much_too_large_is_answered_too() {
+    let host = builder().start().await.unwrap();
+    let mut client = Client::connect(&host).await;
+    assert_eq!(client.create(&" ".repeat(4_000_000)).await.unwrap().status, 413);
+    assert_eq!(host.counters().messages, 0);
 }

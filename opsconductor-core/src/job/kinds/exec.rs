@@ -126,6 +126,10 @@ impl StepHandler for WinrmExec {
         problems
     }
 
+    fn reattachable(&self) -> bool {
+        true
+    }
+
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
         let request = request(context.fields())?;
         let shell = request.shell;

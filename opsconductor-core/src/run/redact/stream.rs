@@ -61,6 +61,16 @@ impl RedactedStream {
         }
     }
 
+    /// Forgets what was held back: what comes next does not follow on it.
+    pub fn discard(&mut self) {
+        self.held.zeroize();
+        self.spans.clear();
+        self.covered = 0;
+        if let Some(machine) = &self.machine {
+            self.state = machine.start();
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn held_len(&self) -> usize {
         self.held.len()

@@ -31,7 +31,7 @@ impl State {
         row.state = LiveState::Running { worker, started_at: now, lease_until };
         row.epoch += 1;
         row.attempt += 1;
-        row.dispatched = None;
+        (row.dispatched, row.dispatched_at) = (None, None);
         let (epoch, attempt, run_id) = (row.epoch, row.attempt, row.run);
         let (run, task) = self.run_and_task(id)?;
         task.record.status = TaskStatus::Running;
@@ -67,8 +67,10 @@ impl State {
         if self.is_canceled(lease.run) {
             return Err(Error::new(ErrorKind::Canceled, "the run is being canceled").with("run", lease.run));
         }
+        let now = self.now;
         if let Some(row) = self.live.get_mut(&lease.task) {
             row.dispatched = Some(handle.clone());
+            row.dispatched_at.get_or_insert(now);
         }
         Ok(())
     }
@@ -117,6 +119,8 @@ impl State {
             .next_back()
             .map_or(0, |((_, _, seq), _)| *seq);
         let canceled = self.is_canceled(row.run);
+        let since_dispatch =
+            row.dispatched_at.and_then(|at| (self.now - at).to_std().ok()).unwrap_or_default();
         let (run, task) = self.run_and_task(id)?;
         Some(Expired {
             claimed: Claimed {
@@ -129,6 +133,7 @@ impl State {
             },
             worker: former,
             dispatched: row.dispatched,
+            since_dispatch,
             output_seq,
             canceled,
         })

@@ -149,7 +149,7 @@ impl State {
         if let Some(row) = self.live.get_mut(&lease.task) {
             row.state = LiveState::Queued;
             row.due_at = due_at;
-            row.dispatched = None;
+            (row.dispatched, row.dispatched_at) = (None, None);
         }
         if let Some(row) = self.tasks.get_mut(&lease.task) {
             row.record.status = TaskStatus::Queued;

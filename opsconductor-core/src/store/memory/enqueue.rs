@@ -5,16 +5,16 @@ use serde_json::Map;
 use super::{LiveRow, LiveState, RunRow, State, TaskRow, invalid, missing};
 use crate::{
     Error, ErrorKind, Result,
-    id::{RunId, TaskId, TenantId},
+    id::{JobId, RunId, TaskId, TenantId},
     run::{advance::StepCounters, event::EventKind, plan::TaskKey, state::RunStatus, state::TaskStatus},
-    store::{Enqueued, NewRun, Notice, RunRecord, TaskRecord},
+    store::{Enqueued, Idempotency, NewRun, Notice, RunRecord, TaskRecord},
 };
 
 impl State {
     pub(super) fn enqueue(&mut self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
         let job = self.jobs.get(&new.job).filter(|job| job.tenant == tenant);
         let job = job.ok_or_else(|| missing("job", new.job))?;
-        if let Some(first) = self.earlier(tenant, &new)? {
+        if let Some(first) = self.earlier(tenant, new.job, new.idempotency.as_ref())? {
             return Ok(Enqueued { run: first, repeated: true });
         }
         if !job.versions.contains_key(&new.plan.job_version) {
@@ -65,11 +65,16 @@ impl State {
     }
 
     /// The run that was enqueued before with the same idempotency key.
-    fn earlier(&self, tenant: TenantId, new: &NewRun) -> Result<Option<RunRecord>> {
-        let Some(given) = &new.idempotency else { return Ok(None) };
+    pub(super) fn earlier(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        given: Option<&Idempotency>,
+    ) -> Result<Option<RunRecord>> {
+        let Some(given) = given else { return Ok(None) };
         let first = self.runs.values().find(|run| {
             run.tenant == tenant
-                && run.record.job == new.job
+                && run.record.job == job
                 && run.record.idempotency_key.as_ref() == Some(&given.key)
         });
         match first {
@@ -97,6 +102,7 @@ impl State {
             epoch: 0,
             attempt: 0,
             dispatched: None,
+            dispatched_at: None,
         };
         let record = TaskRecord {
             id,

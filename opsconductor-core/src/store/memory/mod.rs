@@ -157,6 +157,8 @@ struct LiveRow {
     epoch: i64,
     attempt: u32,
     dispatched: Option<RemoteHandle>,
+    /// When the attempt was dispatched first.
+    dispatched_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use super::{MemoryStore, State, invalid};
 use crate::{
     Result,
     clock::Timestamp,
-    id::{RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TenantId, WorkerId},
     run::event::EventKind,
     store::{
-        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Expired, Lease, LeaseState, NewRun, OutputChunk,
-        OutputPiece, Queue, Requeue, RunRecord, Settled,
+        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun,
+        OutputChunk, OutputPiece, Queue, Requeue, RunRecord, Settled,
     },
     transport::RemoteHandle,
 };
@@ -21,6 +21,15 @@ use crate::{
 impl Queue for MemoryStore {
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
         self.with(|state| state.enqueue(tenant, new))
+    }
+
+    async fn enqueued(
+        &self,
+        tenant: TenantId,
+        job: JobId,
+        idempotency: &Idempotency,
+    ) -> Result<Option<RunRecord>> {
+        self.with(|state| state.earlier(tenant, job, Some(idempotency)))
     }
 
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>> {

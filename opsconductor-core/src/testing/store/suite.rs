@@ -42,6 +42,7 @@ macro_rules! store_suite {
                 a_run_and_its_tasks_are_written,
                 a_repeat_answers_the_first_run,
                 the_same_key_for_something_else_is_a_conflict,
+                a_key_finds_its_run,
                 what_it_refers_to_must_exist,
                 a_run_keeps_its_version_and_its_parent,
                 listeners_hear_of_it,
@@ -66,6 +67,7 @@ macro_rules! store_suite {
                 a_lease_that_is_not_current_must_not_act,
                 a_task_that_ended_must_not_act,
                 a_canceled_run_must_not_act,
+                the_rescuer_learns_how_long_ago_it_was,
             }
             renew {
                 a_renewed_lease_does_not_run_out,
@@ -73,6 +75,7 @@ macro_rules! store_suite {
                 answers_stand_in_the_order_asked,
                 a_lease_of_a_canceled_run_is_prolonged_too,
                 a_lease_that_was_taken_over_is_lost,
+                a_lease_that_is_given_up_is_taken_over_at_once,
             }
             output {
                 pieces_are_kept_in_order_with_their_events,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::client_certificate::ClientCertificate;
 use crate::{Error, ErrorKind, Result, Secret, transport::Endpoint, vault::credential::Credential};
 
 /// How a connection is authenticated.
@@ -13,6 +14,8 @@ pub(super) enum Scheme {
     Ntlm,
     /// The password itself, which only TLS may carry.
     Basic,
+    /// A client certificate, which only TLS can ask for.
+    Certificate,
 }
 
 impl Scheme {
@@ -21,6 +24,10 @@ impl Scheme {
             None | Some("" | "negotiate") => Ok(Self::Negotiate),
             Some("ntlm") => Ok(Self::Ntlm),
             Some("basic") => Ok(Self::Basic),
+            Some("certificate") => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a logon by certificate needs a certificate and its private key, not a password",
+            )),
             Some(other) => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "the credential's transport is not known to WinRM: use negotiate, ntlm or basic",
@@ -34,29 +41,43 @@ impl Scheme {
             Self::Negotiate => "negotiate (NTLM)",
             Self::Ntlm => "NTLM",
             Self::Basic => "basic",
+            Self::Certificate => "client certificate",
         }
     }
 }
 
-/// A user with the password, and how both are presented.
+/// What proves who we are.
+#[derive(Clone)]
+pub(super) enum Proof {
+    Password(Secret<String>),
+    Certificate(ClientCertificate),
+}
+
+/// Who logs on, with what, and how that is presented.
 #[derive(Clone)]
 pub(super) struct Account {
-    /// The user without the domain; a user principal name stays whole.
+    /// The user without the domain; a user principal name stays whole. Empty where the host finds the user itself.
     pub(super) user: String,
     /// The NetBIOS domain; empty for a local account or a user principal name.
     pub(super) domain: String,
-    pub(super) password: Secret<String>,
+    pub(super) proof: Proof,
     pub(super) scheme: Scheme,
 }
 
 impl Account {
     /// Reads the credential. A domain in the user name wins over the credential's, and that over the target's.
     pub(super) fn new(credential: &Credential, endpoint: &Endpoint) -> Result<Self> {
-        // The credential's kinds grow with the transports, so this match has to have a rest.
-        #[allow(unreachable_patterns, reason = "there is one kind of credential as yet")]
         let (username, password, domain, transport) = match credential {
             Credential::Winrm { username, password, domain, transport } => {
                 (username.trim(), password, domain.as_deref(), transport.as_deref())
+            }
+            Credential::WinrmCertificate { certificate, private_key } => {
+                let certificate = ClientCertificate::parse(certificate, private_key).map_err(|why| {
+                    Error::new(ErrorKind::InvalidInput, why).with("target", &endpoint.target)
+                })?;
+                let proof = Proof::Certificate(certificate);
+                let scheme = Scheme::Certificate;
+                return Ok(Self { user: String::new(), domain: String::new(), proof, scheme });
             }
             _ => {
                 return Err(Error::new(
@@ -80,18 +101,33 @@ impl Account {
         if user.contains('\\') || domain.contains(['\\', '@']) {
             return refuse(r"the user name is not understood: write user, DOMAIN\user or user@realm");
         }
-        // The library below takes such a password for an NT hash, and would log on with something else.
-        if password.expose().starts_with(sspi::NTLM_HASH_PREFIX) {
-            return refuse("a password that begins with the mark of an NT hash cannot be used");
-        }
         if scheme == Scheme::Basic && user.contains(':') {
             return refuse("a user name with a colon cannot be used with basic authentication");
         }
-        Ok(Self { user, domain, password: password.clone(), scheme })
+        Ok(Self { user, domain, proof: Proof::Password(password.clone()), scheme })
+    }
+
+    /// The password; empty where a certificate stands for it.
+    pub(super) fn password(&self) -> &str {
+        match &self.proof {
+            Proof::Password(password) => password.expose(),
+            Proof::Certificate(_) => "",
+        }
+    }
+
+    /// What tells one proof from another. It may be the secret itself.
+    pub(super) fn identifying(&self) -> &[u8] {
+        match &self.proof {
+            Proof::Password(password) => password.expose().as_bytes(),
+            Proof::Certificate(certificate) => &certificate.fingerprint,
+        }
     }
 
     /// The user as people write it.
     pub(super) fn display(&self) -> String {
+        if let Proof::Certificate(certificate) = &self.proof {
+            return certificate.to_string();
+        }
         if self.domain.is_empty() { self.user.clone() } else { format!("{}\\{}", self.domain, self.user) }
     }
 }

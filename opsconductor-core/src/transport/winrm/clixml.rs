@@ -4,6 +4,8 @@
 //! native programs write (in any code page) before, between and inside them. The decoder works on bytes, holds back
 //! no more than a tag or an escape, and passes on what it does not understand.
 
+mod resync;
+
 /// Longer than any tag or escape that PowerShell writes; what is longer is text.
 const TAG_BYTES_MAX: usize = 4096;
 const ESCAPE_BYTES_MAX: usize = 12;
@@ -18,6 +20,8 @@ pub(super) struct Decoder {
     held: Vec<u8>,
     /// How many `Obj` elements are open; what is inside is progress or a record for machines.
     objects: usize,
+    /// Inside an `Obj`, how deep is not known.
+    adrift: bool,
     /// Inside an `S` element: the stream it belongs to.
     message: Option<Message>,
     /// The first half of a UTF-16 surrogate pair.
@@ -35,6 +39,8 @@ enum State {
     Document,
     /// Inside a tag.
     Tag,
+    /// Somewhere: the input was cut into.
+    Lost,
 }
 
 #[derive(Debug)]
@@ -73,6 +79,7 @@ impl Decoder {
             }
             State::Document => self.document(byte, out),
             State::Tag => self.tag(byte, out),
+            State::Lost => self.lost(byte, out),
         }
     }
 
@@ -233,7 +240,11 @@ impl Decoder {
         let inner = tag.trim_start_matches('<').trim_end_matches('>');
         let empty = inner.ends_with('/');
         let name = inner.split([' ', '\t', '\r', '\n']).next().unwrap_or_default().trim_end_matches('/');
+        if self.adrift && (resync::begins_record(inner) || name == "/Objs") {
+            (self.adrift, self.objects) = (false, 0);
+        }
         match name {
+            "/Obj" if self.adrift => {}
             "Obj" if !empty => self.objects += 1,
             "/Obj" => self.objects = self.objects.saturating_sub(1),
             "/Objs" => {
@@ -275,91 +286,4 @@ fn may_be_escape(bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-    use super::{Decoder, TAG_BYTES_MAX};
-
-    const PROGRESS: &str = "<Obj S=\"progress\" RefId=\"0\"><TN RefId=\"0\"><T>System.Object</T></TN><MS>\
-        <I64 N=\"SourceId\">1</I64><PR N=\"Record\"><AV>Preparing modules</AV><SD> </SD></PR>\
-        <Obj N=\"x\" RefId=\"1\"><S>inner</S></Obj></MS></Obj>";
-
-    fn decode(input: &[u8], piece: usize) -> Vec<u8> {
-        let mut decoder = Decoder::default();
-        let mut out: Vec<u8> = input.chunks(piece).flat_map(|piece| decoder.push(piece)).collect();
-        out.extend(decoder.finish());
-        out
-    }
-
-    /// The same answer however the input is split.
-    fn check(input: &[u8], expected: &[u8]) {
-        for piece in [1, 2, 3, 7, 64, input.len().max(1)] {
-            let out = decode(input, piece);
-            assert_eq!(
-                String::from_utf8_lossy(&out),
-                String::from_utf8_lossy(expected),
-                "in pieces of {piece}"
-            );
-        }
-    }
-
-    fn document(inner: &str) -> String {
-        format!(
-            "#< CLIXML\r\n<Objs Version=\"1.1.0.1\" xmlns=\"http://schemas.microsoft.com/powershell/2004/04\">{inner}</Objs>"
-        )
-    }
-
-    #[test]
-    fn errors_become_text_and_progress_goes() {
-        let input = document(&format!(
-            "{PROGRESS}<S S=\"Error\">x &lt;y&gt; : é_x000D__x000A_</S><S S=\"Error\">At line:1_x000D__x000A_</S>{PROGRESS}"
-        ));
-        check(input.as_bytes(), "x <y> : é\r\nAt line:1\r\n".as_bytes());
-    }
-
-    #[test]
-    fn other_streams_say_which_they_are() {
-        let input =
-            document("<S S=\"warning\">low disk</S><S S=\"Verbose\">v</S><S S=\"debug\">d_x000A_</S>");
-        check(input.as_bytes(), b"WARNING: low disk\r\nVERBOSE: v\r\nDEBUG: d\n");
-    }
-
-    #[test]
-    fn plain_text_passes_before_between_and_after() {
-        let input = format!("native 1\r\n{0}\r\nnative #< CLIXML 2\r\n{0}", document("<S S=\"Error\">e</S>"));
-        check(input.as_bytes(), b"native 1\r\ne\r\nnative #< CLIXML 2\r\ne");
-    }
-
-    #[test]
-    fn bytes_of_another_code_page_are_kept_inside_a_document() {
-        let mut input = b"#< CLIXML\r\nfehler \x81ber\r\n".to_vec();
-        input.extend_from_slice(b"<Objs Version=\"1.1\"><S S=\"Error\">\x84_x0041_</S></Objs>");
-        check(&input, b"fehler \x81ber\x84A");
-    }
-
-    #[test]
-    fn escapes_may_be_pairs_or_no_escapes_at_all() {
-        let input =
-            document("<S S=\"Error\">_xD83E__xDD80_ _x00_ __x0041_ _xZZ &#65;&#x42; &unknown; a & b _</S>");
-        check(input.as_bytes(), "\u{1f980} _x00_ _A _xZZ AB &unknown; a & b _".as_bytes());
-    }
-
-    #[test]
-    fn what_is_cut_off_is_not_lost() {
-        check(b"#< CLI", b"#< CLI");
-        check(b"#< CLIXML", b"");
-        check(b"#< CLIXML\r\n<Objs><S S=\"Error\">half &am", b"half &am");
-    }
-
-    #[test]
-    fn what_is_held_back_is_bounded() {
-        let mut decoder = Decoder::default();
-        decoder.push(b"#< CLIXML\r\n<Objs><S S=\"Error\">");
-        let long = vec![b'<'; 1]
-            .into_iter()
-            .chain(std::iter::repeat_n(b'a', TAG_BYTES_MAX * 4))
-            .collect::<Vec<u8>>();
-        let out = decoder.push(&long);
-        assert!(decoder.held.len() <= TAG_BYTES_MAX && out.len() >= TAG_BYTES_MAX);
-    }
-}
+mod tests;

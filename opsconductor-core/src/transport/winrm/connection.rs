@@ -4,24 +4,23 @@
 //! together. A request whose answer was not read to the end leaves it dirty: its sealing is out of step, and it is
 //! never used again.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    client::conn::http1::{self, SendRequest},
-    header::{self, HeaderMap, HeaderValue},
+    client::conn::http1::SendRequest,
+    header::{self, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use tokio::{task::AbortHandle, time::timeout};
 use uuid::Uuid;
 
 use super::{
     account::Scheme,
-    dial::{self, Dialed, Timings},
+    dial::Timings,
+    handshake::refused_before,
     host::Host,
     sealing,
     security::Security,
@@ -41,32 +40,43 @@ pub(super) enum Failure {
     Fault(Fault),
     /// The request never left, or was turned away before anything acted on it.
     Refused(Error),
-    /// The request was turned away for its size, before anything acted on it.
-    TooLarge(Error),
     /// The request may have been received, and what became of it is not known.
     Broken(Error),
 }
 
+/// The HTTP status of a request that is too large.
+const TOO_LARGE: u32 = 413;
+
 impl Failure {
+    /// Whether the request was turned away for its size, before anything acted on it.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.code() == Some(TOO_LARGE))
+    }
+
     /// The error for a caller for whom nothing was at stake.
     pub(super) fn into_error(self, host: &Host, action: Action) -> Error {
-        host.about(match self {
+        host.about(self.into_plain_error(action))
+    }
+
+    /// The same, of which the caller knows which host it is about.
+    pub(super) fn into_plain_error(self, action: Action) -> Error {
+        match self {
             Self::Fault(fault) => fault.into_error(action),
-            Self::Refused(error) | Self::TooLarge(error) | Self::Broken(error) => error,
-        })
+            Self::Refused(error) | Self::Broken(error) => error,
+        }
     }
 }
 
 /// An authenticated connection.
 pub(super) struct Connection {
     pub(super) host: Arc<Host>,
-    sender: SendRequest<Full<Bytes>>,
-    driver: AbortHandle,
-    protection: Protection,
-    dirty: bool,
+    pub(super) sender: SendRequest<Full<Bytes>>,
+    pub(super) driver: AbortHandle,
+    pub(super) protection: Protection,
+    pub(super) dirty: bool,
 }
 
-enum Protection {
+pub(super) enum Protection {
     /// Plain HTTP: every body is sealed, both ways.
     Sealed(Security),
     /// TLS carries the bodies; Basic says who we are with each request.
@@ -76,9 +86,13 @@ enum Protection {
 impl Connection {
     /// Connects and logs on, within the host's time limit, and notes how long each layer took.
     pub(super) async fn open(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
+        Self::open_within(host, timings).await.map_err(|error| host.about(error))
+    }
+
+    async fn open_within(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
         timings.start();
-        match timeout(host.connect_timeout, Self::open_unbounded(host, timings)).await {
-            Ok(result) => result.map_err(|error| host.about(error)),
+        match timeout(host.connect_timeout, Self::establish(host, timings)).await {
+            Ok(result) => result,
             Err(_) => {
                 // A host that is silent during the logon has refused nothing.
                 let layer = match timings.current() {
@@ -90,78 +104,9 @@ impl Connection {
                     host.connect_timeout.as_secs_f64(),
                     timings.current()
                 );
-                Err(host.about(Error::transport(layer, message)))
+                Err(Error::transport(layer, message))
             }
         }
-    }
-
-    async fn open_unbounded(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
-        let Dialed { stream, end_point } = dial::dial(host, timings).await?;
-        timings.enter(Layer::Authentication);
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let driver = tokio::spawn(async move {
-            // An error of the connection reaches whoever waits for an answer on it.
-            let _ = driver.await;
-        })
-        .abort_handle();
-        let protection = Protection::Tls { authorization: None };
-        let mut connection = Self { host: Arc::clone(host), sender, driver, protection, dirty: false };
-        if host.account.scheme == Scheme::Basic {
-            connection.protection = Protection::Tls { authorization: Some(basic(host)?) };
-            let identify = connection.identify().await;
-            identify.map_err(|failure| failure.into_error(host, Action::Identify))?;
-        } else {
-            let security = connection.log_on(end_point.as_deref()).await?;
-            if host.trust.is_none() {
-                connection.protection = Protection::Sealed(security);
-            }
-        }
-        timings.finish();
-        Ok(connection)
-    }
-
-    /// The handshake: tokens go to and fro in headers, with empty bodies.
-    async fn log_on(&mut self, end_point: Option<&[u8]>) -> Result<Security> {
-        let unusable = |error: sspi::Error| {
-            Error::transport(Layer::Protocol, "the host's part of the logon does not make sense")
-                .with_source(error)
-        };
-        let account = &self.host.account;
-        let mut security = Security::new(account, &self.host.name, end_point).map_err(unusable)?;
-        let mut token = security.step(None).map_err(unusable)?;
-        for leg in 1..=3 {
-            let value = HeaderValue::try_from(format!("Negotiate {}", STANDARD.encode(&token)));
-            let response =
-                self.exchange(Bytes::new(), None, value.ok()).await.map_err(|failure| match failure {
-                    Failure::Refused(error) | Failure::TooLarge(error) | Failure::Broken(error) => error,
-                    Failure::Fault(fault) => fault.into_error(Action::Identify),
-                })?;
-            let answer = negotiate_token(response.headers());
-            let status = response.status();
-            read_body(response, self.body_bytes_max()).await?;
-            match (status, answer) {
-                (StatusCode::OK, answer) => {
-                    // The last word of SPNEGO guards the list of mechanisms. Ours lists NTLM alone, and NTLM guards its
-                    // own messages, so a host that leaves the last word out is no danger: sealing proves it.
-                    if let Some(answer) = answer.filter(|_| !security.is_complete()) {
-                        security.step(Some(&answer)).map_err(unusable)?;
-                    }
-                    return Ok(security);
-                }
-                (StatusCode::UNAUTHORIZED, Some(answer)) if !security.is_complete() => {
-                    token = security.step(Some(&answer)).map_err(unusable)?;
-                }
-                (StatusCode::UNAUTHORIZED, _) if leg > 1 => return Err(self.refused()),
-                (StatusCode::UNAUTHORIZED, _) => {
-                    return Err(Error::transport(
-                        Layer::Authentication,
-                        "the host does not offer Negotiate; allow it, or use a credential for what it offers",
-                    ));
-                }
-                (status, _) => return Err(self.unexpected(status)),
-            }
-        }
-        Err(self.refused())
     }
 
     /// Sends one request and reads its answer.
@@ -177,13 +122,22 @@ impl Connection {
                 "the connection was closed before use",
             )));
         }
-        self.dirty = true;
-        let result = timeout(operation_timeout + TRANSIT, self.round(document)).await.unwrap_or_else(|_| {
-            Err(Failure::Broken(Error::transport(Layer::Protocol, "the host did not answer in time")))
-        });
-        let body = match result {
-            Ok(body) => body,
-            Err(failure) => return Err(failure),
+        // Each request shows the password: where it was refused once, no other may go out.
+        if !self.logs_on_once() && self.host.logon_refused() {
+            return Err(Failure::Refused(refused_before(&self.host)));
+        }
+        let limit = operation_timeout + TRANSIT;
+        let again = self.logs_on_once().then(|| document.clone());
+        let mut body = self.attempt(document, limit).await?;
+        if let (None, Some(document)) = (&body, again) {
+            // The host forgot who we are and did nothing: one logon on a new connection, and the request once more.
+            let host = Arc::clone(&self.host);
+            *self = reopen(host).await.map_err(Failure::Refused)?;
+            body = self.attempt(document, limit).await?;
+        }
+        let Some(body) = body else {
+            self.host.set_logon_refused();
+            return Err(Failure::Refused(self.refused()));
         };
         self.dirty = false;
         let malformed = |error| {
@@ -217,7 +171,21 @@ impl Connection {
         !self.dirty && !self.sender.is_closed()
     }
 
-    async fn round(&mut self, document: String) -> Result<Vec<u8>, Failure> {
+    /// Whether the connection is logged on, and not each of its requests.
+    fn logs_on_once(&self) -> bool {
+        !matches!(self.protection, Protection::Tls { authorization: Some(_) })
+    }
+
+    /// One round, in time; a connection on which it fails is used no more.
+    async fn attempt(&mut self, document: String, limit: Duration) -> Result<Option<Vec<u8>>, Failure> {
+        self.dirty = true;
+        timeout(limit, self.round(document)).await.unwrap_or_else(|_| {
+            Err(Failure::Broken(Error::transport(Layer::Protocol, "the host did not answer in time")))
+        })
+    }
+
+    /// The body of the answer; `None` when the host turned the request away for want of a logon.
+    async fn round(&mut self, document: String) -> Result<Option<Vec<u8>>, Failure> {
         let (body, content_type, authorization) = match &mut self.protection {
             Protection::Sealed(security) => {
                 let mut message = document.into_bytes();
@@ -238,10 +206,14 @@ impl Connection {
             .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/encrypted"));
         match status {
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {}
-            StatusCode::UNAUTHORIZED => return Err(Failure::Refused(self.refused())),
+            StatusCode::UNAUTHORIZED => return Ok(None),
+            // So a web server says that it does not trust a certificate.
+            StatusCode::FORBIDDEN if self.host.account.scheme == Scheme::Certificate => return Ok(None),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let message = "the request is larger than the host's MaxEnvelopeSizekb";
-                return Err(Failure::TooLarge(Error::transport(Layer::Protocol, message)));
+                return Err(Failure::Refused(
+                    Error::transport(Layer::Protocol, message).with_code(TOO_LARGE),
+                ));
             }
             // The web server in front turned the request away: the service behind it has not seen it.
             other if other.is_client_error() => return Err(Failure::Refused(self.unexpected(other))),
@@ -255,7 +227,7 @@ impl Connection {
             return Err(Failure::Broken(self.unexpected(status)));
         }
         match &mut self.protection {
-            Protection::Tls { .. } => Ok(body.into()),
+            Protection::Tls { .. } => Ok(Some(body.into())),
             // What is not sealed did not come from whom we logged on to, or was changed on the way.
             Protection::Sealed(_) if !sealed => {
                 let message = "the host answered in plain text where a sealed message is due";
@@ -269,13 +241,13 @@ impl Connection {
                 let frame = sealing::decode(&body).map_err(|error| broken(error.into()))?;
                 let mut message = frame.sealed.to_vec();
                 security.open(frame.signature, &mut message).map_err(|error| broken(error.into()))?;
-                Ok(message)
+                Ok(Some(message))
             }
         }
     }
 
     /// One HTTP request on this connection, up to the answer's headers.
-    async fn exchange(
+    pub(super) async fn exchange(
         &mut self,
         body: Bytes,
         content_type: Option<&'static str>,
@@ -296,32 +268,30 @@ impl Connection {
                 Error::transport(Layer::Protocol, "the request cannot be made").with_source(error),
             )
         })?;
-        self.sender.ready().await.map_err(|error| Failure::Refused(broken(error)))?;
+        self.sender.ready().await.map_err(|error| unsent(broken(error)))?;
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),
             Err(mut error) => {
-                let unsent = error.take_message().is_some();
+                let kept = error.take_message().is_some();
                 let error = broken(error.into_error());
-                Err(if unsent { Failure::Refused(error) } else { Failure::Broken(error) })
+                Err(if kept { unsent(error) } else { Failure::Broken(error) })
             }
         }
     }
 
-    fn body_bytes_max(&self) -> usize {
+    pub(super) fn body_bytes_max(&self) -> usize {
         self.host.settings.envelope_bytes_max + 64 * 1024
     }
 
-    fn refused(&self) -> Error {
-        Error::transport(
-            Layer::Authentication,
-            "the host refused the credential; check user, password and the account's right to log on",
-        )
-        .with("user", self.host.account.display())
-    }
-
-    fn unexpected(&self, status: StatusCode) -> Error {
+    pub(super) fn unexpected(&self, status: StatusCode) -> Error {
         let message = match status {
             StatusCode::NOT_FOUND => "nothing answers at /wsman; is this the port of WinRM?".to_owned(),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                format!(
+                    "a web server answers with HTTP status {}; is this the port of WinRM?",
+                    status.as_u16()
+                )
+            }
             _ => format!("the host answered with HTTP status {}", status.as_u16()),
         };
         Error::transport(Layer::Protocol, message)
@@ -334,32 +304,49 @@ impl Drop for Connection {
     }
 }
 
-fn basic(host: &Host) -> Result<HeaderValue> {
-    let account = &host.account;
-    let pair = zeroize::Zeroizing::new(format!("{}:{}", account.display(), account.password.expose()));
-    let value = zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    let mut value = HeaderValue::try_from(value.as_str())
-        .map_err(|_| Error::transport(Layer::Authentication, "the credential cannot be put into a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
+/// Opens a connection in place of one that lost its logon. Boxed, for a logon may itself make a request.
+fn reopen(host: Arc<Host>) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> {
+    Box::pin(async move { Connection::open_within(&host, &mut Timings::default()).await })
 }
 
-/// The token of the host, out of one of its `WWW-Authenticate` headers.
-fn negotiate_token(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let values = headers.get_all(header::WWW_AUTHENTICATE);
-    values.iter().find_map(|value| {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("negotiate").then(|| STANDARD.decode(token.trim()).ok())?
-    })
-}
-
-async fn read_body(response: Response<Incoming>, bytes_max: usize) -> Result<Bytes> {
+pub(super) async fn read_body(response: Response<Incoming>, bytes_max: usize) -> Result<Bytes> {
     let body = Limited::new(response.into_body(), bytes_max).collect().await;
     body.map(http_body_util::Collected::to_bytes).map_err(|error| {
         Error::transport(Layer::Protocol, "the host's answer broke off or is too large").with_source(error)
     })
 }
 
-fn broken(error: hyper::Error) -> Error {
-    Error::transport(Layer::Protocol, "the connection broke").with_source(error)
+/// What never left may be sent another time.
+fn unsent(error: Error) -> Failure {
+    Failure::Refused(error.with_retryable(true))
+}
+
+pub(super) fn broken(error: hyper::Error) -> Error {
+    // After the handshake TLS is broken off for one reason above all: what we showed in it is not liked.
+    if let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(&error) {
+        let message = format!(
+            "the host broke TLS off with the alert {alert:?}; it may not accept the client certificate"
+        );
+        return Error::transport(Layer::Tls, message).with_source(error);
+    }
+    let message = match error.is_parse() {
+        true => "what answers does not speak HTTP; is this the port of WinRM, and is winrm_use_https right?",
+        false => "the connection broke",
+    };
+    Error::transport(Layer::Protocol, message).with_source(error)
+}
+
+/// The cause of that type, however deep. An `io::Error` hides what it was made of from `source`.
+fn cause<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -8,20 +8,28 @@ use tracing::Instrument as _;
 
 use super::{
     account::Account,
+    connection::Connection,
     dial::Timings,
     host::{Host, certificates},
     lane::Lane,
-    pool::Pool,
-    probe,
+    logon::Logons,
+    pool::{Pool, PoolKey},
+    probe, remote,
     session::WinrmSession,
     settings::WinrmSettings,
+    soap::Action,
     tls::TrustBase,
 };
 use crate::{
     Error, ErrorKind, Result,
-    transport::{Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, Session},
+    transport::{
+        Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, RemoteHandle, Session,
+    },
     vault::credential::Credential,
 };
+
+/// How long the shell of a lost command is tried to be deleted.
+const ABANDON: Duration = Duration::from_secs(30);
 
 /// How long a shutdown waits for shells to be deleted.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -30,12 +38,17 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 pub struct WinrmConnector {
     pool: Arc<Pool>,
     base: TrustBase,
+    logons: Logons,
 }
 
 impl WinrmConnector {
     /// A connector with the default settings, trusting the platform's roots.
     pub fn new() -> Self {
-        Self { pool: Arc::new(Pool::new(Arc::new(WinrmSettings::default()))), base: TrustBase::default() }
+        Self {
+            pool: Arc::new(Pool::new(Arc::new(WinrmSettings::default()))),
+            base: TrustBase::default(),
+            logons: Logons::default(),
+        }
     }
 
     /// A connector with settings of one's own.
@@ -43,9 +56,13 @@ impl WinrmConnector {
         WinrmConnectorBuilder { settings: WinrmSettings::default(), ca_pem: Vec::new(), accept_any: false }
     }
 
-    fn host(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Arc<Host>> {
+    /// The host, and under what its lanes are kept.
+    fn host(&self, endpoint: &Endpoint, credential: &Credential) -> Result<(Arc<Host>, Option<PoolKey>)> {
         let account = Account::new(credential, endpoint)?;
-        Host::new(endpoint, account, Arc::clone(&self.pool.settings), &self.base).map(Arc::new)
+        let mut host = Host::new(endpoint, account, Arc::clone(&self.pool.settings), &self.base)?;
+        let key = self.pool.key(&host);
+        host.logon = self.logons.of(key.as_ref());
+        Ok((Arc::new(host), key))
     }
 }
 
@@ -68,12 +85,15 @@ impl Connector for WinrmConnector {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { reattach: false, ..Capabilities::all() }
+        Capabilities::all()
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
-        let host = self.host(endpoint, credential)?;
-        let key = self.pool.key(&host);
+        let (host, key) = self.host(endpoint, credential)?;
+        let turn = match &key {
+            Some(key) => Some(self.pool.turn(key).await.map_err(|error| host.about(error))?),
+            None => None,
+        };
         let warm = key.as_ref().and_then(|key| self.pool.take(key));
         let lane = match warm {
             // The warm lane was opened for a target of another name, perhaps: messages name the one asked for.
@@ -87,15 +107,35 @@ impl Connector for WinrmConnector {
                 Lane::open(host, tracker, &mut Timings::default()).instrument(span).await?
             }
         };
-        Ok(Box::new(WinrmSession::new(Arc::clone(&self.pool), key, lane)))
+        Ok(Box::new(WinrmSession::new(Arc::clone(&self.pool), key, turn, lane)))
     }
 
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport {
         match self.host(endpoint, credential) {
-            Ok(host) => probe::probe(host, self.pool.tracker.clone()).await,
+            Ok((host, _)) => probe::probe(host, self.pool.tracker.clone()).await,
             Err(error) => {
                 let details = ProbeDetails { port: endpoint.port, ..ProbeDetails::default() };
                 ProbeReport::failed(&error, details)
+            }
+        }
+    }
+
+    async fn abandon(&self, endpoint: &Endpoint, credential: &Credential, handle: &RemoteHandle) {
+        let Some(shell) = remote::shell_id(handle) else { return };
+        let Ok((host, _)) = self.host(endpoint, credential) else { return };
+        let target = host.target.clone();
+        match timeout(ABANDON, delete(&host, shell)).await {
+            Ok(Ok(())) => tracing::debug!(target, shell, "deleted the shell of a lost command"),
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    target,
+                    shell,
+                    error = error.report(),
+                    "the shell of a lost command may be left behind"
+                );
+            }
+            Err(_) => {
+                tracing::warn!(target, shell, "the shell of a lost command may be left behind: no answer")
             }
         }
     }
@@ -107,6 +147,11 @@ impl Connector for WinrmConnector {
             );
         }
     }
+}
+
+async fn delete(host: &Arc<Host>, shell: &str) -> Result<()> {
+    let mut connection = Connection::open(host, &mut Timings::default()).await?;
+    connection.delete(shell).await.map_err(|failure| failure.into_error(host, Action::Delete))
 }
 
 /// Builds a [`WinrmConnector`].
@@ -148,6 +193,10 @@ impl WinrmConnectorBuilder {
                 .with("reason", reason)
             })?);
         }
-        Ok(WinrmConnector { pool: Arc::new(Pool::new(Arc::new(self.settings))), base })
+        Ok(WinrmConnector {
+            pool: Arc::new(Pool::new(Arc::new(self.settings))),
+            base,
+            logons: Logons::default(),
+        })
     }
 }

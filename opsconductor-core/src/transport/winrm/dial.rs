@@ -16,8 +16,9 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
+    account::Proof,
     host::Host,
-    tls::{Trust, server_end_point},
+    tls::{Trust, explain, server_end_point},
 };
 use crate::{Error, Result, error::Layer};
 
@@ -71,6 +72,8 @@ pub(super) struct Dialed {
     pub(super) stream: Wire,
     /// The channel binding, under TLS.
     pub(super) end_point: Option<Vec<u8>>,
+    /// Whether the host asked for our certificate.
+    pub(super) certificate_asked: bool,
 }
 
 /// Connects to `host`, trying its addresses in turn, and speaks TLS where the host is to.
@@ -99,7 +102,7 @@ pub(super) async fn dial(host: &Host, timings: &mut Timings) -> Result<Dialed> {
     // Requests are small and wait for their answers: holding them back would only add latency.
     let _ = stream.set_nodelay(true);
     match &host.trust {
-        None => Ok(Dialed { stream: Wire::Plain(stream), end_point: None }),
+        None => Ok(Dialed { stream: Wire::Plain(stream), end_point: None, certificate_asked: false }),
         Some(trust) => {
             timings.enter(Layer::Tls);
             tls(host, trust.clone(), stream).await
@@ -109,30 +112,27 @@ pub(super) async fn dial(host: &Host, timings: &mut Timings) -> Result<Dialed> {
 
 async fn tls(host: &Host, trust: Trust, stream: TcpStream) -> Result<Dialed> {
     let unusable = "TLS cannot be set up; look at winrm_ca_pem in the target's metadata";
+    let offer = match &host.account.proof {
+        Proof::Certificate(certificate) => Some(certificate.offer()),
+        Proof::Password(_) => None,
+    };
+    let shown = offer.clone();
     // The platform's roots are read from disk the first time.
-    let config = spawn_blocking(move || trust.config())
+    let config = spawn_blocking(move || trust.config(shown))
         .await
         .map_err(|error| Error::transport(Layer::Tls, unusable).with_source(error))?
         .map_err(|error| Error::transport(Layer::Tls, unusable).with_source(error))?;
     let name = ServerName::try_from(host.name.clone()).map_err(|error| {
         Error::transport(Layer::Tls, "the host name cannot stand in a certificate").with_source(error)
     })?;
-    let stream = TlsConnector::from(std::sync::Arc::new(config)).connect(name, stream).await.map_err(|error| {
-        let certificate = matches!(
-            error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
-            Some(rustls::Error::InvalidCertificate(_))
-        );
-        let message = if certificate {
-            "the host's certificate is not trusted; give its authority as winrm_ca_pem or its fingerprint as \
-             winrm_cert_sha256 in the target's metadata"
-        } else {
-            "the TLS handshake failed; does the port speak HTTPS?"
-        };
-        Error::transport(Layer::Tls, message).with_source(error)
-    })?;
+    let stream = TlsConnector::from(std::sync::Arc::new(config))
+        .connect(name, stream)
+        .await
+        .map_err(|error| Error::transport(Layer::Tls, explain(&error)).with_source(error))?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let end_point = certificate.and_then(server_end_point);
-    Ok(Dialed { stream: Wire::Tls(Box::new(stream)), end_point })
+    let certificate_asked = offer.is_some_and(|offer| offer.was_asked());
+    Ok(Dialed { stream: Wire::Tls(Box::new(stream)), end_point, certificate_asked })
 }
 
 /// What a connection runs over.

@@ -12,9 +12,9 @@ use super::{
     },
     host::Host,
     lane::Lane,
+    limits::Limits,
     local::Local,
     process::{Line, Process},
-    run::Limits,
     transfer::{Transfer, check_path},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) async fn fetch(
     control: &Control,
 ) -> Result<FetchOutcome> {
     check_path(&request.src_path, "source")?;
-    let limits = Limits::new(control);
+    let limits = Limits::new(control, None);
     let about = |error: Error| error.with("path", &request.src_path);
     let mut transfer = Transfer::new(lane, observer, &limits);
     let mut local = Local::create(&request.dest, request.overwrite).await?;

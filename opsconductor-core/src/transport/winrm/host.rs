@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     account::{Account, Scheme},
+    logon::Logon,
     settings::WinrmSettings,
     soap::escape::escape,
     tls::{Trust, TrustBase},
@@ -25,6 +26,8 @@ pub(super) struct Host {
     /// `None` is plain HTTP, where every message is sealed.
     pub(super) trust: Option<Trust>,
     pub(super) account: Account,
+    /// What is known of the logon, shared by all who log on here with this account.
+    pub(super) logon: Arc<Logon>,
     pub(super) connect_timeout: Duration,
     pub(super) settings: Arc<WinrmSettings>,
     /// The `To` address, escaped for XML.
@@ -45,6 +48,12 @@ impl Host {
         }
         let https = flag(endpoint, "winrm_use_https")?.unwrap_or(endpoint.port == HTTPS_PORT);
         let trust = if https { Some(trust(endpoint, base)?) } else { None };
+        if trust.is_none() && account.scheme == Scheme::Certificate {
+            return Err(invalid(
+                endpoint,
+                "a client certificate needs HTTPS: set winrm_use_https or the port of it",
+            ));
+        }
         if trust.is_none() && account.scheme == Scheme::Basic {
             return Err(invalid(
                 endpoint,
@@ -57,6 +66,7 @@ impl Host {
             port: endpoint.port,
             trust,
             account,
+            logon: Arc::default(),
             connect_timeout: endpoint.connect_timeout,
             settings,
             to: String::new(),
@@ -83,6 +93,16 @@ impl Host {
             Some(trust) if trust.is_unchecked() => format!("{scheme} over HTTPS, certificate not checked"),
             Some(_) => format!("{scheme} over HTTPS"),
         }
+    }
+
+    /// Whether the host refused the credential. Nothing may try it again without a caller who asks for it.
+    pub(super) fn logon_refused(&self) -> bool {
+        self.logon.is_refused()
+    }
+
+    /// Notes that the host refused the credential, for all who share the logon.
+    pub(super) fn set_logon_refused(&self) {
+        self.logon.set_refused();
     }
 
     /// Adds which host an error is about.
@@ -163,7 +183,7 @@ pub(super) fn text<'a>(endpoint: &'a Endpoint, name: &str) -> Result<Option<&'a 
     }
 }
 
-fn invalid(endpoint: &Endpoint, message: &str) -> Error {
+pub(super) fn invalid(endpoint: &Endpoint, message: &str) -> Error {
     Error::new(ErrorKind::InvalidInput, message).with("target", &endpoint.target)
 }
 

@@ -3,20 +3,28 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     connection::{Connection, Failure},
     dial::Timings,
     host::Host,
+    remote::Remote,
     shell::RemoteShell,
-    soap::{Action, fault::code},
+    soap::{Action, body::SignalCode, fault::code},
 };
 use crate::{Error, Result, error::Layer};
 
 /// How long a shell's deletion may take while someone waits for it.
 const DELETE: Duration = Duration::from_secs(5);
+
+/// How long the last signal may take: the command has ended, and only the host's books are left to close.
+const LAST_SIGNAL: Duration = Duration::from_secs(5);
 
 /// The first pause before a request is tried again for which the host had no room; each next one is twice as long.
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
@@ -27,22 +35,49 @@ pub(super) struct Lane {
     pub(super) secondary: Option<Connection>,
     pub(super) shell: Option<RemoteShell>,
     pub(super) tracker: TaskTracker,
+    /// The last signal to a command that has ended, with the connection it goes over. Nobody need wait for its answer
+    /// but the next request.
+    signing_off: Option<JoinHandle<(Connection, bool)>>,
 }
 
 impl Lane {
     pub(super) async fn open(host: Arc<Host>, tracker: TaskTracker, timings: &mut Timings) -> Result<Self> {
         let primary = Connection::open(&host, timings).await?;
-        Ok(Self { host, primary: Some(primary), secondary: None, shell: None, tracker })
+        Ok(Self { host, primary: Some(primary), secondary: None, shell: None, tracker, signing_off: None })
     }
 
     /// The receiving connection, opened anew when the last one was left dirty or the host hung up.
     pub(super) async fn primary(&mut self) -> Result<&mut Connection> {
+        self.signed_off().await;
         if !self.primary.as_ref().is_some_and(Connection::is_usable) {
             self.primary = None;
         }
         match &mut self.primary {
             Some(connection) => Ok(connection),
             slot => Ok(slot.insert(Connection::open(&self.host, &mut Timings::default()).await?)),
+        }
+    }
+
+    /// Tells the host that nobody asks about a command any more, so that it forgets what it keeps of it.
+    pub(super) fn sign_off(&mut self, remote: &Remote) {
+        let Some(mut connection) = self.primary.take_if(|connection| connection.is_usable()) else { return };
+        let (shell, command) = (remote.shell_id.clone(), remote.command_id.clone());
+        self.signing_off = Some(self.tracker.spawn(async move {
+            let last = connection.signal(&shell, &command, SignalCode::Terminate);
+            let done = matches!(timeout(LAST_SIGNAL, last).await, Ok(Ok(())));
+            (connection, done)
+        }));
+    }
+
+    /// Waits until the host has answered the last signal, if one is under way.
+    async fn signed_off(&mut self) {
+        let Some(signing_off) = &mut self.signing_off else { return };
+        let ended = signing_off.await;
+        self.signing_off = None;
+        let Ok((connection, done)) = ended else { return };
+        self.primary = Some(connection);
+        if let (true, Some(shell)) = (done, &mut self.shell) {
+            shell.busy = false;
         }
     }
 
@@ -62,6 +97,7 @@ impl Lane {
         environment: &BTreeMap<String, String>,
         working_directory: Option<&str>,
     ) -> Result<()> {
+        self.signed_off().await;
         let own = !environment.is_empty() || working_directory.is_some();
         let worn =
             |shell: &RemoteShell| shell.busy || shell.commands >= self.host.settings.commands_per_shell_max;
@@ -93,7 +129,8 @@ impl Lane {
                     return Ok(());
                 }
                 Err(Failure::Fault(fault))
-                    if fault.is_quota() && tries < self.host.settings.quota_retries_max =>
+                    if (fault.is_quota() || fault.is(code::ABORTED))
+                        && tries < self.host.settings.quota_retries_max =>
                 {
                     tries += 1;
                     tracing::debug!(
@@ -132,6 +169,7 @@ impl Lane {
 
     /// Deletes the shell, if there is one. What cannot be deleted now is deleted in the background.
     pub(super) async fn drop_shell(&mut self) {
+        self.signed_off().await;
         let Some(shell) = self.shell.take() else { return };
         let usable = self.primary.as_mut().filter(|connection| connection.is_usable());
         let Some(connection) = usable.or(self.secondary.as_mut().filter(|c| c.is_usable())) else { return };
@@ -142,13 +180,19 @@ impl Lane {
 
     /// Whether the next session can take over as it is.
     pub(super) fn is_clean(&self) -> bool {
-        self.primary.as_ref().is_some_and(Connection::is_usable)
-            && !self.shell.as_ref().is_some_and(|shell| shell.busy)
+        // What comes of a last signal that is under way is seen by whoever takes the lane.
+        let signing_off = self.signing_off.is_some();
+        (signing_off || self.primary.as_ref().is_some_and(Connection::is_usable))
+            && !self.host.logon_refused()
+            && (signing_off || !self.shell.as_ref().is_some_and(|shell| shell.busy))
     }
 
-    /// Ends the lane in an orderly way.
+    /// Ends the lane in an orderly way. A logon of its own is worth only a shell in which a command may still run: an idle
+    /// one goes by itself.
     pub(super) async fn close(mut self) -> Result<()> {
-        let Some(shell) = self.shell.take() else { return Ok(()) };
+        self.signed_off().await;
+        let usable = self.primary.as_ref().is_some_and(Connection::is_usable);
+        let Some(shell) = self.shell.take_if(|shell| usable || shell.busy) else { return Ok(()) };
         let connection = self.primary().await?;
         let deleted = timeout(DELETE, connection.delete(&shell.id)).await;
         match deleted {
@@ -164,10 +208,40 @@ impl Lane {
     }
 }
 
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let Some(mut shell) = self.shell.take() else { return };
+        let (signing_off, connections) =
+            (self.signing_off.take(), [self.primary.take(), self.secondary.take()]);
+        let mut usable = connections.into_iter().flatten().find(Connection::is_usable);
+        // Without a runtime nothing can be sent; the host deletes the shell after its idle time-out.
+        let Ok(runtime) = Handle::try_current() else { return shell.forget() };
+        let deletion = async move {
+            if let Some(signing_off) = signing_off
+                && let Ok((connection, done)) = signing_off.await
+            {
+                shell.busy &= !done;
+                usable = Some(connection).filter(Connection::is_usable);
+            }
+            // Without a connection, the shell's own drop does what can be done.
+            if let Some(mut connection) = usable
+                && let Ok(Ok(())) = timeout(DELETE, connection.delete(&shell.id)).await
+            {
+                shell.forget();
+            }
+        };
+        self.tracker.spawn_on(deletion, &runtime);
+    }
+}
+
 /// Whether a command that met this fault in a warm shell may be started in a new one.
 pub(super) fn wants_new_shell(failure: &Failure) -> bool {
     match failure {
-        Failure::Fault(fault) => fault.is_shell_gone() || fault.is(code::OPERATIONS_PER_USER),
+        Failure::Fault(fault) => {
+            fault.is_shell_gone()
+                || fault.is(code::OPERATIONS_PER_USER)
+                || fault.is(code::PROCESSES_PER_SHELL)
+        }
         _ => false,
     }
 }

@@ -13,6 +13,9 @@ use crate::{
 /// cmd.exe takes no longer line than this, in UTF-16 units.
 const CMD_LINE_MAX: usize = 8191;
 
+/// Input up to this length fits the pipe to the command.
+pub(super) const INLINE_INPUT_BYTES: usize = 32 * 1024;
+
 /// The largest script, in bytes.
 const SCRIPT_BYTES_MAX: usize = 2 * 1024 * 1024;
 
@@ -25,6 +28,8 @@ pub(super) struct Launch {
     pub(super) input: Vec<Bytes>,
     pub(super) environment: BTreeMap<String, String>,
     pub(super) working_directory: Option<String>,
+    /// The exit code of a PowerShell that did not get its whole script.
+    pub(super) unrun_code: Option<i64>,
 }
 
 impl Launch {
@@ -42,6 +47,7 @@ impl Launch {
                 input: stdin.collect(),
                 environment: request.env,
                 working_directory: request.working_directory,
+                unrun_code: None,
             },
         };
         if let Some(name) = launch.environment.keys().find(|name| name.is_empty() || name.contains('=')) {
@@ -67,18 +73,27 @@ impl Launch {
         }
         let mut input = vec![bootstrap::first_line(script)];
         input.extend(rest);
+        let unrun_code = bootstrap::unrun_code();
         Ok(Self {
             interpreter: Shell::Powershell,
             program: bootstrap::PROGRAM.to_owned(),
-            arguments: bootstrap::arguments(),
+            arguments: bootstrap::arguments(unrun_code),
             input,
             environment,
             working_directory,
+            unrun_code: Some(unrun_code),
         })
     }
 
-    pub(super) fn input_len(&self) -> usize {
-        self.input.iter().map(Bytes::len).sum()
+    /// Whether part of the input is the command's own, so that a command that gets only some of it would act on that.
+    pub(super) fn has_own_input(&self) -> bool {
+        let scripts = usize::from(self.unrun_code.is_some());
+        self.input.iter().skip(scripts).any(|bytes| !bytes.is_empty())
+    }
+
+    /// Whether all input fits the pipe to the command, so that it can be sent in one piece.
+    pub(super) fn is_inline(&self) -> bool {
+        self.input.iter().map(Bytes::len).sum::<usize>() <= INLINE_INPUT_BYTES
     }
 }
 

@@ -27,11 +27,27 @@
 //! | none, `negotiate` | NTLM inside SPNEGO, as Windows' own client does it |
 //! | `ntlm` | NTLM bare, under the same HTTP scheme |
 //! | `basic` | the password itself; over HTTPS alone |
+//! | `certificate` | a client certificate and its key, with no password; over HTTPS alone |
 //!
 //! Over plain HTTP every message is sealed with the keys of the NTLM logon; a body in plain text is never sent, and
 //! never accepted. Over HTTPS the logon is bound to the channel (`tls-server-end-point`). A logon belongs to one TCP
 //! connection and is tried once: a refused credential is an error at once, so nothing locks an account.
-//! A user is written `user`, `DOMAIN\user` or `user@realm`. Kerberos comes later.
+//! A user is written `user`, `DOMAIN\user` or `user@realm`.
+//!
+//! Connections that want to log on to a host with the same credential at the same time take turns for the message that
+//! shows the password, and once it is refused, none of them tries again, nor does anything that cleans up after them: a
+//! wrong password counts once. A caller who connects anew has a try of its own. With `basic`, where each request shows the
+//! password, requests that are under way when it is changed may count as well.
+//!
+//! A certificate is a [`Credential::WinrmCertificate`](crate::vault::credential::Credential::WinrmCertificate). The host
+//! maps it to one of its users, and must ask for it in the TLS handshake: `netsh http update sslcert …
+//! clientcertnegotiation=enable` on its HTTPS binding. Asking later, by renegotiation, which is Windows' default, is not
+//! supported.
+//!
+//! # Certificates of hosts
+//!
+//! A certificate that does not validate is refused before anything is sent, with a sentence that says why (expired, not
+//! valid yet, another name, an unknown authority, not the pinned one) and what to set.
 //!
 //! # Metadata of a target
 //!
@@ -62,6 +78,18 @@
 //! destination as well, and ends with an error when the file changed on the host while it was read. Content that becomes
 //! smaller is packed. Needs Windows PowerShell 3 or later on the host.
 //!
+//! # When something breaks
+//!
+//! A connection that breaks while a command runs is opened anew, for [`WinrmSettings::reconnect_max`], and output goes on;
+//! what may have been lost in between is announced ([`Observer::gap`](super::Observer::gap)). A host that restarts takes
+//! its commands along: their outcome is unknown. Nothing is sent twice that may have been received and would act twice. A
+//! PowerShell script carries its length, and the bootstrap runs it whole or says that it did not: then, and only then, it
+//! is sent anew. A cmd command acts when it is started, so a start that is in doubt ends with its outcome unknown.
+//!
+//! The handle of a command ([`Session::reattach`](super::Session::reattach)) names its shell and its id on the host.
+//! Another process with the same credential goes on with it. A cmd command has its id only once it has been started; in
+//! between, the handle names the shell alone, and whoever comes after can do no more than delete that.
+//!
 //! # Warm sessions
 //!
 //! A session that is dropped is kept, connection and shell, for the next one with the same host and credential; see
@@ -78,7 +106,9 @@
 //! against an independent simulated host.
 
 mod account;
+mod attend;
 mod bootstrap;
+mod client_certificate;
 mod clixml;
 mod collect;
 mod connection;
@@ -87,21 +117,30 @@ mod copy;
 pub mod danger;
 mod dial;
 mod fetch;
+mod handshake;
 mod host;
 mod lane;
 mod launch;
+mod limits;
+mod link;
+mod listen;
 mod local;
+mod logon;
 mod operations;
 mod pool;
 mod probe;
 mod process;
+mod reattach;
+mod remote;
 mod run;
 mod sealing;
 mod security;
 mod session;
 mod settings;
 mod shell;
+mod sink;
 mod soap;
+mod start;
 mod stop;
 mod tls;
 mod transfer;

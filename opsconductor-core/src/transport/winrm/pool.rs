@@ -10,14 +10,22 @@ use hkdf::hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::{
     runtime::Handle,
-    time::{Instant, sleep_until},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::task::TaskTracker;
 
 use super::{account::Scheme, host::Host, lane::Lane, settings::WinrmSettings, tls::Trust};
+use crate::{Error, Result, error::Layer};
 
 /// How many idle lanes are kept in all.
 const IDLE_MAX: usize = 512;
+
+/// How long a session waits for others to end before it is given up.
+const TURN: Duration = Duration::from_secs(10 * 60);
+
+/// From how many hosts on those that nobody uses are forgotten.
+const TURNS_SWEEP_FROM: usize = 256;
 
 /// What two sessions must share to share a lane.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -45,6 +53,8 @@ pub(super) struct Pool {
     pub(super) tracker: TaskTracker,
     /// Without randomness there is none, and nothing is kept.
     digest_key: Option<[u8; 32]>,
+    /// How many more sessions may be in use, by host and credential.
+    turns: Mutex<HashMap<PoolKey, Arc<Semaphore>>>,
     idle: Mutex<Idle>,
 }
 
@@ -59,13 +69,19 @@ impl Pool {
     pub(super) fn new(settings: Arc<WinrmSettings>) -> Self {
         let mut key = [0; 32];
         let digest_key = getrandom::fill(&mut key).is_ok().then_some(key);
-        Self { settings, tracker: TaskTracker::new(), digest_key, idle: Mutex::default() }
+        Self {
+            settings,
+            tracker: TaskTracker::new(),
+            digest_key,
+            turns: Mutex::default(),
+            idle: Mutex::default(),
+        }
     }
 
     /// Under what a lane to `host` is kept; `None` when it cannot be.
     pub(super) fn key(&self, host: &Host) -> Option<PoolKey> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.digest_key?).ok()?;
-        mac.update(host.account.password.expose().as_bytes());
+        mac.update(host.account.identifying());
         Some(PoolKey {
             name: host.name.to_ascii_lowercase(),
             port: host.port,
@@ -79,6 +95,25 @@ impl Pool {
             scheme: host.account.scheme,
             password: mac.finalize().into_bytes().into(),
         })
+    }
+
+    /// Waits until one more session may be in use with the host.
+    pub(super) async fn turn(&self, key: &PoolKey) -> Result<OwnedSemaphorePermit> {
+        let max = self.settings.sessions_per_host_max.min(Semaphore::MAX_PERMITS);
+        let turns = {
+            let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= TURNS_SWEEP_FROM && all.len() == all.capacity() {
+                // Nobody has one in use, and nobody waits.
+                all.retain(|_, turns| Arc::strong_count(turns) > 1);
+            }
+            Arc::clone(all.entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(max))))
+        };
+        let late = || {
+            let message = "every session that may be in use with the host was in use for too long";
+            Error::transport(Layer::Shell, message).with("sessions", max).with_retryable(true)
+        };
+        // It is never closed.
+        timeout(TURN, turns.acquire_owned()).await.ok().and_then(Result::ok).ok_or_else(late)
     }
 
     /// A lane that is ready, if one is idle. The one used last comes first: it is the least likely to be hung up on.

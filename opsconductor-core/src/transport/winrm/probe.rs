@@ -25,10 +25,12 @@ pub(super) async fn probe(host: Arc<Host>, tracker: TaskTracker) -> ProbeReport 
     timings.finish();
     details.timings_ms = timings.milliseconds();
     match result {
-        Ok(product) => {
+        Ok(()) => {
             let name = details.hostname.as_deref().unwrap_or("the host");
             let user = details.whoami.as_deref().unwrap_or("an unnamed user");
-            let message = format!("{name} runs commands as {user} ({product})");
+            let product = [&details.product_vendor, &details.product_version].map(|part| part.as_deref());
+            let product: Vec<_> = product.into_iter().flatten().collect();
+            let message = format!("{name} runs commands as {user} ({})", product.join(" "));
             ProbeReport::reached(message, details)
         }
         Err(error) => ProbeReport::failed(&error, details),
@@ -40,11 +42,13 @@ async fn ask(
     tracker: TaskTracker,
     timings: &mut Timings,
     details: &mut ProbeDetails,
-) -> Result<String> {
+) -> Result<()> {
     let mut lane = Lane::open(Arc::clone(host), tracker, timings).await?;
     timings.enter(Layer::Protocol);
     let identity = lane.primary().await?.identify().await;
     let identity = identity.map_err(|failure| failure.into_error(host, Action::Identify))?;
+    let said = |text: String| Some(text).filter(|text| !text.is_empty());
+    (details.product_vendor, details.product_version) = (said(identity.vendor), said(identity.version));
     timings.enter(Layer::Shell);
     lane.ready_shell(&BTreeMap::new(), None).await?;
     timings.enter(Layer::Script);
@@ -64,6 +68,5 @@ async fn ask(
             format!("PowerShell did not say who it is; exit code {}, and it said: {said}", outcome.exit_code);
         return Err(host.about(Error::transport(Layer::Script, message)));
     }
-    lane.close().await?;
-    Ok([identity.vendor, identity.version].join(" ").trim().to_owned())
+    lane.close().await
 }

@@ -4,7 +4,12 @@
 //! A script reports in lines that start with `oc:`. What it says besides is passed over, or is data where a caller
 //! asks for it.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -20,18 +25,18 @@ use super::{
     host::Host,
     lane::Lane,
     launch::Launch,
-    run::{self, Limits},
+    limits::Limits,
     soap::{
         Action,
         body::SignalCode,
         fault::{Fault, code},
     },
-    stop,
+    start, stop,
 };
 use crate::{
     Error, ErrorKind, Result,
     error::Layer,
-    transport::{Observer, RemoteHandle, Stream},
+    transport::{Observer, Stream},
 };
 
 /// What a line of a report starts with.
@@ -115,18 +120,9 @@ impl Process {
         observer: &mut dyn Observer,
         limits: &Limits<'_>,
     ) -> Result<Self> {
-        let launch = Launch::powershell(script, vec![input], std::collections::BTreeMap::new(), None)?;
-        let started = limits.within(run::start_bootstrap(lane, &launch)).await?;
-        if !*announced {
-            let names = [("shell_id", &started.shell_id), ("command_id", &started.command_id)];
-            let names = names.map(|(name, value)| (name.to_owned(), value.clone()));
-            if let Err(error) = observer.dispatching(&RemoteHandle(names.into())).await {
-                // The bootstrap waits for a script that must not come.
-                stop::delete_only(lane).await;
-                return Err(error);
-            }
-            *announced = true;
-        }
+        let launch = Launch::powershell(script, vec![input], BTreeMap::new(), None)?;
+        let started = start::start(lane, &launch, observer, limits, *announced).await?;
+        *announced = true;
         let host = Arc::clone(&lane.host);
         let Some(mut primary) = lane.primary.take() else {
             return Err(Error::new(
@@ -189,7 +185,7 @@ impl Process {
             };
             match result {
                 Ok(()) => return Ok(Sent::Taken),
-                Err(Failure::TooLarge(_)) => return Ok(Sent::TooLarge),
+                Err(failure) if failure.is_too_large() => return Ok(Sent::TooLarge),
                 Err(Failure::Fault(fault)) if fault.is(code::BUSY) => match pauses.next() {
                     Some(pause) => sleep(*pause).await,
                     None => return Err(self.fault(fault)),

@@ -3,12 +3,14 @@
 //! `sspi` traces whole plaintext messages at `debug` and tokens at `trace`, and the `Debug` form of its contexts
 //! shows session keys. So nothing here derives `Debug`, and every call runs without a tracing subscriber ([`quiet`]).
 
+use md4::{Digest as _, Md4};
 use sspi::{
     AuthIdentity, AuthIdentityBuffers, BufferType, ClientRequestFlags, CredentialUse, Credentials,
     CredentialsBuffers, DataRepresentation, EncryptionFlags, Negotiate, NegotiateConfig, Ntlm,
     SecurityBuffer, SecurityBufferRef, SecurityStatus, Sspi, SspiImpl, Username, ntlm::NtlmConfig,
 };
 use tracing::dispatcher::{Dispatch, with_default};
+use zeroize::Zeroize as _;
 
 use super::{
     account::{Account, Scheme},
@@ -41,7 +43,7 @@ impl Security {
             let domain = Some(account.domain.as_str()).filter(|domain| !domain.is_empty());
             let username = Username::new(&account.user, domain)
                 .map_err(|error| sspi::Error::new(sspi::ErrorKind::InvalidParameter, error.to_string()))?;
-            let identity = AuthIdentity { username, password: account.password.expose().clone().into() };
+            let identity = AuthIdentity { username, password: password(account.password()) };
             let context = if account.scheme == Scheme::Negotiate {
                 let inner = Box::new(NtlmConfig::new(WORKSTATION.to_owned()));
                 let config = NegotiateConfig::new(inner, Some(PACKAGES.to_owned()), WORKSTATION.to_owned());
@@ -107,6 +109,23 @@ impl Security {
 /// two moves of a thread-local; `work` must not wait for anything.
 fn quiet<T>(work: impl FnOnce() -> T) -> T {
     with_default(&Dispatch::none(), work)
+}
+
+/// The password as `sspi` wants it. One that begins with its mark of an NT hash would be taken for the hash that follows,
+/// so such a password goes in as the NT hash that it has itself.
+fn password(text: &str) -> sspi::Secret<String> {
+    if !text.starts_with(sspi::NTLM_HASH_PREFIX) {
+        return text.to_owned().into();
+    }
+    let utf16 = zeroize::Zeroizing::new(text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    let mut hash: [u8; 16] = Md4::digest(&*utf16).into();
+    let mut marked = String::with_capacity(sspi::NTLM_HASH_PREFIX.len() + 2 * hash.len());
+    marked.push_str(sspi::NTLM_HASH_PREFIX);
+    for byte in hash {
+        marked.extend([byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')));
+    }
+    hash.zeroize();
+    marked.into()
 }
 
 fn acquire<S: Sspi + SspiImpl>(
@@ -176,11 +195,16 @@ mod tests {
     use super::{Security, channel_bindings, quiet};
     use crate::{
         Secret,
-        transport::winrm::account::{Account, Scheme},
+        transport::winrm::account::{Account, Proof, Scheme},
     };
 
     fn account(scheme: Scheme) -> Account {
-        Account { user: "ada".into(), domain: "CORP".into(), password: Secret::from("hunter2"), scheme }
+        Account {
+            user: "ada".into(),
+            domain: "CORP".into(),
+            proof: Proof::Password(Secret::from("hunter2")),
+            scheme,
+        }
     }
 
     #[test]

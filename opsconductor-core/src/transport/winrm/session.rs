@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::{
@@ -10,13 +11,13 @@ use super::{
     lane::Lane,
     launch::Launch,
     pool::{Pool, PoolKey},
-    run,
+    reattach, run,
 };
 use crate::{
     Error, ErrorKind, Result,
     transport::{
         Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
-        Session,
+        RemoteHandle, Session,
     },
 };
 
@@ -26,11 +27,18 @@ pub(super) struct WinrmSession {
     pool: Arc<Pool>,
     key: Option<PoolKey>,
     lane: Option<Lane>,
+    /// One of the sessions that the host may have in use. Given back last, when the lane is there for the next.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl WinrmSession {
-    pub(super) fn new(pool: Arc<Pool>, key: Option<PoolKey>, lane: Lane) -> Self {
-        Self { pool, key, lane: Some(lane) }
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        key: Option<PoolKey>,
+        turn: Option<OwnedSemaphorePermit>,
+        lane: Lane,
+    ) -> Self {
+        Self { pool, key, lane: Some(lane), _turn: turn }
     }
 
     fn lane(&mut self) -> Result<&mut Lane> {
@@ -73,6 +81,17 @@ impl Session for WinrmSession {
         let lane = self.lane()?;
         let span = tracing::debug_span!("winrm.fetch", target = lane.host.target);
         fetch::fetch(lane, request, observer, control).instrument(span).await
+    }
+
+    async fn reattach(
+        &mut self,
+        handle: &RemoteHandle,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<ExecOutcome> {
+        let lane = self.lane()?;
+        let span = tracing::debug_span!("winrm.reattach", target = lane.host.target);
+        reattach::reattach(lane, handle, observer, control).instrument(span).await
     }
 
     async fn close(mut self: Box<Self>) -> Result<()> {

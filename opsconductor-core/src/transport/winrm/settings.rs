@@ -24,6 +24,12 @@ pub struct WinrmSettings {
     pub shell_idle_timeout: Duration,
     /// How often a request is tried again when the host has no room for it (shells, operations, busy).
     pub quota_retries_max: u32,
+    /// How many sessions with one host and credential are in use at a time; the next one waits for its turn. Keep it below
+    /// the host's `MaxShellsPerUser`, for other programs' shells count as well.
+    pub sessions_per_host_max: usize,
+    /// How long a command whose connection was lost is looked for again before its outcome is unknown. A host that
+    /// restarts has forgotten it, so this is for networks that fail for a while.
+    pub reconnect_max: Duration,
 }
 
 impl Default for WinrmSettings {
@@ -36,6 +42,8 @@ impl Default for WinrmSettings {
             commands_per_shell_max: 1000,
             shell_idle_timeout: Duration::from_secs(15 * 60),
             quota_retries_max: 5,
+            sessions_per_host_max: 25,
+            reconnect_max: Duration::from_secs(120),
         }
     }
 }
@@ -57,6 +65,9 @@ impl WinrmSettings {
         }
         if self.commands_per_shell_max == 0 {
             return complain("a WinRM shell must be allowed one command or more");
+        }
+        if self.sessions_per_host_max == 0 {
+            return complain("a WinRM host must be allowed one session or more");
         }
         Ok(())
     }
@@ -84,6 +95,7 @@ mod tests {
             WinrmSettings { idle_timeout: Duration::from_secs(120), ..Default::default() },
             WinrmSettings { shell_idle_timeout: Duration::from_secs(1), ..Default::default() },
             WinrmSettings { commands_per_shell_max: 0, ..Default::default() },
+            WinrmSettings { sessions_per_host_max: 0, ..Default::default() },
         ];
         assert!(bad.iter().all(|settings| settings.check().is_err()));
     }

@@ -1,4 +1,4 @@
-//! A shell on a host, which is deleted whatever happens to its holder.
+//! A shell on a host, which is deleted whatever happens to its holder, if a command may still run in it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,8 +10,9 @@ use super::{connection::Connection, dial::Timings, host::Host};
 /// How long the deletion of a shell may take when nobody waits for it.
 const BACKGROUND_DELETE: Duration = Duration::from_secs(15);
 
-/// A shell on a host. Dropped without [`RemoteShell::forget`], it is deleted in the background over a connection of
-/// its own, so that a future which is dropped half-way leaves nothing behind.
+/// A shell on a host. Dropped without [`RemoteShell::forget`] while it is busy, it is deleted in the background over a
+/// connection of its own, so that a future which is dropped half-way leaves nothing running. An idle one is left to the
+/// host's idle time-out: it is not worth a logon.
 pub(super) struct RemoteShell {
     pub(super) id: String,
     /// How many commands ran in it.
@@ -36,7 +37,12 @@ impl RemoteShell {
 
 impl Drop for RemoteShell {
     fn drop(&mut self) {
-        if self.gone {
+        if self.gone || !self.busy {
+            return;
+        }
+        if self.host.logon_refused() {
+            let (target, shell) = (&self.host.target, &self.id);
+            tracing::warn!(target, shell, "a shell is left behind: the host refuses the logon");
             return;
         }
         // Without a runtime nothing can be sent; the host deletes the shell after its idle time-out.

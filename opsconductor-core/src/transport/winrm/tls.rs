@@ -1,14 +1,19 @@
 //! TLS: whom to trust, and what ties an authentication to the channel.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::client_certificate::Offer;
 
 /// What the whole connector trusts, before a target's metadata is read.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +40,7 @@ impl Trust {
     }
 
     /// The configuration for a handshake. It may read the platform's roots from disk, the first time.
-    pub(super) fn config(&self) -> Result<ClientConfig, rustls::Error> {
+    pub(super) fn config(&self, offer: Option<Arc<Offer>>) -> Result<ClientConfig, rustls::Error> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -45,16 +50,69 @@ impl Trust {
                 for certificate in own {
                     roots.add(certificate.clone())?;
                 }
-                builder.with_root_certificates(roots).with_no_client_auth()
+                builder.with_root_certificates(roots)
             }
             Self::Pinned(_) | Self::Any => {
                 let pin = if let Self::Pinned(pin) = self { Some(*pin) } else { None };
                 let verifier = Arc::new(LeafVerifier { pin, provider });
-                builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+                builder.dangerous().with_custom_certificate_verifier(verifier)
             }
         };
-        Ok(config)
+        Ok(match offer {
+            Some(offer) => config.with_client_cert_resolver(offer),
+            None => config.with_no_client_auth(),
+        })
     }
+}
+
+/// Why a handshake failed, for people, and what to set.
+pub(super) fn explain(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(error)) => explain_certificate(error),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            format!("the host broke the TLS handshake off with the alert {alert:?}; look at its certificate and TLS versions")
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the port does not speak TLS; set winrm_use_https to false in the target's metadata, or take the port of HTTPS"
+                .to_owned()
+        }
+        _ => "the TLS handshake failed; does the port speak HTTPS?".to_owned(),
+    }
+}
+
+fn explain_certificate(error: &CertificateError) -> String {
+    let (why, remedy) = match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("has expired", "renew it on the host")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            ("is not valid yet", "look at the clocks of both sides")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+            "is for another name than the target's",
+            "give the target the name that stands in the certificate, or pin the certificate with \
+             winrm_cert_sha256 in its metadata",
+        ),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => (
+            "comes from an authority that is not trusted",
+            "give the authority as winrm_ca_pem or the certificate's fingerprint as winrm_cert_sha256 in the target's \
+             metadata",
+        ),
+        CertificateError::ApplicationVerificationFailure => (
+            "is not the pinned one",
+            "if the host has a new one, set winrm_cert_sha256 in the target's metadata to its fingerprint",
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            ("is not meant for servers", "give the host one with the purpose of server authentication")
+        }
+        CertificateError::Revoked => ("is revoked", "give the host a new one"),
+        _ => (
+            "is not acceptable",
+            "give its authority as winrm_ca_pem or its fingerprint as winrm_cert_sha256 in the target's metadata",
+        ),
+    };
+    format!("the host's certificate {why}; {remedy}")
 }
 
 fn platform_roots() -> &'static RootCertStore {
@@ -178,7 +236,7 @@ fn pss_hash(parameters: &[u8]) -> Option<HashFunction> {
 }
 
 /// Splits off the first DER value: its tag, its content, and what follows.
-fn der(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn der(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, mut rest) = rest.split_first()?;
     let mut length = usize::from(first);

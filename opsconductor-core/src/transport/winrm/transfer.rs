@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::{BufMut as _, BytesMut};
 use serde::Serialize;
 
-use super::{lane::Lane, process::Process, run::Limits, stop::Stopped};
+use super::{lane::Lane, limits::Limits, process::Process, stop::Stopped};
 use crate::{Error, ErrorKind, Result, transport::Observer};
 
 /// The longest path that Windows knows, in UTF-16 units.

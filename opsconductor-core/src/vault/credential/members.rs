@@ -33,6 +33,8 @@ pub(super) struct Members {
     values: Vec<(&'static str, Secret<String>)>,
     /// Every known name met so far, with a value or without, to find what is given twice or not at all.
     met: Vec<&'static str>,
+    /// The names that are given as null.
+    null: Vec<&'static str>,
     problems: Vec<Problem>,
 }
 
@@ -76,6 +78,10 @@ impl Members {
         Ok(members)
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.expose().as_str())
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(known, _)| *known == name)
     }
@@ -87,6 +93,15 @@ impl Members {
 
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Notes an optional member as missing that is needed after all.
+    pub(super) fn require(&mut self, name: &str) {
+        if self.null.contains(&name) {
+            self.problems.push(Problem::new(pointer(name), "must be a string"));
+        } else if !self.met.contains(&name) {
+            self.problems.push(Problem::new(pointer(name), "is missing"));
+        }
     }
 
     /// These go into headers, handshakes and logs, where a line break would start something new.
@@ -109,10 +124,10 @@ impl Members {
     }
 
     fn new(known: &'static [Member]) -> Self {
-        Self { known, values: Vec::new(), met: Vec::new(), problems: Vec::new() }
+        Self { known, values: Vec::new(), met: Vec::new(), null: Vec::new(), problems: Vec::new() }
     }
 
-    fn check(&mut self, names: &[&str], holds: impl Fn(&str) -> bool, message: &str) {
+    pub(super) fn check(&mut self, names: &[&str], holds: impl Fn(&str) -> bool, message: &str) {
         for (name, value) in self.values.iter().filter(|(name, _)| names.contains(name)) {
             if !holds(value.expose()) {
                 self.problems.push(Problem::new(pointer(name), message));
@@ -135,7 +150,7 @@ impl Members {
                 return self.values.push((member.name(), text));
             }
             // Clients that write every member give null for those they leave out.
-            Given::Null if !member.is_required() => return,
+            Given::Null if !member.is_required() => return self.null.push(member.name()),
             Given::Text(_) => "must not be empty",
             Given::Null | Given::Wrong => "must be a string",
             Given::Broken => "has an escape that stands for no character",

@@ -45,6 +45,50 @@ fn each_kind_is_read() {
     assert_eq!((api.kind(), api.secrets().count()), (ApiKey, 1));
 }
 
+const CERTIFICATE_PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY_PEM: &str = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n";
+
+#[test]
+fn a_winrm_credential_may_be_a_certificate() {
+    let data = json!({
+        "username": null, "password": null, "transport": "Certificate",
+        "certificate": CERTIFICATE_PEM, "private_key": KEY_PEM,
+    });
+    let credential = read(Winrm, data).unwrap();
+    assert_eq!(credential.kind(), Winrm);
+    assert_eq!(credential.secrets().map(|s| s.expose().as_str()).collect::<Vec<_>>(), [KEY_PEM]);
+    assert!(!format!("{credential:?}").contains("hunter2"));
+    let again = Credential::parse(Winrm, credential.to_bytes().expose()).unwrap();
+    let Credential::WinrmCertificate { certificate, private_key } = again else { panic!("another kind") };
+    assert_eq!((certificate.as_str(), private_key.expose().as_str()), (CERTIFICATE_PEM, KEY_PEM));
+}
+
+#[test]
+fn a_certificate_and_a_password_do_not_mix() {
+    let both = json!({
+        "transport": "certificate", "certificate": CERTIFICATE_PEM, "private_key": KEY_PEM, "password": "hunter2",
+    });
+    assert_eq!(
+        problems(Winrm, both),
+        ["/password: has no place beside a certificate, which the host itself maps to a user"]
+    );
+    let other = json!({"username": "ada", "password": "hunter2", "private_key": KEY_PEM});
+    assert_eq!(
+        problems(Winrm, other),
+        ["/private_key: belongs to the transport `certificate`, and that is not the transport here"]
+    );
+    let bare = json!({"transport": "certificate", "certificate": null});
+    assert_eq!(problems(Winrm, bare), ["/certificate: must be a string", "/private_key: is missing"]);
+    let swapped = json!({"transport": "certificate", "certificate": KEY_PEM, "private_key": CERTIFICATE_PEM});
+    assert_eq!(
+        problems(Winrm, swapped),
+        [
+            "/certificate: must be certificates in PEM form and nothing else",
+            "/private_key: must be a private key in PEM form that is not encrypted",
+        ]
+    );
+}
+
 #[test]
 fn kinds_have_names_and_an_alias() {
     for kind in [Winrm, Ssh, ApiKey] {
@@ -61,7 +105,7 @@ fn every_problem_is_named_with_its_place() {
         problems(Winrm, data),
         [
             "/password: must be a string",
-            "/pass~1word: is not known here: the members are username, password, domain, transport",
+            "/pass~1word: is not known here: the members are username, password, domain, transport, certificate, private_key",
             "/domain: must not be empty",
             "/username: is missing",
             "/transport: must not have control characters",

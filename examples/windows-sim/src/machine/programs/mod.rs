@@ -31,7 +31,6 @@ pub(crate) const NAMES: &[&str] = &[
 
 /// How deep programs may start each other before the machine refuses.
 const NESTING_MAX: usize = 24;
-const NESTING_VARIABLE: &str = "__NESTING";
 
 /// Whether `name` is a program: one of the machine's own, by name or by path, or a script of `cmd.exe`.
 pub(crate) fn resolve(surroundings: &Surroundings, name: &str) -> Option<String> {
@@ -67,16 +66,14 @@ pub(crate) fn run<'a>(
     rest: &'a str,
 ) -> Pin<Box<dyn Future<Output = i32> + Send + 'a>> {
     Box::pin(async move {
-        let depth =
-            surroundings.environment.get(NESTING_VARIABLE).and_then(|d| d.parse().ok()).unwrap_or(0_usize);
-        if depth >= NESTING_MAX {
+        if surroundings.depth >= NESTING_MAX {
             surroundings
                 .complain("Not enough memory resources are available to process this command.\r\n")
                 .await;
             return 1;
         }
         let mut child = surroundings.clone();
-        child.environment.set(NESTING_VARIABLE, &(depth + 1).to_string());
+        child.depth += 1;
         let arguments = command_line::split(rest);
         match program {
             "cmd" => cmd::run_program(&mut child, rest).await,

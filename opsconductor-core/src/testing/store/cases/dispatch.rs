@@ -1,5 +1,7 @@
 //! The intent to act.
 
+use std::time::Duration;
+
 use super::kind;
 use crate::{ErrorKind, id::WorkerId, run::TaskStatus, store::Lease, testing::store::Fixture};
 
@@ -67,4 +69,31 @@ pub async fn a_canceled_run_must_not_act(f: Fixture) {
     f.clock.advance(Fixture::TTL);
     let expired = f.store.take_expired(WorkerId::generate(), 10, Fixture::TTL).await.unwrap();
     assert_eq!(expired[0].dispatched, None, "nothing was written");
+}
+
+pub async fn the_rescuer_learns_how_long_ago_it_was(f: Fixture) {
+    f.single().await;
+    let lease = f.claim_one().await.lease;
+    f.clock.advance(Duration::from_secs(2));
+    f.store.record_dispatch(&lease, &Fixture::handle("a")).await.unwrap();
+    f.clock.advance(Duration::from_secs(3));
+    f.store.record_dispatch(&lease, &Fixture::handle("b")).await.unwrap();
+    f.clock.advance(Fixture::TTL);
+    let rescuer = WorkerId::generate();
+    let expired = f.store.take_expired(rescuer, 10, Fixture::TTL).await.unwrap();
+    assert_eq!(
+        expired[0].since_dispatch,
+        Fixture::TTL + Duration::from_secs(3),
+        "counted from the first intent"
+    );
+    f.clock.advance(Fixture::TTL);
+    let expired = f.store.take_expired(WorkerId::generate(), 10, Fixture::TTL).await.unwrap();
+    assert_eq!(expired[0].since_dispatch, Fixture::TTL * 2 + Duration::from_secs(3), "whoever asks");
+    assert_eq!(expired[0].dispatched, Some(Fixture::handle("b")));
+    let back = Fixture::requeue(expired[0].claimed.lease, Duration::ZERO);
+    f.store.requeue(vec![back]).await.unwrap();
+    f.claim_one().await;
+    f.clock.advance(Fixture::TTL);
+    let expired = f.store.take_expired(rescuer, 10, Fixture::TTL).await.unwrap();
+    assert_eq!(expired[0].since_dispatch, Duration::ZERO, "a new attempt has not been dispatched");
 }

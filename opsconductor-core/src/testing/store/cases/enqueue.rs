@@ -77,6 +77,23 @@ pub async fn the_same_key_for_something_else_is_a_conflict(f: Fixture) {
     assert_eq!(f.store.queue_depth().await.unwrap().0, 2, "keys of two jobs are two keys");
 }
 
+pub async fn a_key_finds_its_run(f: Fixture) {
+    let job = f.job().await;
+    let plan = PlanSketch::new(&job, &[]).step(&[], &[]).build();
+    let given = Idempotency { key: "k".to_owned(), digest: [7; 32] };
+    assert_eq!(f.store.enqueued(f.tenant, job.id, &given).await.unwrap(), None);
+    let first = f.enqueue(NewRun { idempotency: Some(given.clone()), ..f.new_run(&job, plan) }).await;
+    assert_eq!(f.store.enqueued(f.tenant, job.id, &given).await.unwrap(), Some(first));
+    let other = Idempotency { digest: [8; 32], ..given.clone() };
+    assert_eq!(kind(f.store.enqueued(f.tenant, job.id, &other).await), ErrorKind::Conflict);
+    let unknown = Idempotency { key: "l".to_owned(), ..given.clone() };
+    assert_eq!(f.store.enqueued(f.tenant, job.id, &unknown).await.unwrap(), None);
+    let another = f.job().await;
+    assert_eq!(f.store.enqueued(f.tenant, another.id, &given).await.unwrap(), None, "keys belong to a job");
+    let elsewhere = crate::id::TenantId::new(f.tenant.get() + 1_000);
+    assert_eq!(f.store.enqueued(elsewhere, job.id, &given).await.unwrap(), None, "and to a tenant");
+}
+
 pub async fn what_it_refers_to_must_exist(f: Fixture) {
     let job = f.job().await;
     let plan = PlanSketch::new(&job, &[]).step(&[], &[]).build();

@@ -61,3 +61,14 @@ pub async fn a_lease_that_was_taken_over_is_lost(f: Fixture) {
     let answers = f.store.renew(&[lease, rescued[0].claimed.lease], Fixture::TTL).await.unwrap();
     assert_eq!(answers, [LeaseState::Lost, LeaseState::Held]);
 }
+
+pub async fn a_lease_that_is_given_up_is_taken_over_at_once(f: Fixture) {
+    f.single().await;
+    let claimed = f.claim_one().await;
+    f.store.record_dispatch(&claimed.lease, &Fixture::handle("a")).await.unwrap();
+    assert_eq!(f.store.renew(&[claimed.lease], Duration::ZERO).await.unwrap(), [LeaseState::Held]);
+    let expired = f.store.take_expired(WorkerId::generate(), 10, Fixture::TTL).await.unwrap();
+    assert_eq!(expired.len(), 1);
+    assert_eq!(expired[0].dispatched, Some(Fixture::handle("a")));
+    assert_eq!(expired[0].claimed.attempt, claimed.attempt, "it is the same attempt");
+}

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::{
     lane::Lane,
-    run::Limits,
+    limits::Limits,
     transfer::{Transfer, check_path},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(super) async fn copy(
     control: &Control,
 ) -> Result<CopyOutcome> {
     check_path(&request.dest_path, "destination")?;
-    let limits = Limits::new(control);
+    let limits = Limits::new(control, None);
     let chunk_bytes = chunks::line_bytes_max(lane.host.settings.envelope_bytes_max);
     let mut copying = Copying { transfer: Transfer::new(lane, observer, &limits), chunk_bytes, ranges: true };
     let CopyRequest { dest_path, source, overwrite } = request;

@@ -75,7 +75,7 @@ fn help(
     let control = copying.transfer.limits.control().clone();
     let chunk_bytes = copying.chunk_bytes;
     Box::pin(async move {
-        let limits = super::super::run::Limits::new(&control);
+        let limits = super::super::limits::Limits::new(&control, None);
         let source = Arc::new(limits.within(slice.measured()).await?);
         let mut lane = limits.within(Lane::open(host, tracker, &mut Timings::default())).await?;
         let mut quiet = Quiet;

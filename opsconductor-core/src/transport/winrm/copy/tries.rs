@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::super::{run::Limits, soap::fault::code};
+use super::super::{limits::Limits, soap::fault::code};
 use crate::{Error, ErrorKind, Result, error::Layer};
 
 /// How often it is tried again without a byte of progress.
@@ -65,13 +65,13 @@ mod tests {
     use crate::{
         Error,
         error::Layer,
-        transport::{Control, winrm::run::Limits},
+        transport::{Control, winrm::limits::Limits},
     };
 
     #[tokio::test(start_paused = true)]
     async fn progress_gives_new_tries_and_a_refusal_none() {
         let control = Control { timeout: Duration::from_secs(600), cancel: CancellationToken::new() };
-        let limits = Limits::new(&control);
+        let limits = Limits::new(&control, None);
         let lost = || Error::transport(Layer::Protocol, "lost");
         let mut tries = Tries::default();
         for round in 1..10 {

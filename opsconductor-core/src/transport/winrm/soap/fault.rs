@@ -13,6 +13,10 @@ pub(in super::super) mod code {
     pub(in crate::transport::winrm) const BUSY: u32 = 170;
     pub(in crate::transport::winrm) const ABORTED: u32 = 995;
     pub(in crate::transport::winrm) const ACCESS_DENIED: u32 = 5;
+    /// Of a request about a command: its shell has no such command.
+    pub(in crate::transport::winrm) const INVALID_PARAMETER: u32 = 2_147_942_487;
+    /// The shell runs as many processes as it may.
+    pub(in crate::transport::winrm) const PROCESSES_PER_SHELL: u32 = 2_150_859_241;
     pub(in crate::transport::winrm) const COMMAND_TOO_LONG: u32 = 2_147_942_606;
 }
 
@@ -60,6 +64,11 @@ impl Fault {
 
     pub(in super::super) fn is_shell_gone(&self) -> bool {
         self.is(code::SHELL_NOT_FOUND)
+    }
+
+    /// A request about a command was refused because there is no such command (any more).
+    pub(in super::super) fn is_command_gone(&self) -> bool {
+        self.is_shell_gone() || self.is(code::INVALID_PARAMETER)
     }
 
     /// The host refused for want of room: the same request may pass a little later.

@@ -122,6 +122,7 @@ pub(super) fn file_method(
             open_file(ps, &given, &mode, &access, &share)?
         }
         (true, "openread", 1) => open_file(ps, &given, "Open", "Read", "Read")?,
+        (true, "opentext", 1) => return objects::construct(ps, "System.IO.StreamReader", arguments),
         (true, "openwrite", 1) => open_file(ps, &given, "OpenOrCreate", "Write", "None")?,
         (true, "create", 1) => open_file(ps, &given, "Create", "ReadWrite", "None")?,
         (true, "getattributes", 1)
