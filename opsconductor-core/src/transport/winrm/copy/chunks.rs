@@ -59,7 +59,7 @@ fn produce(
     packer.try_on(&trial[..count]);
     drop(trial);
     let mut stream = Stream::new(segments);
-    let mut buffer = Vec::new();
+    let mut buffer = vec![0; packer.wanted()];
     loop {
         buffer.resize(packer.wanted(), 0);
         let count = stream.fill(&mut buffer)?;
