@@ -17,16 +17,18 @@ export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
 ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
-FEATURES ?= opsconductor-core/winrm,opsconductor-core/testing
+FEATURES ?= opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/testing
 WORKSPACE := --locked --workspace --features $(FEATURES)
 
 SCRIPTS := tests/scripts
+KERBEROS := $(SCRIPTS)/kerberos.sh
+KERBEROS_BUILD := $(WORKSPACE),opsconductor-tests/kerberos
 INTEROP := examples/windows-sim/interop
 FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages
+.PHONY: help demo test test-rust test-python test-kerberos interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -34,6 +36,7 @@ help: ## Show this list
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
+	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
@@ -45,10 +48,19 @@ packages:
 	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
 
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
-test: test-python interop test-rust
-
-test-rust: packages
+test: test-packages test-python interop
+	$(KERBEROS) --if-possible $(KERBEROS_BUILD)
 	$(CARGO) test $(WORKSPACE)
+
+# The PostgreSQL store is tested on a server that its tests start and put away.
+test-packages:
+	@$(SCRIPTS)/ensure-packages.sh setpriv:util-linux postgres:postgresql
+
+test-rust: packages test-packages
+	$(CARGO) test $(WORKSPACE)
+
+test-kerberos: packages
+	$(KERBEROS) $(KERBEROS_BUILD)
 
 # What we write and send, read by programs that share no code with ours.
 test-python: venv

@@ -5,69 +5,40 @@
 #[path = "winrm/support.rs"]
 mod support;
 
-use std::{
-    fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
-};
+#[path = "winrm/scribe.rs"]
+mod scribe;
 
-use opsconductor_core::transport::{Connector as _, winrm::WinrmConnector};
+use opsconductor_core::{
+    Secret,
+    transport::{Connector as _, winrm::WinrmConnector},
+    vault::credential::Credential,
+};
 use serde_json::json;
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
+use windows_sim::CertificateAuthority;
 
+use scribe::Scribe;
 use support::{PASSWORD, USER, builder, cmd, credential, credential_with, endpoint, run};
 
 const TOKEN: &str = "s3cret-t0ken";
 
-/// Writes down everything that is traced on this thread, at every level.
-#[derive(Clone, Default)]
-struct Scribe(Arc<Mutex<String>>);
-
-struct Fields<'a>(&'a mut String);
-
-impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {}={value:?}", field.name());
-    }
-}
-
-impl Subscriber for Scribe {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        let mut text = self.0.lock().unwrap();
-        text.push_str(attributes.metadata().name());
-        attributes.record(&mut Fields(&mut text));
-        text.push('\n');
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut Fields(&mut self.0.lock().unwrap()));
-    }
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = self.0.lock().unwrap();
-        text.push_str(event.metadata().target());
-        event.record(&mut Fields(&mut text));
-        text.push('\n');
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn no_trace_shows_a_secret_at_any_level() {
-    let host = builder().https("127.0.0.1:0").basic(true).start().await.unwrap();
+    let authority = CertificateAuthority::new("People").unwrap();
+    let host = builder()
+        .https("127.0.0.1:0")
+        .basic(true)
+        .client_authority(authority.pem())
+        .map_certificate("ada@localhost", USER)
+        .start()
+        .await
+        .unwrap();
+    let identity = authority.client("ada@localhost").unwrap();
+    // Its middle: what a line of a trace would hold of it.
+    let key_line = identity.private_key_pem.lines().nth(1).unwrap().to_owned();
+    let certificate = Credential::WinrmCertificate {
+        certificate: identity.certificate_pem,
+        private_key: Secret::from(identity.private_key_pem),
+    };
     let scribe = Scribe::default();
     let guard = tracing::subscriber::set_default(scribe.clone());
     let mut secure = endpoint(&host);
@@ -79,7 +50,8 @@ async fn no_trace_shows_a_secret_at_any_level() {
         (endpoint(&host), credential()),
         (endpoint(&host), credential_with(USER, PASSWORD, Some("ntlm"))),
         (secure.clone(), credential()),
-        (secure, credential_with(USER, PASSWORD, Some("basic"))),
+        (secure.clone(), credential_with(USER, PASSWORD, Some("basic"))),
+        (secure, certificate),
     ] {
         let mut session = connector.connect(&endpoint, &credential).await.unwrap();
         let mut request = cmd(&format!("echo {TOKEN}"));
@@ -90,7 +62,7 @@ async fn no_trace_shows_a_secret_at_any_level() {
     drop(guard);
     let text = scribe.0.lock().unwrap();
     assert!(text.contains("winrm.exec"), "the scribe was listening");
-    for secret in [TOKEN, PASSWORD, "Pässw0rd", "CommandLine"] {
+    for secret in [TOKEN, PASSWORD, "Pässw0rd", "CommandLine", &key_line] {
         assert!(!text.contains(secret), "{secret} is in the traces");
     }
     assert_eq!(host.counters().plaintext_bodies, 0);

@@ -79,6 +79,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |
 //! | `testing` | no | `testing`: conformance suites and a manual clock. Outside the semver promise. |
 //!

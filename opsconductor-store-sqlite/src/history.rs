@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use crate::{
     SqliteStore, columns,
     error::{DbResult, missing},
+    plans,
 };
 
 const TASKS: &str = include_str!("../sql/tasks.sql");
@@ -34,11 +35,11 @@ impl History for SqliteStore {
     }
 
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
-        let plans = self.plans.clone();
+        let cache = self.plans.clone();
         self.readers
             .read(move |db| {
                 exists(db, tenant, id)?;
-                plans.of(db, id)
+                plans::of(&cache, db, id)
             })
             .await
     }

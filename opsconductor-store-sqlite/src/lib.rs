@@ -40,7 +40,7 @@ use std::{
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Clock,
-    store::{Notice, Store},
+    store::{Notice, PlanCache, Store},
 };
 use tokio::sync::broadcast;
 
@@ -59,7 +59,7 @@ static OPENING: Mutex<()> = Mutex::new(());
 pub struct SqliteStore {
     path: PathBuf,
     clock: Arc<dyn Clock>,
-    plans: Arc<plans::Plans>,
+    plans: Arc<PlanCache>,
     notices: broadcast::Sender<Notice>,
     // The readers go first, so that the writer is the last to close the file.
     readers: readers::Readers,
@@ -83,7 +83,7 @@ impl SqliteStore {
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = open::writer(&path, &options)?;
         let readers = (0..options.readers).map(|_| open::reader(&path, &options)).collect::<Result<_>>()?;
-        let plans = Arc::new(plans::Plans::default());
+        let plans = Arc::new(PlanCache::default());
         let notices = broadcast::Sender::new(NOTICES_MAX);
         let writer =
             writer::Writer::start(connection, options.clock.clone(), plans.clone(), notices.clone())?;

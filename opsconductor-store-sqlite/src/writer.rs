@@ -7,14 +7,17 @@ use std::{
     thread::JoinHandle,
 };
 
-use opsconductor_core::{Error, ErrorKind, Result, clock::Clock, id::RunId, run::RunPlan, store::Notice};
+use opsconductor_core::{
+    Error, ErrorKind, Result,
+    clock::Clock,
+    id::RunId,
+    run::RunPlan,
+    store::{Notice, PlanCache},
+};
 use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::{
-    error::{DbResult, Failure},
-    plans::Plans,
-};
+use crate::error::{DbResult, Failure};
 
 /// How many requests may wait for the writer before callers wait in turn.
 const WAITING_MAX: usize = 1024;
@@ -33,7 +36,7 @@ pub(crate) struct Tx<'a> {
     pub(crate) db: &'a Connection,
     /// Microseconds since 1970, by the store's clock.
     pub(crate) now: i64,
-    pub(crate) plans: &'a Plans,
+    pub(crate) plans: &'a PlanCache,
     effects: &'a mut Effects,
 }
 
@@ -62,7 +65,7 @@ impl Writer {
     pub(crate) fn start(
         connection: Connection,
         clock: Arc<dyn Clock>,
-        plans: Arc<Plans>,
+        plans: Arc<PlanCache>,
         notices: broadcast::Sender<Notice>,
     ) -> Result<Self> {
         let (requests, inbox) = mpsc::channel(WAITING_MAX);
@@ -120,7 +123,7 @@ impl Tx<'_> {
 struct Desk {
     connection: Connection,
     clock: Arc<dyn Clock>,
-    plans: Arc<Plans>,
+    plans: Arc<PlanCache>,
     notices: broadcast::Sender<Notice>,
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod handlers;
+mod store_away;
 
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ macro_rules! on_each_store {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::Fleet::sqlite().await.unwrap()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::Fleet::postgres().await.unwrap()).await;
             })+
         }
     };
@@ -308,18 +315,27 @@ async fn output_beyond_the_limit_is_cut_with_a_mark(fleet: Fleet) {
     let job = json!({"name": "loud", "version": 1, "steps": [{
         "type": "winrm.exec", "shell": "cmd", "target": "web-1", "command": "print {{ text | raw }}", "maxOutputBytes": 1024
     }], "allowRaw": true});
-    let run = fleet.run(&job.to_string(), json!({"text": "0123456789;".repeat(500)})).await.unwrap();
-    assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded, "too much output fails no step");
-    let mut events = run.events();
-    let mut text = String::new();
-    while let Some(event) = events.next().await.unwrap() {
-        if let EventKind::StepOutput { text: piece, .. } = event.kind {
-            text.push_str(&piece);
+    fleet.ops.jobs().create(&JobSpec::parse(&job.to_string()).unwrap()).await.unwrap();
+    // The second one meets the limit at the end of a piece.
+    for text in ["0123456789;".repeat(500), format!("{};", "0".repeat(31)).repeat(500)] {
+        let options = RunOptions::default();
+        let run = fleet.ops.jobs().run("loud", object(json!({"text": text})), options).await.unwrap();
+        assert_eq!(
+            run.wait(LIMIT).await.unwrap().status,
+            RunStatus::Succeeded,
+            "too much output fails no step"
+        );
+        let mut events = run.events();
+        let mut text = String::new();
+        while let Some(event) = events.next().await.unwrap() {
+            if let EventKind::StepOutput { text: piece, .. } = event.kind {
+                text.push_str(&piece);
+            }
         }
+        let (kept, mark) = text.split_once("\n[output cut").unwrap();
+        assert_eq!(kept.len(), 1024);
+        assert!(mark.contains("1024"));
     }
-    let (kept, mark) = text.split_once("\n[output cut").unwrap();
-    assert_eq!(kept.len(), 1024);
-    assert!(mark.contains("1024"));
     worker.shutdown().await;
 }
 

@@ -48,6 +48,8 @@ RULES = [
     ),
     Rule("opsconductor-core", ["--no-default-features", "--features", "testing"], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQL": SQL}, ["tokio"]),
     Rule("opsconductor-core", [], {"SSH": SSH, "SQL": SQL}, ["sspi", "rustls"]),
+    Rule("opsconductor-store-pg", [], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQLite": r"rusqlite|libsqlite3-sys|sqlx-sqlite"}, ["sqlx-postgres", "tokio"]),
+    Rule("opsconductor-store-pg", ["--features", "tls"], {"another TLS stack": r"aws-lc-.*|openssl|openssl-sys|openssl-src|native-tls"}, ["rustls", "ring"]),
     Rule("opsconductor-store-sqlite", [], {"SSH": SSH, "PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite"]),
     Rule("opsconductor-server", [], {"PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite", "clap"]),
     Rule("opsconductor-server", ["--no-default-features"], {"a store nobody asked for": SQL}, ["clap"]),

@@ -10,6 +10,10 @@ use opsconductor_core::{
     target::TargetSpec,
     vault::{Keyring, credential::Credential},
 };
+use opsconductor_store_pg::{
+    PgOptions, PgStore,
+    testing::{Place, Server},
+};
 use opsconductor_store_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -29,6 +33,8 @@ pub struct Fleet {
     pub hosts: Scripted,
     /// The folder of the database, for a store that has one.
     pub folder: Option<TempDir>,
+    /// The schema of the tables, for a store on a server.
+    pub place: Option<Place>,
 }
 
 impl Fleet {
@@ -57,6 +63,22 @@ impl Fleet {
         Self::on(Arc::new(store), Arc::new(SystemClock::new()), Some(folder)).await
     }
 
+    /// On a PostgreSQL schema of its own.
+    ///
+    /// # Errors
+    ///
+    /// What the engine's parts fail with.
+    ///
+    /// # Panics
+    ///
+    /// Without PostgreSQL, with the line that installs it.
+    pub async fn postgres() -> Result<Self> {
+        let place = Server::shared().place();
+        let store = PgStore::connect(place.url(), PgOptions::default().with_schema(place.schema())).await?;
+        let fleet = Self::on(Arc::new(store), Arc::new(SystemClock::new()), None).await?;
+        Ok(Self { place: Some(place), ..fleet })
+    }
+
     /// On the SQLite file `ops.db` in `folder`, under the key in the file `key` beside it, with `hosts`. What an earlier
     /// process wrote there stays.
     ///
@@ -70,7 +92,7 @@ impl Fleet {
             .keys(Keyring::from_file(folder.join("key"))?)
             .connector(hosts.clone())
             .build()?;
-        Ok(Self { ops: engine.local(), engine, hosts, folder: None })
+        Ok(Self { ops: engine.local(), engine, hosts, folder: None, place: None })
     }
 
     /// On `store`, with the targets of [`Fleet::populate`].
@@ -86,7 +108,7 @@ impl Fleet {
             .connector(hosts.clone())
             .clock(clock)
             .build()?;
-        let fleet = Self { ops: engine.local(), engine, hosts, folder };
+        let fleet = Self { ops: engine.local(), engine, hosts, folder, place: None };
         fleet.populate().await?;
         Ok(fleet)
     }

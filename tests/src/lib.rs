@@ -3,6 +3,7 @@
 //! A package of its own, so that what tests need never widens what the library is built with.
 #![forbid(unsafe_code)]
 
+pub mod flaky;
 pub mod fleet;
 pub mod scripted;
 pub mod windows;

@@ -1,4 +1,4 @@
-//! A transport whose hosts do what the command says: `print TEXT`, `fail N`, `hold`, `vanish`, `refuse`.
+//! A transport whose hosts do what the command says: `print TEXT`, `fail N`, `hold`, `cling`, `vanish`.
 //!
 //! It keeps the promises of the transport seam (dispatch before effect, time-out, cancel), so that scenarios can look at
 //! what the engine makes of each answer. The real transport has tests of its own.
@@ -224,6 +224,12 @@ impl Host {
                         Err(self.stopped(ErrorKind::Timeout))
                     }
                 }
+            }
+            // It runs until it is stopped, and then nobody knows whether it was.
+            "cling" => {
+                self.seen.holding.send_modify(|held| *held += 1);
+                control.cancel.cancelled().await;
+                Err(Error::new(ErrorKind::Canceled, "the command may still run").with_outcome_unknown())
             }
             _ => Ok(ExecOutcome::new(9009)),
         }

@@ -1,6 +1,6 @@
 //! A password that is wrong is shown to the host once, whoever would have had a use for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opsconductor_core::{
     ErrorKind,
@@ -115,9 +115,29 @@ async fn a_second_connection_that_is_refused_is_not_followed_by_a_third() {
 }
 
 #[tokio::test]
-async fn who_connects_anew_after_a_refusal_has_a_try() {
+async fn who_connects_anew_is_refused_for_a_while_without_a_try() {
     let host = host().await;
     let connector = WinrmConnector::new();
+    host.set_password(USER, "another");
+    assert!(connector.connect(&endpoint(&host), &credential()).await.is_err());
+    host.set_password(USER, PASSWORD);
+    let error = connector.connect(&endpoint(&host), &credential()).await.err().unwrap();
+    assert_eq!((error.kind(), error.layer()), (ErrorKind::Auth, Some(Layer::Authentication)));
+    assert!(error.to_string().contains("for 30 s, except by a probe"), "{error}");
+    assert_eq!((failed(&host), host.counters().connections), (1, 1));
+    let other = connector.connect(&endpoint(&host), &credential_with(USER, PASSWORD, Some("ntlm"))).await;
+    other.expect("another way to log on is another credential");
+    assert!(connector.probe(&endpoint(&host), &credential()).await.ok, "a probe tries at once");
+    connector.connect(&endpoint(&host), &credential()).await.unwrap();
+    assert_eq!(failed(&host), 1);
+}
+
+#[tokio::test]
+async fn a_setting_lets_everyone_try() {
+    let host = host().await;
+    let mut settings = WinrmSettings::default();
+    settings.refused_logon_pause = Duration::ZERO;
+    let connector = WinrmConnector::builder().with_settings(settings).build().unwrap();
     host.set_password(USER, "another");
     assert!(connector.connect(&endpoint(&host), &credential()).await.is_err());
     host.set_password(USER, PASSWORD);

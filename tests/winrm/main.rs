@@ -10,6 +10,8 @@ mod faults;
 mod fetch;
 mod lockout;
 mod logon;
+mod matrix;
+mod output;
 mod powershell;
 mod probe;
 mod reattach;

@@ -156,6 +156,21 @@ async fn a_client_certificate_that_is_not_mapped_or_not_trusted_is_refused_at_on
 }
 
 #[tokio::test]
+async fn a_client_certificate_that_ends_the_handshake_is_said_to_have() {
+    let (authority, stranger) =
+        (CertificateAuthority::new("People").unwrap(), CertificateAuthority::new("Others").unwrap());
+    let strict = builder().https("127.0.0.1:0").strict_client_authority(authority.pem());
+    let host = strict.map_certificate("ada@localhost", USER).start().await.unwrap();
+    let connector = WinrmConnector::builder().with_ca_pem(host.certificate_pem().unwrap()).build().unwrap();
+    let known = certificate(&authority.client("ada@localhost").unwrap());
+    connector.connect(&endpoint(&host), &known).await.unwrap();
+    let unknown = certificate(&stranger.client("ada@localhost").unwrap());
+    let error = connector.connect(&endpoint(&host), &unknown).await.err().unwrap();
+    assert_eq!((error.kind(), error.layer()), (ErrorKind::Transport, Some(Layer::Tls)), "{error:?}");
+    assert!(error.to_string().contains("client certificate"), "{error}");
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_ask_for_a_certificate_is_told_about() {
     let authority = CertificateAuthority::new("People").unwrap();
     let host = builder().https("127.0.0.1:0").start().await.unwrap();

@@ -24,6 +24,8 @@ pub(crate) struct Books {
     pub(crate) connections: u64,
     pub(crate) requests: u64,
     pub(crate) commands: u64,
+    /// Messages that acted twice.
+    pub(crate) duplicates: u64,
     pub(crate) plaintext: u64,
     pub(crate) shells_open: u64,
 }
@@ -67,6 +69,7 @@ impl Farm {
             connections: count("connections"),
             requests: count("requests"),
             commands: count("commands"),
+            duplicates: count("duplicates"),
             plaintext: count("plaintext"),
             shells_open: count("shells_open"),
         })

@@ -51,6 +51,7 @@ fn books(hosts: &[WindowsHost]) -> Value {
         "connections": sum(|counters| counters.connections),
         "requests": sum(|counters| counters.requests),
         "commands": sum(|counters| counters.commands),
+        "duplicates": sum(|counters| counters.duplicates),
         "plaintext": sum(|counters| counters.plaintext_bodies),
         "shells_open": sum(|counters| counters.shells_open as u64),
     })

@@ -41,5 +41,5 @@ fn bench() -> Result<(), Failure> {
         copy::measure(&mut run, round)?;
         run.books(round)?;
     }
-    Ok(())
+    run.end()
 }

@@ -21,6 +21,7 @@ pub(crate) struct Run {
     named: BTreeSet<String>,
     books: Books,
     asked: u64,
+    failed: Option<String>,
 }
 
 /// How a figure is written.
@@ -33,7 +34,7 @@ pub(crate) struct Metric {
 
 impl Run {
     pub(crate) fn new(options: Options) -> Self {
-        Self { options, named: BTreeSet::new(), books: Books::default(), asked: 0 }
+        Self { options, named: BTreeSet::new(), books: Books::default(), asked: 0, failed: None }
     }
 
     pub(crate) fn rounds(&self) -> RangeInclusive<u32> {
@@ -49,7 +50,7 @@ impl Run {
     }
 
     /// Runs one task of one subject against hosts of its own. `commands` is how many commands the hosts must have seen
-    /// from us, where that is known. A peer that cannot do it is named on standard error; that we cannot is a failure.
+    /// from us, where that is known. Who cannot do it is named on standard error; that we cannot fails the run at its end.
     pub(crate) fn task(
         &mut self,
         subject: Subject,
@@ -76,15 +77,25 @@ impl Run {
                 }
                 Ok(Some((done, books)))
             }
-            Err(error) if subject.is_peer() => {
+            Err(error) => {
                 let line = format!("{}, {}: {error}", subject.name(), task["task"]);
                 if self.named.insert(line.clone()) {
                     eprintln!("bench-winrm: {line}");
                 }
+                if !subject.is_peer() {
+                    self.failed.get_or_insert(line);
+                }
                 Ok(None)
             }
-            Err(error) => Err(format!("{} failed at {}: {error}", subject.name(), task["task"]).into()),
         }
+    }
+
+    /// The end of the run.
+    ///
+    /// # Errors
+    /// When we failed at something ourselves; what the others did is printed all the same.
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        self.failed.map_or(Ok(()), |failed| Err(failed.into()))
     }
 
     /// Prints a figure of a subject.
@@ -112,7 +123,7 @@ impl Run {
         let figures = [
             ("winrm.plaintext", books.plaintext as f64, books.requests),
             ("winrm.leaked_shells", books.shells_open as f64, books.connections),
-            ("winrm.duplicates", books.commands as f64 - asked as f64, books.commands),
+            ("winrm.duplicates", books.duplicates.max(books.commands - asked) as f64, books.commands),
         ];
         for (metric, value, n) in figures {
             if self.wants(metric) && books.requests > 0 {
@@ -128,8 +139,9 @@ impl Run {
         self.books.connections += books.connections;
         self.books.requests += books.requests;
         self.books.commands += books.commands;
+        self.books.duplicates += books.duplicates;
         self.books.plaintext += books.plaintext;
         self.books.shells_open += books.shells_open;
-        self.asked += commands.unwrap_or(books.commands);
+        self.asked += commands.unwrap_or(books.commands).min(books.commands);
     }
 }

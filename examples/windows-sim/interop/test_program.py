@@ -50,6 +50,13 @@ def test_several_hosts_run_in_one_process_and_are_counted_together_and_apart():
     assert (each["WEB-3"]["commands"], each["WEB-3"]["executed"], each["WEB-3"]["logons"]) == (0, [], {})
 
 
+def test_a_program_that_is_stopped_at_once_still_says_what_reached_its_hosts():
+    with start("--listen", "127.0.0.1:0", "--hosts", "100") as process:
+        for _ in range(100):
+            process.stdout.readline()
+        assert len(stop(process)["hosts"]) == 100
+
+
 def test_failed_logons_are_counted_by_user():
     with start("--listen", "127.0.0.1:0") as process:
         port = int(json.loads(process.stdout.readline())["http"].rsplit(":", 1)[1])

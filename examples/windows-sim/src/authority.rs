@@ -58,7 +58,7 @@ impl CertificateAuthority {
         params.not_before = date_time_ymd(years.start, 1, 1);
         params.not_after = date_time_ymd(years.end, 1, 1);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A certificate to log on with: `principal`, such as `ada@localhost`, is what a host maps to an account.
@@ -71,10 +71,10 @@ impl CertificateAuthority {
         let name = OtherNameValue::Utf8String(principal.to_owned());
         params.subject_alt_names = vec![SanType::OtherName((PRINCIPAL_NAME.to_vec(), name))];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> io::Result<Identity> {
+    fn sign(&self, params: &CertificateParams) -> io::Result<Identity> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
         Ok(Identity { certificate_pem: certificate.pem(), private_key_pem: key.serialize_pem() })

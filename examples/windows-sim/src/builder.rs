@@ -36,7 +36,7 @@ pub struct HostBuilder {
     basic: bool,
     unauthenticated_identify: bool,
     identity: Option<Identity>,
-    clients: Option<String>,
+    clients: Option<(String, bool)>,
     principals: Vec<(String, String)>,
     channel_binding: ChannelBinding,
     quotas: Quotas,
@@ -119,7 +119,13 @@ impl HostBuilder {
     /// Asks clients for a certificate in the TLS handshake, and trusts the authority in `pem` for them. Without it nobody
     /// is asked, as on Windows by default.
     pub fn client_authority(mut self, pem: impl Into<String>) -> Self {
-        self.clients = Some(pem.into());
+        self.clients = Some((pem.into(), false));
+        self
+    }
+
+    /// The same, and a certificate that is not trusted ends the TLS handshake, as a gateway in front of a host has it.
+    pub fn strict_client_authority(mut self, pem: impl Into<String>) -> Self {
+        self.clients = Some((pem.into(), true));
         self
     }
 
@@ -175,7 +181,7 @@ impl HostBuilder {
             let message = "no address to listen on: set `http`, `https` or both";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let clients = self.clients.as_deref().map(Clients::new).transpose()?;
+        let clients = self.clients.as_ref().map(|(pem, strict)| Clients::new(pem, *strict)).transpose()?;
         let host = Arc::new(Host {
             machine: self.machine.unwrap_or_else(|| Machine::new(&self.name)),
             accounts: Accounts::new(self.accounts, self.principals, self.lockout_threshold),

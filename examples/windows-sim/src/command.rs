@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
@@ -52,9 +52,30 @@ impl Command {
     /// was taken.
     pub(crate) async fn send(&self, input: Input, timeout: Duration) -> Result<(), Fault> {
         let mut stdin = Arc::clone(&self.stdin).try_lock_owned().map_err(|_| Fault::busy())?;
+        if *self.ended.borrow() {
+            return Err(Fault::aborted());
+        }
         let sender = stdin.clone().ok_or_else(Fault::pipe_closing)?;
+        let mut data = Bytes::from(input.data);
+        // Mostly there is room at once; who has to wait must not take the rest along when the client goes away.
+        while !data.is_empty() {
+            let piece = data.slice(..data.len().min(STDIN_PIECE_BYTES));
+            match sender.try_send(piece) {
+                Ok(()) => data.advance(data.len().min(STDIN_PIECE_BYTES)),
+                Err(mpsc::error::TrySendError::Full(_)) => break,
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    *stdin = None;
+                    return Err(Fault::pipe_closing());
+                }
+            }
+        }
+        if data.is_empty() {
+            if input.end {
+                *stdin = None;
+            }
+            return Ok(());
+        }
         let writing = tokio::spawn(async move {
-            let mut data = Bytes::from(input.data);
             while !data.is_empty() {
                 let piece = data.split_to(data.len().min(STDIN_PIECE_BYTES));
                 if sender.send(piece).await.is_err() {

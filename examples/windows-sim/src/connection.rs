@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::{
     HeaderMap, Method, Request as HttpRequest, StatusCode,
@@ -20,9 +20,9 @@ use hyper::{
 use crate::{
     fault::Fault,
     host::Host,
-    link::Network,
     negotiation::{Negotiation, Step},
     operation::{Caller, answer},
+    outcome::Outcome,
     reply::{Dropped, Reply},
     seal,
     soap::{
@@ -53,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) negotiation: Mutex<Negotiation>,
     /// Whether the client was sent a token and asked for the next one.
     pub(crate) challenged: AtomicBool,
+    /// Space for the body of the next request.
+    pub(crate) spare: Mutex<Vec<u8>>,
     /// The user principal name of the client's certificate, when it has shown one that is trusted.
     pub(crate) principal: Option<String>,
 }
@@ -66,7 +68,7 @@ enum Admission {
 }
 
 impl Connection {
-    /// Answers one request, after and before the way through the network.
+    /// Answers one request.
     pub(crate) async fn respond(
         &self,
         request: HttpRequest<Incoming>,
@@ -80,29 +82,36 @@ impl Connection {
             return Ok(Reply::status(StatusCode::NOT_FOUND));
         }
         let (head, body) = request.into_parts();
-        let Some(body) = self.read(body).await? else {
+        let Some(mut body) = self.read(body).await? else {
             return Ok(Reply::status(StatusCode::PAYLOAD_TOO_LARGE).closing());
         };
+        let reply = self.authenticated(&head.headers, &mut body).await;
+        self.keep(body);
+        reply
+    }
+
+    /// Answers a request whose body is there.
+    async fn authenticated(&self, headers: &HeaderMap, body: &mut [u8]) -> Result<Reply, Dropped> {
         let content_type =
-            head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let sealed = content_type == seal::CONTENT_TYPE;
         if !self.tls && !sealed && !body.is_empty() {
             self.host.tally.plaintext_bodies.up();
         }
-        if self.is_stranger_asking(&head.headers, &body) {
+        if self.is_stranger_asking(headers, body) {
             return Ok(self
-                .message(String::new(), &body)
+                .message(String::new(), body)
                 .await?
                 .into_reply(SOAP, |_, envelope| envelope.into()));
         }
-        let fault = self.leg(&head.headers).and_then(|leg| self.host.faults.next(leg));
+        let fault = self.leg(headers).and_then(|leg| self.host.faults.next(leg));
         if let Some(reply) = self.before(fault).await? {
             return Ok(reply);
         }
         if matches!(fault, Some(Fault::Refuse(_) | Fault::RefuseWmi(_))) {
             return Ok(Reply::status(StatusCode::INTERNAL_SERVER_ERROR));
         }
-        let reply = match self.admit(&head.headers) {
+        let reply = match self.admit(headers) {
             Admission::Refused(token) => self.unauthorized(token),
             Admission::Admitted(user, token) => {
                 let reply = if body.is_empty() {
@@ -110,7 +119,7 @@ impl Connection {
                 } else if sealed {
                     self.sealed(&user, body).await?
                 } else {
-                    self.plain(user, content_type, &body).await?
+                    self.plain(user, content_type, body).await?
                 };
                 reply.authenticating(token)
             }
@@ -127,11 +136,12 @@ impl Connection {
     }
 
     /// The whole body; none when it is larger than the host takes. A client that stops in the middle is given up.
-    async fn read(&self, mut body: Incoming) -> Result<Option<BytesMut>, Dropped> {
+    async fn read(&self, mut body: Incoming) -> Result<Option<Vec<u8>>, Dropped> {
         let quotas = &self.host.quotas;
         let bytes_max = quotas.envelope_bytes_max + seal::OVERHEAD_BYTES_MAX;
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let mut bytes = BytesMut::with_capacity(announced.min(bytes_max));
+        let mut bytes = std::mem::take(&mut *self.spare.lock().unwrap_or_else(PoisonError::into_inner));
+        bytes.reserve(announced.min(bytes_max));
         let mut too_many = 0;
         let mut next = async || {
             let frame = tokio::time::timeout(quotas.connection_idle_timeout, body.frame()).await;
@@ -152,6 +162,12 @@ impl Connection {
         Ok((too_many == 0).then_some(bytes))
     }
 
+    /// Keeps the space of a body for the next one: a client that copies files sends large ones in a row.
+    fn keep(&self, mut body: Vec<u8>) {
+        body.clear();
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = body;
+    }
+
     /// Whether this is the one message the host answers to anybody.
     fn is_stranger_asking(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         self.host.unauthenticated_identify
@@ -162,7 +178,8 @@ impl Connection {
     /// Which leg of the handshake a request is.
     fn leg(&self, headers: &HeaderMap) -> Option<Action> {
         let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-        if value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")) {
+        let (scheme, _) = value.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
         let second = self.challenged.load(Ordering::Relaxed);
@@ -202,7 +219,7 @@ impl Connection {
         Ok(outcome.into_reply(SOAP, |_, envelope| envelope.into()))
     }
 
-    async fn sealed(&self, user: &str, frame: BytesMut) -> Result<Reply, Dropped> {
+    async fn sealed(&self, user: &str, frame: &mut [u8]) -> Result<Reply, Dropped> {
         let envelope = {
             let mut negotiation = self.lock();
             let session = negotiation.session();
@@ -214,7 +231,7 @@ impl Connection {
             envelope
         };
         let Some(envelope) = envelope else { return Ok(Reply::status(StatusCode::BAD_REQUEST)) };
-        let outcome = self.message(user.to_owned(), &envelope).await?;
+        let outcome = self.message(user.to_owned(), envelope).await?;
         let mut negotiation = self.lock();
         let Some(session) = negotiation.session() else {
             return Ok(outcome.into_reply("", |_, _| Bytes::new()));
@@ -324,33 +341,4 @@ impl Connection {
 /// RFC 7617 leaves the encoding of Basic open: newer clients send UTF-8, older ones (and `requests`) Latin-1.
 fn basic_text(value: Vec<u8>) -> String {
     String::from_utf8(value).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
-}
-
-/// What a message came to.
-enum Outcome {
-    /// An answer without an envelope.
-    Bare(Reply),
-    /// An envelope, the network it goes through, and the fault that may still spoil it.
-    Answered(StatusCode, Vec<u8>, Network, Option<Fault>),
-}
-
-impl Outcome {
-    fn fault(fault: &SoapFault, machine: &str, message_id: &str) -> Self {
-        let envelope = fault.envelope(machine, message_id).into();
-        Self::Answered(StatusCode::INTERNAL_SERVER_ERROR, envelope, Network::default(), None)
-    }
-
-    fn into_reply(
-        self,
-        content_type: &'static str,
-        write: impl FnOnce(Option<Fault>, Vec<u8>) -> Bytes,
-    ) -> Reply {
-        match self {
-            Self::Bare(reply) => reply,
-            Self::Answered(status, envelope, network, fault) => {
-                let reply = Reply::envelope(status, content_type, write(fault, envelope));
-                if fault == Some(Fault::TruncatedBody) { reply.cut(network) } else { reply }
-            }
-        }
-    }
 }

@@ -35,6 +35,7 @@ mod link;
 mod negotiation;
 mod ntlm;
 mod operation;
+mod outcome;
 mod quota;
 mod reply;
 mod seal;

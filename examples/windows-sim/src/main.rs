@@ -21,8 +21,10 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), String> {
     let fleet = Fleet::start(&arguments).await?;
+    // Who has read the addresses may end the program at once, and still gets the last line.
+    let stop = Stop::watch().map_err(|error| format!("the signals cannot be watched: {error}"))?;
     print(&fleet.addresses())?;
-    stopped().await.map_err(|error| format!("the signals cannot be watched: {error}"))?;
+    stop.asked().await;
     print(&[fleet.report()])
 }
 
@@ -36,17 +38,38 @@ fn print(lines: &[serde_json::Value]) -> Result<(), String> {
         .map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
-/// Waits for Ctrl-C or, where there is such a thing, for the signal to terminate.
-async fn stopped() -> std::io::Result<()> {
+/// Ctrl-C and, where there is such a thing, the signal to terminate.
+struct Stop {
     #[cfg(unix)]
-    {
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn watch() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(Self { signals: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    #[cfg(unix)]
+    async fn asked(mut self) {
+        let [interrupt, terminate] = &mut self.signals;
         tokio::select! {
-            done = tokio::signal::ctrl_c() => done,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
     }
+
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn asked(self) {
+        // Without Ctrl-C the program runs until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! The frame of MS-WSMV §2.2.9.1 that carries a sealed envelope, byte for byte as Windows writes it.
 
-use bytes::BytesMut;
-
 use crate::ntlm::Security;
 
 /// The `Content-Type` of a sealed body.
@@ -44,8 +42,8 @@ pub(crate) fn spoil(frame: &mut [u8]) {
     }
 }
 
-/// Opens a frame; `None` when a byte of it is not as it must be.
-pub(crate) fn open(security: &mut Security, mut frame: BytesMut) -> Option<BytesMut> {
+/// Opens a frame where it lies: the envelope in it. `None` when a byte of it is not as it must be.
+pub(crate) fn open<'a>(security: &mut Security, frame: &'a mut [u8]) -> Option<&'a [u8]> {
     let rest = frame.strip_prefix(BEFORE_LENGTH.as_bytes())?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let length: usize = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
@@ -57,10 +55,9 @@ pub(crate) fn open(security: &mut Security, mut frame: BytesMut) -> Option<Bytes
         return None;
     }
     let signature: [u8; SIGNATURE_BYTES] = signature.try_into().ok()?;
-    let before = frame.len() - END.len() - length;
-    let mut data = frame.split_off(before);
-    data.truncate(length);
-    security.inbound.unseal(&signature, &mut data).ok()?;
+    let start = frame.len() - END.len() - length;
+    let data = &mut frame[start..][..length];
+    security.inbound.unseal(&signature, data).ok()?;
     Some(data)
 }
 
@@ -86,7 +83,7 @@ mod tests {
             let head = format!("{BEFORE_LENGTH}{}{AFTER_LENGTH}\x10\0\0\0\x01\0\0\0", text.len());
             assert!(frame.starts_with(head.as_bytes()));
             assert!(frame.ends_with(b"--Encrypted Boundary--\r\n"));
-            assert_eq!(open(&mut client, frame[..].into()).unwrap(), text);
+            assert_eq!(open(&mut client, &mut frame.clone()).unwrap(), text);
         }
     }
 
@@ -97,9 +94,9 @@ mod tests {
         for at in 0..frame.len() {
             let mut changed = frame.clone();
             changed[at] ^= 0x40;
-            assert!(open(&mut pair().0, changed[..].into()).is_none(), "byte {at}");
+            assert!(open(&mut pair().0, &mut changed).is_none(), "byte {at}");
         }
-        assert!(open(&mut pair().0, frame[..].into()).is_some());
+        assert!(open(&mut pair().0, &mut frame.clone()).is_some());
     }
 
     #[test]
@@ -107,14 +104,14 @@ mod tests {
         let (mut server, mut client) = pair();
         let mut frame = seal(&mut server, b"<envelope/>");
         spoil(&mut frame);
-        assert!(open(&mut client, frame[..].into()).is_none());
+        assert!(open(&mut client, &mut frame.clone()).is_none());
     }
 
     #[test]
     fn a_message_cannot_be_played_twice() {
         let (mut server, mut client) = pair();
         let frame = seal(&mut client, b"<envelope/>");
-        assert!(open(&mut server, frame[..].into()).is_some());
-        assert!(open(&mut server, frame[..].into()).is_none());
+        assert!(open(&mut server, &mut frame.clone()).is_some());
+        assert!(open(&mut server, &mut frame.clone()).is_none());
     }
 }

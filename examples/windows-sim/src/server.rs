@@ -81,6 +81,7 @@ async fn connect(host: Arc<Host>, stream: TcpStream, peer: SocketAddr, tls: Opti
         binding: None,
         negotiation: std::sync::Mutex::default(),
         challenged: std::sync::atomic::AtomicBool::new(false),
+        spare: std::sync::Mutex::default(),
         principal: None,
     };
     match tls {

@@ -222,7 +222,7 @@ impl ShellTable {
         let idle_timeout = create.idle_timeout.unwrap_or(quotas.shell_idle_timeout);
         let idle_timeout = idle_timeout.min(quotas.shell_idle_timeout);
         let shell = Arc::new(Shell {
-            id: guid(),
+            id: create.id.unwrap_or_else(guid),
             owner: owner.clone(),
             working_directory: create.working_directory,
             environment: create.environment,
@@ -246,6 +246,9 @@ impl ShellTable {
         let mut shells = self.lock();
         if shells.values().filter(|each| each.owner == *owner).count() >= quotas.shells_per_user_max {
             return Err(Fault::shells_exceeded(quotas.shells_per_user_max));
+        }
+        if shells.contains_key(&shell.id) {
+            return Err(Fault::invalid_parameter());
         }
         shells.insert(shell.id.clone(), Arc::clone(&shell));
         drop(shells);

@@ -66,11 +66,13 @@ impl Certificate {
 pub(crate) struct Clients {
     issuer: Arc<dyn ClientCertVerifier>,
     provider: Arc<CryptoProvider>,
+    /// Whether a certificate is judged in the handshake already.
+    strict: bool,
 }
 
 impl Clients {
     /// Trusts the authority in `pem`.
-    pub(crate) fn new(pem: &str) -> io::Result<Self> {
+    pub(crate) fn new(pem: &str, strict: bool) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(io::Error::other)?;
         roots.add(authority).map_err(io::Error::other)?;
@@ -78,7 +80,7 @@ impl Clients {
         let issuer = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
             .build()
             .map_err(io::Error::other)?;
-        Ok(Self { issuer, provider })
+        Ok(Self { issuer, provider, strict })
     }
 
     /// The user principal name of a certificate, when the authority vouches for it now.
@@ -106,10 +108,13 @@ impl ClientCertVerifier for Clients {
 
     fn verify_client_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        if self.strict {
+            return self.issuer.verify_client_cert(end_entity, intermediates, now);
+        }
         Ok(ClientCertVerified::assertion())
     }
 

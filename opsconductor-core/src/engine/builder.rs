@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, redactors::Redactors};
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
@@ -114,6 +114,7 @@ impl EngineBuilder {
                 connectors,
                 files: self.files.map(WorkerFiles::new).transpose()?,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+                redactors: Redactors::new()?,
             }),
         })
     }

@@ -78,7 +78,8 @@ pub(super) async fn execute(
         Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
         Err(error) => return not_begun(&error),
     };
-    let redactor = match Redactor::new(credential.iter().flat_map(Credential::secrets)) {
+    let secrets: Vec<_> = credential.iter().flat_map(Credential::secrets).collect();
+    let redactor = match inner.redactors.get(&secrets) {
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
     };
@@ -97,6 +98,10 @@ pub(super) async fn execute(
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
 
     let dispatched = recorder.dispatched();
+    if acted.as_ref().is_err_and(|error| may_release(error, holding, dispatched)) {
+        // What the recorder holds back could be the beginning of a secret whose end another worker will hear.
+        return End::Release;
+    }
     let (stdout, stderr) = match recorder.finish().await {
         Ok(tails) => tails,
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
@@ -116,7 +121,6 @@ pub(super) async fn execute(
             metrics: outcome.metrics,
         },
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
-        Err(error) if may_release(&error, holding, dispatched) => return End::Release,
         Err(error) => match after_failure(&error, step, claimed, holding, dispatched, running.is_some()) {
             Ok(ending) => ending,
             Err(mut requeue) => {

@@ -11,7 +11,8 @@
 //!
 //! Everything a person does goes through [`Scoped`], which asks [`authorize`](crate::auth::policy::authorize) first.
 //! Workers are small loops with one job each: [`worker`] claims, `execute` runs one task, `complete` records ends in
-//! batches, `lease` keeps what is held, `rescue` takes back what others let go.
+//! batches, `lease` keeps what is held, `rescue` takes over what others let go: `resume` goes on with a command that still runs,
+//! `abandon` frees what a lost one holds.
 
 mod abandon;
 mod builder;
@@ -22,6 +23,7 @@ mod jobs;
 mod lease;
 mod plans;
 mod recorder;
+mod redactors;
 mod rescue;
 mod resume;
 mod run;
@@ -62,6 +64,7 @@ pub(crate) struct Inner {
     pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
     pub(crate) files: Option<WorkerFiles>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) redactors: redactors::Redactors,
 }
 
 impl Engine {

@@ -29,6 +29,8 @@ pub(super) struct Recorder {
     next_seq: u32,
     room: u64,
     limit: u64,
+    /// Output was dropped, and the mark that says so is stored.
+    cut: bool,
 }
 
 impl Recorder {
@@ -41,6 +43,7 @@ impl Recorder {
             next_seq: 1,
             room: limit,
             limit,
+            cut: false,
         }
     }
 
@@ -48,7 +51,10 @@ impl Recorder {
     pub(super) fn recall(&mut self, chunk: &OutputChunk) {
         self.stream(chunk.stream).recall(&chunk.text);
         self.next_seq = self.next_seq.max(chunk.seq + 1);
-        self.room = self.room.saturating_sub(chunk.text.len() as u64);
+        let length = chunk.text.len() as u64;
+        // Only the mark goes beyond the limit.
+        self.cut |= length > self.room;
+        self.room = self.room.saturating_sub(length);
     }
 
     /// Whether the intent to act was committed.
@@ -114,13 +120,13 @@ impl Recorder {
             self.room -= length;
             return text;
         }
-        if self.room == 0 {
+        if self.cut {
             return String::new();
         }
         let keep = usize::try_from(self.room).unwrap_or(usize::MAX);
         text.truncate(text.floor_char_boundary(keep));
         text.push_str(&format!("\n[output cut: the step's limit of {} bytes is reached]\n", self.limit));
-        self.room = 0;
+        (self.room, self.cut) = (0, true);
         text
     }
 
@@ -168,7 +174,7 @@ impl Observer for Recorder {
         let line = format!("[opsconductor: output may be missing here: {reason}]");
         let text = self.stdout.interrupt(&line);
         // Behind the cut nothing is kept, so nothing is missing there.
-        if self.room == 0 { Ok(()) } else { self.write(Stream::Stdout, &text).await }
+        if self.cut { Ok(()) } else { self.write(Stream::Stdout, &text).await }
     }
 
     fn released(&self) -> Option<CancellationToken> {

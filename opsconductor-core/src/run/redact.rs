@@ -17,7 +17,7 @@ mod machine;
 mod stream;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use zeroize::Zeroizing;
 
@@ -81,12 +81,17 @@ impl Redactor {
         if forms.is_empty() {
             return Ok(Self::none());
         }
-        Ok(Self { machine: Some(Arc::new(Machine::new(&forms)?)) })
+        Ok(Self { machine: Some(Arc::new(Machine::new(forms)?)) })
     }
 
     /// A redactor without secrets, which changes nothing.
     pub fn none() -> Self {
         Self { machine: None }
+    }
+
+    /// A hold on it that does not keep what it knows of the secrets.
+    pub(crate) fn downgrade(&self) -> WeakRedactor {
+        WeakRedactor(self.machine.as_ref().map(Arc::downgrade))
     }
 
     /// A new stream, as one per output and attempt.
@@ -114,6 +119,24 @@ impl Redactor {
         stream.push(bytes, &mut out);
         stream.finish(&mut out);
         out
+    }
+}
+
+/// A redactor that is there as long as someone else holds it.
+pub(crate) struct WeakRedactor(Option<Weak<Machine>>);
+
+impl WeakRedactor {
+    /// The redactor, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<Redactor> {
+        match &self.0 {
+            None => Some(Redactor::none()),
+            Some(machine) => machine.upgrade().map(|machine| Redactor { machine: Some(machine) }),
+        }
+    }
+
+    /// Whether it holds secrets and is still there.
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.as_ref().is_some_and(|machine| machine.strong_count() > 0)
     }
 }
 

@@ -14,6 +14,7 @@
 pub mod catalog;
 pub mod history;
 pub mod memory;
+pub mod plan_cache;
 pub mod queue;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use tokio::sync::broadcast;
 pub use catalog::{Catalog, CredentialRecord, JobRecord, NewCredential, NewJob};
 pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
 pub use memory::MemoryStore;
+pub use plan_cache::PlanCache;
 pub use queue::{
     Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
     Requeue, Settled,

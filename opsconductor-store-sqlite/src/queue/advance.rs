@@ -17,6 +17,7 @@ use crate::{
     columns,
     error::DbResult,
     events::{EventRow, Events, Place},
+    plans,
     writer::Tx,
 };
 
@@ -30,7 +31,7 @@ pub(super) fn advance(
     run: RunId,
     finished: &[(TaskKey, TaskStatus)],
 ) -> DbResult<Option<RunStatus>> {
-    let plan = tx.plans.of(tx.db, run)?;
+    let plan = plans::of(tx.plans, tx.db, run)?;
     let before = counters(tx, run, &plan)?;
     let mut after = before.clone();
     let canceled = cancel_reason(tx, run)?.is_some();

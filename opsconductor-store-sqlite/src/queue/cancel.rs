@@ -8,7 +8,7 @@ use opsconductor_core::{
 use rusqlite::params;
 
 use super::advance::{Idle, abort_idle, counters, end_run, write_counters};
-use crate::{error::DbResult, events::Events, history, writer::Tx};
+use crate::{error::DbResult, events::Events, history, plans, writer::Tx};
 
 pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &str) -> DbResult<RunRecord> {
     let run = history::run(tx.db, tenant, id)?;
@@ -25,7 +25,7 @@ pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &
         .prepare_cached(sql)?
         .query_map([id.get()], Idle::read)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
-    let plan = tx.plans.of(tx.db, id)?;
+    let plan = plans::of(tx.plans, tx.db, id)?;
     let before = counters(tx, id, &plan)?;
     let mut after = before.clone();
     for task in &idle {

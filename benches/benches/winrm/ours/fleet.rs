@@ -11,6 +11,7 @@ use opsconductor_core::{
 };
 use opsconductor_store_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
 
 use super::{connector, credential};
 use crate::{Failure, protocol};
@@ -28,9 +29,15 @@ pub(super) async fn run(task: &Value) -> Result<Value, Failure> {
     let ops = engine.local();
     let credential = ops.credentials().create("admin", &credential(task)?).await?;
     let ports = protocol::ports(task)?;
+    // At once, so that the store commits many together.
+    let mut created = JoinSet::new();
     for (index, port) in ports.iter().enumerate() {
         let spec = TargetSpec::winrm(format!("sim-{index}"), "127.0.0.1", credential.id);
-        ops.targets().create(spec.with_port(*port).with_tag("sim")).await?;
+        let (ops, spec) = (ops.clone(), spec.with_port(*port).with_tag("sim"));
+        created.spawn(async move { ops.targets().create(spec).await });
+    }
+    while let Some(target) = created.join_next().await {
+        target??;
     }
     ops.jobs().create(&JobSpec::parse(JOB)?).await?;
     let worker = engine.worker(WorkerSettings::default().with_concurrency(ports.len()))?;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr;
 use tokio::sync::mpsc;
 
 use super::Machine;
@@ -51,7 +52,7 @@ impl Stdin {
         let mut reader = self.0.lock().await;
         loop {
             let from = reader.searched;
-            if let Some(at) = reader.buffer[from..].iter().position(|&b| b == b'\n') {
+            if let Some(at) = memchr(b'\n', &reader.buffer[from..]) {
                 let mut line = reader.buffer.split_to(from + at + 1);
                 reader.searched = 0;
                 line.truncate(line.len() - 1);

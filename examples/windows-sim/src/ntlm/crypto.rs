@@ -1,9 +1,10 @@
-//! The one-way functions of MS-NLMP §3.3.2 and §6, and the RC4 helper.
+//! The one-way functions of MS-NLMP §3.3.2 and §6.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md4::Md4;
 use md5::{Digest as _, Md5};
-use rc4::{Rc4, StreamCipher as _};
+
+use super::rc4::Rc4;
 
 /// `NTOWFv1`: MD4 over the password in UTF-16LE. It is what Windows keeps instead of the password.
 pub(crate) fn nt_hash(password: &str) -> [u8; 16] {
@@ -33,16 +34,10 @@ pub(crate) fn md5(parts: &[&[u8]]) -> [u8; 16] {
     hash.finalize().into()
 }
 
-/// A fresh RC4 state.
-pub(crate) fn rc4(key: &[u8; 16]) -> Rc4 {
-    use rc4::KeyInit as _;
-    Rc4::new_from_slice(key).expect("RC4 takes a key of 16 bytes")
-}
-
 /// `RC4K`: one use of a key over a key.
 pub(crate) fn rc4_once(key: &[u8; 16], data: &[u8; 16]) -> [u8; 16] {
     let mut out = *data;
-    rc4(key).apply_keystream(&mut out);
+    Rc4::new(key).apply(&mut out);
     out
 }
 

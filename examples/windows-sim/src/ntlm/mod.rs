@@ -5,6 +5,7 @@
 pub(crate) mod crypto;
 mod flags;
 pub(crate) mod message;
+mod rc4;
 mod security;
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Signing and sealing with extended session security (MS-NLMP §3.4).
 
-use rc4::{Rc4, StreamCipher as _};
-
-use super::{NtlmError, crypto, flags};
+use super::{NtlmError, crypto, flags, rc4::Rc4};
 
 const CLIENT_SIGN: &[u8] = b"session key to client-to-server signing key magic constant\0";
 const SERVER_SIGN: &[u8] = b"session key to server-to-client signing key magic constant\0";
@@ -45,7 +43,7 @@ impl Direction {
         Self {
             sign_key: crypto::md5(&[exported_key, sign]),
             seal_key,
-            handle: crypto::rc4(&seal_key),
+            handle: Rc4::new(&seal_key),
             sequence: 0,
             key_exchange,
         }
@@ -55,13 +53,13 @@ impl Direction {
     pub(crate) fn seal(&mut self, data: &mut [u8]) -> [u8; 16] {
         // The checksum covers the plaintext but takes its key stream after the message's.
         let checksum = self.plain_checksum(data);
-        self.handle.apply_keystream(data);
+        self.handle.apply(data);
         self.finish(checksum)
     }
 
     /// Decrypts in place and checks the signature and its sequence number.
     pub(crate) fn unseal(&mut self, signature: &[u8], data: &mut [u8]) -> Result<(), NtlmError> {
-        self.handle.apply_keystream(data);
+        self.handle.apply(data);
         self.verify(signature, data)
     }
 
@@ -78,7 +76,7 @@ impl Direction {
 
     /// Starts the key stream again, which SPNEGO wants after its mechListMIC; the sequence number goes on.
     pub(crate) fn reset_key_stream(&mut self) {
-        self.handle = crypto::rc4(&self.seal_key);
+        self.handle = Rc4::new(&self.seal_key);
     }
 
     fn plain_checksum(&self, data: &[u8]) -> [u8; 8] {
@@ -90,7 +88,7 @@ impl Direction {
 
     fn finish(&mut self, mut checksum: [u8; 8]) -> [u8; 16] {
         if self.key_exchange {
-            self.handle.apply_keystream(&mut checksum);
+            self.handle.apply(&mut checksum);
         }
         let mut signature = [0; 16];
         signature[..4].copy_from_slice(&1u32.to_le_bytes());

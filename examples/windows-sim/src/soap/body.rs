@@ -64,13 +64,25 @@ fn create(shell: Node<'_, '_>, options: &[(String, String)]) -> Result<CreateShe
         .map(|value| value.trim().parse().map_err(|_| Fault::invalid_option()))
         .transpose()?;
     flag(options, "WINRS_NOPROFILE")?;
+    let id = shell.attribute("ShellId").map(str::to_uppercase);
+    if id.as_deref().is_some_and(|id| !is_guid(id)) {
+        return Err(Fault::invalid_parameter());
+    }
     Ok(CreateShell {
+        id,
         idle_timeout: span(text("IdleTimeOut"))?,
         lifetime: span(text("Lifetime"))?,
         working_directory: text("WorkingDirectory").filter(|directory| !directory.is_empty()),
         environment,
         code_page,
     })
+}
+
+/// 32 hexadecimal digits in five groups.
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn command(line: Node<'_, '_>, options: &[(String, String)]) -> Result<StartCommand, Fault> {
@@ -94,7 +106,9 @@ fn send(send: Node<'_, '_>) -> Result<Input, Fault> {
         return Err(Fault::invalid_parameter());
     }
     let mut text = text_of(stream);
-    text.retain(|c| !c.is_ascii_whitespace());
+    if text.contains(|c: char| c.is_ascii_whitespace()) {
+        text.retain(|c| !c.is_ascii_whitespace());
+    }
     Ok(Input {
         command: command_id(stream)?,
         data: BASE64.decode(text).map_err(|_| Fault::schema())?,

@@ -8,6 +8,7 @@ pub(crate) mod request;
 pub(crate) mod response;
 
 mod body;
+mod long;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roxmltree::{Document, Node};
 
-use super::{action::Action, body, duration, fault::Fault, names};
+use super::{action::Action, body, duration, fault::Fault, long, names};
 
 /// A request that passed the checks.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) enum Operation {
 /// The body and options of Create.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CreateShell {
+    /// The name that the client gives the shell; the host finds one when there is none.
+    pub(crate) id: Option<String>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) working_directory: Option<String>,
@@ -149,11 +151,18 @@ impl Operation {
 impl Request {
     /// Reads an envelope.
     pub(crate) fn parse(envelope: &[u8]) -> Result<Self, Refusal> {
+        if let Some(request) = long::read(envelope) {
+            return Ok(request);
+        }
         let text = std::str::from_utf8(envelope).ok();
-        let document = text.and_then(|text| Document::parse(text.trim_start_matches('\u{feff}')).ok());
-        let Some(document) = document else {
-            return Err(Refusal { fault: Fault::invalid_xml(), message_id: String::new() });
-        };
+        match text.and_then(|text| Document::parse(text.trim_start_matches('\u{feff}')).ok()) {
+            Some(document) => Self::of(&document),
+            None => Err(Refusal { fault: Fault::invalid_xml(), message_id: String::new() }),
+        }
+    }
+
+    /// Reads an envelope that is a document.
+    pub(super) fn of(document: &Document<'_>) -> Result<Self, Refusal> {
         let root = document.root_element();
         let header = child(root, names::SOAP, "Header");
         let message_id = header

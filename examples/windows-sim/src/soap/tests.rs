@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+
 use super::{
     action::Action,
     fault::Fault,
-    request::{Operation, Request},
+    request::{Input, Operation, Request},
 };
 
 const HEADERS: [&str; 7] =
@@ -86,6 +88,45 @@ fn a_header_that_must_be_understood_and_is_not_is_refused() {
     let odd = |must| format!("<odd xmlns=\"urn:odd\" s:mustUnderstand=\"{must}\"/>");
     assert_eq!(fault(&envelope(Action::Delete, "", &odd("true"), "")).number, 2_150_858_768);
     assert!(Request::parse(envelope(Action::Delete, "", &odd("false"), "").as_bytes()).is_ok());
+}
+
+/// A Send of this text, with something after it in the envelope.
+fn send(text: &str, after: &str) -> Result<Operation, Fault> {
+    let body = format!(
+        "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"c\" End=\"true\">{text}</rsp:Stream>{after}</rsp:Send>"
+    );
+    let text = envelope(Action::Send, "", "", &body);
+    Request::parse(text.as_bytes()).map(|request| request.operation).map_err(|refusal| refusal.fault)
+}
+
+#[test]
+fn long_input_is_read_as_short_input_is() {
+    for length in [0, 3, 3000, 3072, 30_000, 214_500] {
+        let data: Vec<u8> = (0..length).map(|index| index as u8).collect();
+        let text = BASE64.encode(&data);
+        let read = Operation::Send(Input { command: "C".to_owned(), data, end: true });
+        assert_eq!(send(&text, "").as_ref(), Ok(&read), "{length}");
+        // A line break in it, or a character that is written in another way, changes nothing.
+        assert_eq!(send(&text.replacen('A', "A\r\n", 1), "").as_ref(), Ok(&read), "{length}");
+        assert_eq!(send(&text.replacen('A', "&#65;", 1), "").as_ref(), Ok(&read), "{length}");
+        assert_eq!(send(&format!("<![CDATA[{text}]]>"), "").as_ref(), Ok(&read), "{length}");
+    }
+}
+
+#[test]
+fn long_input_that_is_wrong_is_refused_as_short_input_is() {
+    let long = "A".repeat(8000);
+    for wrong in ["*", "\u{e9}", "A"] {
+        assert_eq!(send(&format!("{long}{wrong}"), "").unwrap_err().number, 2_150_858_817, "{wrong}");
+    }
+    let second = format!("<rsp:Stream Name=\"stdin\" CommandId=\"c\">{long}</rsp:Stream>");
+    assert_eq!(send("AAAA", &second).unwrap_err().number, 2_150_858_817);
+    assert_eq!(send(&long, &second).unwrap_err().number, 2_150_858_817);
+    // Long text that is not the stream's is not taken for it.
+    let aside = format!("<rsp:Aside>{long}</rsp:Aside>");
+    let read = Operation::Send(Input { command: "C".to_owned(), data: Vec::new(), end: true });
+    assert_eq!(send("", &aside), Ok(read));
+    assert_eq!(send(&long, "</rsp:Send><").unwrap_err().number, 2_150_858_819);
 }
 
 #[test]

@@ -25,7 +25,21 @@ pub(super) struct Machine {
     /// not here has seen none.
     depths: Vec<(StateID, u32)>,
     longest: usize,
+    /// What is looked for.
+    forms: Forms,
 }
+
+/// What the beginning of an input is, of which the front is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// It may be the end of a pattern: more is needed to tell.
+    Open,
+    /// So many bytes of it are the end of a pattern.
+    Ends(usize),
+}
+
+/// A shorter end of a pattern is found everywhere, and says next to nothing.
+const END_BYTES_MIN: usize = 4;
 
 enum Either {
     Table(dfa::DFA),
@@ -33,7 +47,7 @@ enum Either {
 }
 
 impl Machine {
-    pub(super) fn new(forms: &Forms) -> Result<Self> {
+    pub(super) fn new(forms: Forms) -> Result<Self> {
         let failed =
             |error| Error::new(ErrorKind::Internal, "the redactor cannot be built").with_source(error);
         let nfa = noncontiguous::Builder::new()
@@ -51,12 +65,12 @@ impl Machine {
             Either::Dense(builder.build_from_noncontiguous(&nfa).map_err(failed)?)
         };
         let (start, depths) = match &automaton {
-            Either::Table(automaton) => depths(automaton, forms),
-            Either::Dense(automaton) => depths(automaton, forms),
+            Either::Table(automaton) => depths(automaton, &forms),
+            Either::Dense(automaton) => depths(automaton, &forms),
         }
         .map_err(|error| Error::new(ErrorKind::Internal, "the redactor cannot start").with_source(error))?;
         let longest = forms.iter().map(<[u8]>::len).max().unwrap_or_default();
-        Ok(Self { automaton, start, depths, longest })
+        Ok(Self { automaton, start, depths, longest, forms })
     }
 
     pub(super) fn start(&self) -> StateID {
@@ -65,6 +79,22 @@ impl Machine {
 
     pub(super) fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// Whether `bytes`, which follow on bytes that nobody saw, begin with the end of a pattern.
+    pub(super) fn lead(&self, bytes: &[u8]) -> Lead {
+        let mut length = 0;
+        for form in self.forms.iter().filter(|form| form.len() > END_BYTES_MIN) {
+            for end in (1..=form.len() - END_BYTES_MIN).map(|from| &form[from..]) {
+                if bytes.len() < end.len() && end.starts_with(bytes) {
+                    return Lead::Open;
+                }
+                if bytes.starts_with(end) {
+                    length = length.max(end.len());
+                }
+            }
+        }
+        Lead::Ends(length)
     }
 
     /// How many of the last bytes could still become a match: the longest end of the input that begins a pattern.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use aho_corasick::automaton::StateID;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::MASK;
-use super::machine::{Machine, Span};
+use super::machine::{Lead, Machine, Span};
+use super::{ENCODED_SECRET_BYTES_MIN, MASK};
 
 /// Input is read in pieces of this size, which bounds the list of matches kept between.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -26,6 +26,8 @@ pub struct RedactedStream {
     spans: Vec<Span>,
     /// How far into `held` the last mask reaches.
     covered: usize,
+    /// After a gap: the beginning of what comes next, until it is known not to be the end of a secret.
+    lead: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl RedactedStream {
@@ -34,7 +36,7 @@ impl RedactedStream {
         // Room for all that may be held: a buffer that grows leaves a copy behind.
         let longest = machine.as_ref().map_or(0, |machine| machine.longest());
         let held = Zeroizing::new(Vec::with_capacity(longest));
-        Self { machine, state, held, spans: Vec::new(), covered: 0 }
+        Self { machine, state, held, spans: Vec::new(), covered: 0, lead: None }
     }
 
     /// Takes the next bytes and appends to `out` what is certain.
@@ -42,6 +44,14 @@ impl RedactedStream {
         let Some(machine) = self.machine.clone() else {
             return out.extend_from_slice(bytes);
         };
+        if let Some(mut lead) = self.lead.take() {
+            lead.extend_from_slice(bytes);
+            match machine.lead(&lead) {
+                Lead::Open => self.lead = Some(lead),
+                Lead::Ends(length) => self.follow(&lead, length, out),
+            }
+            return;
+        }
         out.reserve(bytes.len());
         for piece in bytes.chunks(PIECE_BYTES) {
             self.state = machine.scan(self.state, piece, self.held.len(), &mut self.spans);
@@ -51,8 +61,21 @@ impl RedactedStream {
         }
     }
 
+    /// Goes on behind a gap: `length` bytes of its lead are the end of a secret.
+    fn follow(&mut self, lead: &[u8], length: usize, out: &mut Vec<u8>) {
+        if length > 0 {
+            out.extend_from_slice(MASK.as_bytes());
+        }
+        self.push(&lead[length..], out);
+    }
+
     /// Appends what was held back: nothing follows. The stream can then be used anew.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Some(lead) = self.lead.take() {
+            // All that came could be the middle of a secret; a few bytes say nothing.
+            let length = if lead.len() < ENCODED_SECRET_BYTES_MIN { 0 } else { lead.len() };
+            self.follow(&lead, length, out);
+        }
         self.release(&[], self.held.len(), out);
         self.held.zeroize();
         self.covered = 0;
@@ -61,8 +84,10 @@ impl RedactedStream {
         }
     }
 
-    /// Forgets what was held back: what comes next does not follow on it.
+    /// Forgets what was held back: something is missing here. What comes next may begin with the end of a secret, which is
+    /// taken out as well.
     pub fn discard(&mut self) {
+        self.lead = self.machine.is_some().then(Zeroizing::default);
         self.held.zeroize();
         self.spans.clear();
         self.covered = 0;

@@ -279,3 +279,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn behind_a_gap_the_end_of_a_secret_is_taken_out_too() {
+    let redactor = Redactor::new([&Secret::from("correct-horse")]).unwrap();
+    let whole = "correct-horse battery hunter";
+    for cut in 0..whole.len() {
+        for piece in [1, 2, 5, 64] {
+            let mut stream = redactor.stream();
+            let mut out = Vec::new();
+            stream.push(b"x corr", &mut out);
+            stream.discard();
+            let before = out.len();
+            for piece in whole.as_bytes()[cut..].chunks(piece) {
+                stream.push(piece, &mut out);
+            }
+            stream.finish(&mut out);
+            assert_eq!(&out[..before], b"x ", "what was held back is gone");
+            let said = String::from_utf8(out.split_off(before)).unwrap();
+            let expected = match cut {
+                0..=9 => "[redacted] battery hunter".to_owned(),
+                // Three bytes and less say next to nothing.
+                _ => whole[cut..].to_owned(),
+            };
+            assert_eq!(said, expected, "cut at {cut}, pieces of {piece}");
+        }
+    }
+}

@@ -16,6 +16,9 @@ pub(super) enum Scheme {
     Basic,
     /// A client certificate, which only TLS can ask for.
     Certificate,
+    /// A ticket of the realm.
+    #[cfg(feature = "kerberos")]
+    Kerberos,
 }
 
 impl Scheme {
@@ -24,13 +27,20 @@ impl Scheme {
             None | Some("" | "negotiate") => Ok(Self::Negotiate),
             Some("ntlm") => Ok(Self::Ntlm),
             Some("basic") => Ok(Self::Basic),
+            #[cfg(feature = "kerberos")]
+            Some("kerberos") => Ok(Self::Kerberos),
+            #[cfg(not(feature = "kerberos"))]
+            Some("kerberos") => Err(Error::new(
+                ErrorKind::InvalidInput,
+                "this program was built without Kerberos: build it with the feature kerberos, or use negotiate",
+            )),
             Some("certificate") => Err(Error::new(
                 ErrorKind::InvalidInput,
                 "a logon by certificate needs a certificate and its private key, not a password",
             )),
             Some(other) => Err(Error::new(
                 ErrorKind::InvalidInput,
-                "the credential's transport is not known to WinRM: use negotiate, ntlm or basic",
+                "the credential's transport is not known to WinRM: use negotiate, ntlm, kerberos, certificate or basic",
             )
             .with("transport", other)),
         }
@@ -42,6 +52,8 @@ impl Scheme {
             Self::Ntlm => "NTLM",
             Self::Basic => "basic",
             Self::Certificate => "client certificate",
+            #[cfg(feature = "kerberos")]
+            Self::Kerberos => "Kerberos",
         }
     }
 }
@@ -90,6 +102,15 @@ impl Account {
         let scheme = Scheme::parse(transport).map_err(|error| error.with("target", &endpoint.target))?;
         let metadata = super::host::text(endpoint, "domain")?;
         let (user, domain) = split(username, domain.or(metadata));
+        // Kerberos names a user within a realm; what stands after the last @ is the realm.
+        #[cfg(feature = "kerberos")]
+        let (user, domain) = match user.rsplit_once('@') {
+            Some((user, realm)) if scheme == Scheme::Kerberos => {
+                (user.to_owned(), realm.to_ascii_uppercase())
+            }
+            _ if scheme == Scheme::Kerberos => (user, domain.to_ascii_uppercase()),
+            _ => (user, domain),
+        };
         let refuse = |message: &str| {
             Err(Error::new(ErrorKind::InvalidInput, message)
                 .with("target", &endpoint.target)
@@ -100,6 +121,10 @@ impl Account {
         }
         if user.contains('\\') || domain.contains(['\\', '@']) {
             return refuse(r"the user name is not understood: write user, DOMAIN\user or user@realm");
+        }
+        #[cfg(feature = "kerberos")]
+        if scheme == Scheme::Kerberos && (domain.is_empty() || domain == ".") {
+            return refuse("Kerberos needs a realm: write user@REALM, or give the credential's domain");
         }
         if scheme == Scheme::Basic && user.contains(':') {
             return refuse("a user name with a colon cannot be used with basic authentication");
@@ -190,7 +215,29 @@ mod tests {
         assert_eq!(of(None), Scheme::Negotiate);
         assert_eq!(of(Some("NTLM")), Scheme::Ntlm);
         assert_eq!(of(Some("basic")), Scheme::Basic);
-        assert_eq!(account("ada", None, Some("kerberos")).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let certificate = account("ada", None, Some("certificate")).unwrap_err();
+        assert!(certificate.to_string().contains("private key"), "{certificate}");
+    }
+
+    #[cfg(not(feature = "kerberos"))]
+    #[test]
+    fn kerberos_is_refused_where_it_is_not_built_in() {
+        let error = account("ada@corp.example", None, Some("kerberos")).unwrap_err();
+        assert!(error.to_string().contains("feature kerberos"), "{error}");
+    }
+
+    #[cfg(feature = "kerberos")]
+    #[test]
+    fn kerberos_takes_the_user_apart_from_the_realm() {
+        let of = |username, domain| {
+            let account = account(username, domain, Some("kerberos")).unwrap();
+            (account.user, account.domain)
+        };
+        assert_eq!(of("ada@corp.example", Some("OTHER")), ("ada".into(), "CORP.EXAMPLE".into()));
+        assert_eq!(of(r"corp\ada", None), ("ada".into(), "CORP".into()));
+        assert_eq!(of("ada", Some("corp.example")), ("ada".into(), "CORP.EXAMPLE".into()));
+        let error = account(r".\ada", None, Some("kerberos")).unwrap_err();
+        assert!(error.to_string().contains("realm"), "{error}");
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub(super) async fn attend(
             Ok(Ended::Gone(failure))
         }
         Ok(ended) => {
-            lane.sign_off(remote);
+            lane.sign_off(remote).await;
             Ok(ended)
         }
         Err(interrupted) => Err(interrupt(lane, interrupted, limits).await),
@@ -131,6 +131,7 @@ pub(super) async fn attend(
 fn divide(input: Input) -> (First, Vec<Bytes>) {
     match input {
         Input::Orphaned => (First::Settle, Vec::new()),
+        Input::Whole(input) if input.iter().all(Bytes::is_empty) => (First::End, Vec::new()),
         Input::Whole(input) if input.iter().map(Bytes::len).sum::<usize>() <= INLINE_INPUT_BYTES => {
             (First::Send(input.concat().into()), Vec::new())
         }

@@ -194,7 +194,8 @@ impl Connection {
                     let message = "the request could not be sealed";
                     Failure::Refused(Error::transport(Layer::Protocol, message).with_source(error))
                 })?;
-                (sealing::encode(plain_len, &signature, &message), sealing::CONTENT_TYPE, None)
+                let protocol = security.protocol();
+                (sealing::encode(protocol, plain_len, &signature, &message), protocol.content_type(), None)
             }
             Protection::Tls { authorization } => (Bytes::from(document), SOAP_TYPE, authorization.clone()),
         };
@@ -238,7 +239,8 @@ impl Connection {
                     let message = "the host's sealed answer does not open";
                     Failure::Broken(Error::transport(Layer::Protocol, message).with_source(error))
                 };
-                let frame = sealing::decode(&body).map_err(|error| broken(error.into()))?;
+                let frame =
+                    sealing::decode(security.protocol(), &body).map_err(|error| broken(error.into()))?;
                 let mut message = frame.sealed.to_vec();
                 security.open(frame.signature, &mut message).map_err(|error| broken(error.into()))?;
                 Ok(Some(message))

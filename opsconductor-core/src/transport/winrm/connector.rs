@@ -56,12 +56,17 @@ impl WinrmConnector {
         WinrmConnectorBuilder { settings: WinrmSettings::default(), ca_pem: Vec::new(), accept_any: false }
     }
 
-    /// The host, and under what its lanes are kept.
-    fn host(&self, endpoint: &Endpoint, credential: &Credential) -> Result<(Arc<Host>, Option<PoolKey>)> {
+    /// The host, and under what its lanes are kept. A credential that was refused less than `pause` ago stays so.
+    fn host(
+        &self,
+        endpoint: &Endpoint,
+        credential: &Credential,
+        pause: Duration,
+    ) -> Result<(Arc<Host>, Option<PoolKey>)> {
         let account = Account::new(credential, endpoint)?;
         let mut host = Host::new(endpoint, account, Arc::clone(&self.pool.settings), &self.base)?;
         let key = self.pool.key(&host);
-        host.logon = self.logons.of(key.as_ref());
+        host.logon = self.logons.of(key.as_ref(), pause);
         Ok((Arc::new(host), key))
     }
 }
@@ -89,7 +94,8 @@ impl Connector for WinrmConnector {
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
-        let (host, key) = self.host(endpoint, credential)?;
+        let pause = self.pool.settings.refused_logon_pause;
+        let (host, key) = self.host(endpoint, credential, pause)?;
         let turn = match &key {
             Some(key) => Some(self.pool.turn(key).await.map_err(|error| host.about(error))?),
             None => None,
@@ -111,7 +117,8 @@ impl Connector for WinrmConnector {
     }
 
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport {
-        match self.host(endpoint, credential) {
+        // Whoever probes wants to know now.
+        match self.host(endpoint, credential, Duration::ZERO) {
             Ok((host, _)) => probe::probe(host, self.pool.tracker.clone()).await,
             Err(error) => {
                 let details = ProbeDetails { port: endpoint.port, ..ProbeDetails::default() };
@@ -122,7 +129,8 @@ impl Connector for WinrmConnector {
 
     async fn abandon(&self, endpoint: &Endpoint, credential: &Credential, handle: &RemoteHandle) {
         let Some(shell) = remote::shell_id(handle) else { return };
-        let Ok((host, _)) = self.host(endpoint, credential) else { return };
+        let pause = self.pool.settings.refused_logon_pause;
+        let Ok((host, _)) = self.host(endpoint, credential, pause) else { return };
         let target = host.target.clone();
         match timeout(ABANDON, delete(&host, shell)).await {
             Ok(Ok(())) => tracing::debug!(target, shell, "deleted the shell of a lost command"),

@@ -24,6 +24,9 @@ use crate::{Error, Result, error::Layer};
 /// How many messages of ours a logon may take.
 const LEGS_MAX: usize = 3;
 
+/// The HTTP scheme of NTLM, wrapped or not.
+const SCHEME: &str = "Negotiate";
+
 /// What stands for a client certificate in the `Authorization` header (DSP0226, the security profile of mutual HTTPS).
 const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 
@@ -50,6 +53,13 @@ impl Connection {
                 let message = "the host did not ask for the client certificate; let its HTTPS binding ask for one in \
                                the handshake (netsh http update sslcert … clientcertnegotiation=enable)";
                 return Err(Error::transport(Layer::Authentication, message));
+            }
+            #[cfg(feature = "kerberos")]
+            Scheme::Kerberos => {
+                let security = connection.log_on_by_ticket().await?;
+                if host.trust.is_none() {
+                    connection.protection = Protection::Sealed(security);
+                }
             }
             Scheme::Negotiate | Scheme::Ntlm => {
                 let security = connection.log_on(end_point.as_deref()).await?;
@@ -87,7 +97,8 @@ impl Connection {
                 .with_source(error)
         };
         let host = Arc::clone(&self.host);
-        let mut security = Security::new(&host.account, &host.name, end_point).map_err(unusable)?;
+        let mut security =
+            Security::new(&host.account, &format!("HTTP/{}", host.name), end_point).map_err(unusable)?;
         let mut token = security.step(None).map_err(unusable)?;
         let mut turn = None;
         for leg in 1..=LEGS_MAX {
@@ -95,10 +106,9 @@ impl Connection {
             if leg > 1 && turn.is_none() {
                 turn = Some(host.logon.turn().await.ok_or_else(|| refused_before(&host))?);
             }
-            let value = HeaderValue::try_from(format!("Negotiate {}", STANDARD.encode(&token)));
-            let response = self.exchange(Bytes::new(), None, value.ok()).await;
+            let response = self.exchange(Bytes::new(), None, authorization(SCHEME, &token)).await;
             let response = response.map_err(|failure| failure.into_plain_error(Action::Identify))?;
-            let answer = negotiate_token(response.headers());
+            let answer = token_of(response.headers(), SCHEME);
             let status = response.status();
             // Noted before anything is waited for again: whoever comes next must not try as well.
             if status == StatusCode::UNAUTHORIZED && answer.is_none() && leg > 1 {
@@ -150,11 +160,12 @@ impl Connection {
 
 /// What is said instead of trying a refused credential again.
 pub(super) fn refused_before(host: &Host) -> Error {
-    Error::transport(
-        Layer::Authentication,
-        "the host has just refused the credential; it is not tried again, lest the account be locked",
-    )
-    .with("user", host.account.display())
+    let message = format!(
+        "the host has just refused the credential; lest the account be locked, it is not tried again for {} s, except by \
+         a probe",
+        host.settings.refused_logon_pause.as_secs_f64().ceil()
+    );
+    Error::transport(Layer::Authentication, message).with("user", host.account.display())
 }
 
 fn basic(host: &Host) -> Result<HeaderValue> {
@@ -167,11 +178,25 @@ fn basic(host: &Host) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// The token of the host, out of one of its `WWW-Authenticate` headers.
-fn negotiate_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// The header that carries a token.
+pub(super) fn authorization(scheme: &str, token: &[u8]) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("{scheme} {}", STANDARD.encode(token))).ok()
+}
+
+/// Whether a host offers the scheme.
+#[cfg(feature = "kerberos")]
+pub(super) fn offers(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| {
+        value.split_whitespace().next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(wanted))
+    })
+}
+
+/// The token of the host, out of the `WWW-Authenticate` header of that scheme.
+pub(super) fn token_of(headers: &HeaderMap, wanted: &str) -> Option<Vec<u8>> {
     let values = headers.get_all(header::WWW_AUTHENTICATE);
     values.iter().find_map(|value| {
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("negotiate").then(|| STANDARD.decode(token.trim()).ok())?
+        scheme.eq_ignore_ascii_case(wanted).then(|| STANDARD.decode(token.trim()).ok())?
     })
 }

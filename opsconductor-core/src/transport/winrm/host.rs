@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::Value;
 
+#[cfg(feature = "kerberos")]
+use super::kerberos::Route;
 use super::{
     account::{Account, Scheme},
     logon::Logon,
@@ -26,6 +28,9 @@ pub(super) struct Host {
     /// `None` is plain HTTP, where every message is sealed.
     pub(super) trust: Option<Trust>,
     pub(super) account: Account,
+    /// The way to a ticket, for Kerberos.
+    #[cfg(feature = "kerberos")]
+    pub(super) route: Option<Route>,
     /// What is known of the logon, shared by all who log on here with this account.
     pub(super) logon: Arc<Logon>,
     pub(super) connect_timeout: Duration,
@@ -60,12 +65,19 @@ impl Host {
                 "basic authentication shows the password, so it needs HTTPS: set winrm_use_https or use ntlm",
             ));
         }
+        #[cfg(feature = "kerberos")]
+        let route = match account.scheme {
+            Scheme::Kerberos => Some(Route::new(endpoint, &name, &account.domain)?),
+            _ => None,
+        };
         let mut host = Self {
             target: endpoint.target.clone(),
             name,
             port: endpoint.port,
             trust,
             account,
+            #[cfg(feature = "kerberos")]
+            route,
             logon: Arc::default(),
             connect_timeout: endpoint.connect_timeout,
             settings,

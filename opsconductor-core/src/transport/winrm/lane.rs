@@ -9,6 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use super::{
     connection::{Connection, Failure},
@@ -25,6 +26,9 @@ const DELETE: Duration = Duration::from_secs(5);
 
 /// How long the last signal may take: the command has ended, and only the host's books are left to close.
 const LAST_SIGNAL: Duration = Duration::from_secs(5);
+
+/// How long the last signal is waited for at once.
+const NEARBY: Duration = Duration::from_millis(2);
 
 /// The first pause before a request is tried again for which the host had no room; each next one is twice as long.
 const QUOTA_PAUSE: Duration = Duration::from_millis(500);
@@ -58,15 +62,20 @@ impl Lane {
         }
     }
 
-    /// Tells the host that nobody asks about a command any more, so that it forgets what it keeps of it.
-    pub(super) fn sign_off(&mut self, remote: &Remote) {
+    /// Tells the host that nobody asks about a command any more, so that it forgets what it keeps of it. A host nearby has
+    /// answered before a task that waits for it would have begun; for a distant one only the next request waits.
+    pub(super) async fn sign_off(&mut self, remote: &Remote) {
         let Some(mut connection) = self.primary.take_if(|connection| connection.is_usable()) else { return };
         let (shell, command) = (remote.shell_id.clone(), remote.command_id.clone());
-        self.signing_off = Some(self.tracker.spawn(async move {
-            let last = connection.signal(&shell, &command, SignalCode::Terminate);
-            let done = matches!(timeout(LAST_SIGNAL, last).await, Ok(Ok(())));
+        let mut last = Box::pin(async move {
+            let signal = connection.signal(&shell, &command, SignalCode::Terminate);
+            let done = matches!(timeout(LAST_SIGNAL, signal).await, Ok(Ok(())));
             (connection, done)
-        }));
+        });
+        match timeout(NEARBY, &mut last).await {
+            Ok((connection, done)) => self.take_back(connection, done),
+            Err(_) => self.signing_off = Some(self.tracker.spawn(last)),
+        }
     }
 
     /// Waits until the host has answered the last signal, if one is under way.
@@ -74,7 +83,13 @@ impl Lane {
         let Some(signing_off) = &mut self.signing_off else { return };
         let ended = signing_off.await;
         self.signing_off = None;
-        let Ok((connection, done)) = ended else { return };
+        if let Ok((connection, done)) = ended {
+            self.take_back(connection, done);
+        }
+    }
+
+    /// Takes the connection back that the last signal went over; `done` when the host has heard it.
+    fn take_back(&mut self, connection: Connection, done: bool) {
         self.primary = Some(connection);
         if let (true, Some(shell)) = (done, &mut self.shell) {
             shell.busy = false;
@@ -157,7 +172,13 @@ impl Lane {
         let (host, tracker) = (Arc::clone(&self.host), self.tracker.clone());
         let (environment, directory) = (environment.clone(), directory.map(str::to_owned));
         let task = self.tracker.spawn(async move {
-            let id = connection.create(&environment, directory.as_deref()).await;
+            let asked = Uuid::now_v7().to_string().to_uppercase();
+            let id = connection.create(&asked, &environment, directory.as_deref()).await;
+            if let Err(Failure::Broken(_)) = id {
+                // It may be there all the same. Its drop deletes it, by the name that we gave it.
+                let mut doubtful = RemoteShell::new(asked, Arc::clone(&host), tracker.clone());
+                doubtful.busy = true;
+            }
             let shell = id.map(|id| RemoteShell::new(id, host, tracker));
             (connection, shell)
         });

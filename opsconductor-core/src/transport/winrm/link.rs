@@ -87,13 +87,18 @@ impl Link {
     }
 
     /// Waits for output as [`Connection::receive`] does, over as many connections as it takes.
-    pub(super) async fn receive(&mut self, remote: &Remote) -> Result<Received, Failure> {
+    pub(super) async fn receive(
+        &mut self,
+        remote: &Remote,
+        wait_max: Option<Duration>,
+    ) -> Result<Received, Failure> {
         let mut patience = Patience::new(&self.host);
         let mut missed = false;
         loop {
             let result = match self.connection().await {
                 Ok(connection) => {
-                    connection.receive(&remote.shell_id, &remote.command_id).await.map_err(Trouble::Call)
+                    let output = connection.receive(&remote.shell_id, &remote.command_id, wait_max).await;
+                    output.map_err(Trouble::Call)
                 }
                 Err(error) => Err(Trouble::Open(error)),
             };

@@ -19,9 +19,15 @@ use crate::{Error, transport::Shell};
 /// The least time between two requests for output that bring nothing.
 const EMPTY_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a command that gets no input may run before it is told so. Most have ended by then, and a round trip with
+/// nothing in it is saved; one that reads its input all the same waits so much longer for the end of it.
+const UNTOLD: Duration = Duration::from_millis(500);
+
 /// What is done before output is asked for.
 pub(super) enum First {
     Nothing,
+    /// There is no input: its end is said when the command has not ended soon.
+    End,
     /// The whole input is sent; it fits the pipe.
     Send(Bytes),
     /// The input is ended, for whoever fed the command is gone.
@@ -54,8 +60,13 @@ pub(super) async fn listen(
     fed: &AtomicBool,
     sink: &mut Sink<'_>,
 ) -> Result<Ended, Interrupted> {
+    let mut untold = false;
     match first {
         First::Nothing => {}
+        First::End => {
+            untold = true;
+            fed.store(true, Ordering::Release);
+        }
         First::Send(bytes) => {
             link.send_whole(remote, &bytes).await.map_err(Interrupted::Unsent)?;
             fed.store(true, Ordering::Release);
@@ -70,7 +81,7 @@ pub(super) async fn listen(
             sink.rename(&handle).await.map_err(Interrupted::Observer)?;
         }
         let asked = Instant::now();
-        let received = match link.receive(remote).await {
+        let received = match link.receive(remote, untold.then_some(UNTOLD)).await {
             Ok(received) => received,
             Err(Failure::Fault(fault)) if fault.is_command_gone() => {
                 return Ok(Ended::Gone(Failure::Fault(fault)));
@@ -95,7 +106,9 @@ pub(super) async fn listen(
             sink.finish().await.map_err(Interrupted::Observer)?;
             return ended.exit_code.map(Ended::Code).ok_or(Interrupted::NoExitCode);
         }
-        if empty && asked.elapsed() < EMPTY_PAUSE {
+        if std::mem::take(&mut untold) {
+            link.send_whole(remote, &[]).await.map_err(Interrupted::Unsent)?;
+        } else if empty && asked.elapsed() < EMPTY_PAUSE {
             sleep(EMPTY_PAUSE).await;
         }
     }

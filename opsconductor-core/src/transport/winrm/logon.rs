@@ -1,41 +1,43 @@
-//! What is known of a logon while anyone uses it: whether the host refused it, and whose turn it is to try.
+//! What is known of a logon: whether the host refused it, and whose turn it is to try.
 //!
 //! A wrong password counts against its account at every try, and a few of them lock it. So one try is made at a time
 //! for a host and a credential, and once it is refused, none that shares the record tries again: not the connections that
 //! waited for their turn, not those a session opens later, and nothing that cleans up in the background. A caller who
-//! connects anew after that gets a new record, and one try.
+//! connects anew gets the same record for a while, and after that a new one with one try.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{Mutex as Turns, MutexGuard as Turn};
+use tokio::{
+    sync::{Mutex as Turns, MutexGuard as Turn},
+    time::Instant,
+};
 
 use super::pool::PoolKey;
 
-/// From how many records on those that nobody uses any more are looked for.
+/// From how many records on those that nobody needs any more are looked for.
 const SWEEP_FROM: usize = 64;
 
 /// One logon: a host and a credential.
 #[derive(Default)]
 pub(super) struct Logon {
-    refused: AtomicBool,
+    refused: OnceLock<Instant>,
     turns: Turns<()>,
 }
 
 impl Logon {
     /// Whether the host refused it.
     pub(super) fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
+        self.refused.get().is_some()
     }
 
     /// Notes that the host refused it.
     pub(super) fn set_refused(&self) {
-        self.refused.store(true, Ordering::Release);
+        // Whoever comes second adds nothing.
+        let _ = self.refused.set(Instant::now());
     }
 
     /// Waits until nobody else shows the password; `None` when the host refused it in the meantime.
@@ -43,30 +45,36 @@ impl Logon {
         let turn = self.turns.lock().await;
         (!self.is_refused()).then_some(turn)
     }
+
+    fn is_refused_for(&self, pause: Duration) -> bool {
+        self.refused.get().is_some_and(|since| since.elapsed() >= pause)
+    }
 }
 
-/// The logons in use.
+/// The logons of one connector.
 #[derive(Default)]
 pub(super) struct Logons {
-    used: Mutex<HashMap<PoolKey, Weak<Logon>>>,
+    known: Mutex<HashMap<PoolKey, Arc<Logon>>>,
 }
 
 impl Logons {
-    /// The record for `key`: the one in use, or a new one when there is none or it was refused.
-    pub(super) fn of(&self, key: Option<&PoolKey>) -> Arc<Logon> {
+    /// The record for `key`: the one there is, or a new one when there is none or it was refused a `pause` ago.
+    pub(super) fn of(&self, key: Option<&PoolKey>, pause: Duration) -> Arc<Logon> {
         let logon = Arc::<Logon>::default();
         // Without a key nobody else can be found who shares the logon.
         let Some(key) = key else { return logon };
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = used.get(key).and_then(Weak::upgrade)
-            && !found.is_refused()
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(key)
+            && !found.is_refused_for(pause)
         {
-            return found;
+            return Arc::clone(found);
         }
-        if used.len() >= SWEEP_FROM && used.len() == used.capacity() {
-            used.retain(|_, logon| logon.strong_count() > 0);
+        if known.len() >= SWEEP_FROM && known.len() == known.capacity() {
+            known.retain(|_, logon| {
+                Arc::strong_count(logon) > 1 || (logon.is_refused() && !logon.is_refused_for(pause))
+            });
         }
-        used.insert(key.clone(), Arc::downgrade(&logon));
+        known.insert(key.clone(), Arc::clone(&logon));
         logon
     }
 }

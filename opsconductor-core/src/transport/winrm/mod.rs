@@ -26,23 +26,36 @@
 //! |---|---|
 //! | none, `negotiate` | NTLM inside SPNEGO, as Windows' own client does it |
 //! | `ntlm` | NTLM bare, under the same HTTP scheme |
+//! | `kerberos` | a ticket of the realm, with the feature `kerberos`; see below |
 //! | `basic` | the password itself; over HTTPS alone |
 //! | `certificate` | a client certificate and its key, with no password; over HTTPS alone |
 //!
-//! Over plain HTTP every message is sealed with the keys of the NTLM logon; a body in plain text is never sent, and
-//! never accepted. Over HTTPS the logon is bound to the channel (`tls-server-end-point`). A logon belongs to one TCP
+//! Over plain HTTP every message is sealed with the keys of the logon; a body in plain text is never sent, and never
+//! accepted. Over HTTPS a logon by NTLM is bound to the channel (`tls-server-end-point`). A logon belongs to one TCP
 //! connection and is tried once: a refused credential is an error at once, so nothing locks an account.
 //! A user is written `user`, `DOMAIN\user` or `user@realm`.
 //!
 //! Connections that want to log on to a host with the same credential at the same time take turns for the message that
 //! shows the password, and once it is refused, none of them tries again, nor does anything that cleans up after them: a
-//! wrong password counts once. A caller who connects anew has a try of its own. With `basic`, where each request shows the
+//! wrong password counts once. For [a while](WinrmSettings::refused_logon_pause) after that, whoever connects with the same
+//! credential is refused without a try; a probe tries at once, and when it succeeds, so may everyone. With `basic`, where each request shows the
 //! password, requests that are under way when it is changed may count as well.
 //!
 //! A certificate is a [`Credential::WinrmCertificate`](crate::vault::credential::Credential::WinrmCertificate). The host
 //! maps it to one of its users, and must ask for it in the TLS handshake: `netsh http update sslcert …
 //! clientcertnegotiation=enable` on its HTTPS binding. Asking later, by renegotiation, which is Windows' default, is not
 //! supported.
+//!
+//! # Kerberos
+//!
+//! With the feature `kerberos`, the transport `kerberos` logs on with a ticket: the realm is what stands after the user's
+//! `@`, or the domain. The realm's key distribution centre is asked over TCP; where it is, the target's metadata say as
+//! `kerberos_kdc`, and otherwise the realm's own name is the host to ask, as in every Active Directory. Nothing is looked up
+//! in DNS service records, and no centre is taken from a `krb5.conf`; one that is there may map a domain to its realm
+//! (`[domain_realm]`). The ticket is for `HTTP/` and the target's host, unless `kerberos_spn` says otherwise, as it must
+//! where the host is an IP address. Each connection gets its ticket anew; tickets of other realms, delegation and keytabs
+//! are not supported, and the ciphers are AES with SHA-1. Over HTTPS the logon is not bound to the channel, so a host whose
+//! `CbtHardeningLevel` is `Strict` refuses it: use HTTP there, where Kerberos seals every message itself.
 //!
 //! # Certificates of hosts
 //!
@@ -57,6 +70,8 @@
 //! | `winrm_validate_cert` | `false` accepts any certificate; default `true` |
 //! | `winrm_ca_pem` | certificates, in PEM form, that are trusted beside the platform's roots |
 //! | `winrm_cert_sha256` | the fingerprint of the one certificate that is accepted, whatever its name and date |
+//! | `kerberos_kdc` | the realm's key distribution centre: `host`, `host:port`, or a list of these to be asked in turn |
+//! | `kerberos_spn` | the service that the ticket is for; `HTTP/` and the host by default |
 //! | `domain` | the domain of a user who has none |
 //!
 //! # Commands
@@ -119,6 +134,8 @@ mod dial;
 mod fetch;
 mod handshake;
 mod host;
+#[cfg(feature = "kerberos")]
+mod kerberos;
 mod lane;
 mod launch;
 mod limits;

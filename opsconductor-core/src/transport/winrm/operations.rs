@@ -25,14 +25,15 @@ impl Connection {
         reply::identity(&root).map_err(unreadable)
     }
 
-    /// Opens a shell and gives its id.
+    /// Opens a shell of that name, and gives the name the host has for it.
     pub(super) async fn create(
         &mut self,
+        shell_id: &str,
         environment: &BTreeMap<String, String>,
         working_directory: Option<&str>,
     ) -> Answer<String> {
         let idle = self.host.settings.shell_idle_timeout;
-        let body = body::create(environment, working_directory, idle).map_err(Failure::Refused)?;
+        let body = body::create(shell_id, environment, working_directory, idle).map_err(Failure::Refused)?;
         // The code page is what makes cmd and the programs it starts speak UTF-8.
         let options = [("WINRS_NOPROFILE", "FALSE"), ("WINRS_CODEPAGE", "65001")];
         let root = self.operate(Action::Create, None, &options, &body).await?;
@@ -71,10 +72,16 @@ impl Connection {
         }
     }
 
-    /// Waits for output, up to the operation time-out; nothing yet is an empty answer.
-    pub(super) async fn receive(&mut self, shell: &str, command: &str) -> Answer<Output> {
+    /// Waits for output, up to `wait_max` or else the operation time-out; nothing yet is an empty answer.
+    pub(super) async fn receive(
+        &mut self,
+        shell: &str,
+        command: &str,
+        wait_max: Option<Duration>,
+    ) -> Answer<Output> {
         let body = body::receive(&id(command)?);
-        match self.operate(Action::Receive, Some(shell), &[], &body).await {
+        let wait_max = wait_max.unwrap_or(self.host.settings.operation_timeout);
+        match self.operate_within(wait_max, Action::Receive, Some(shell), &[], &body).await {
             Ok(root) => reply::output(&root).map_err(unreadable),
             Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(Output::default()),
             Err(failure) => Err(failure),
@@ -102,8 +109,19 @@ impl Connection {
         options: &[(&str, &str)],
         body: &str,
     ) -> Answer<Element> {
+        let operation_timeout = self.host.settings.operation_timeout;
+        self.operate_within(operation_timeout, action, shell, options, body).await
+    }
+
+    async fn operate_within(
+        &mut self,
+        operation_timeout: Duration,
+        action: Action,
+        shell: Option<&str>,
+        options: &[(&str, &str)],
+        body: &str,
+    ) -> Answer<Element> {
         let settings = &self.host.settings;
-        let operation_timeout: Duration = settings.operation_timeout;
         let shell = shell.map(id).transpose()?;
         let message_id = Uuid::now_v7();
         let document = Envelope {

@@ -338,7 +338,7 @@ async fn hear_all(
     let mut pauses = BUSY_PAUSES.iter();
     loop {
         let asked = tokio::time::Instant::now();
-        let output = match connection.receive(shell, command).await {
+        let output = match connection.receive(shell, command, None).await {
             Ok(output) => output,
             Err(Failure::Fault(fault)) if fault.is(code::BUSY) => match pauses.next() {
                 Some(pause) => {

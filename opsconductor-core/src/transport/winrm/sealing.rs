@@ -2,11 +2,47 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// The length of an NTLM signature.
-pub(super) const SIGNATURE_BYTES: usize = 16;
+/// What seals the messages, which a frame names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// NTLM, inside SPNEGO or not.
+    Spnego,
+    #[cfg(feature = "kerberos")]
+    Kerberos,
+}
 
-/// The content type of a sealed request.
-pub(super) const CONTENT_TYPE: &str = "multipart/encrypted;protocol=\"application/HTTP-SPNEGO-session-encrypted\";boundary=\"Encrypted Boundary\"";
+impl Protocol {
+    /// The length of a signature: NTLM's own, or what RFC 4121 puts before the data when an AES key with SHA-1 seals it
+    /// (header, confounder, the header sealed, checksum).
+    pub(super) const fn signature_bytes(self) -> usize {
+        match self {
+            Self::Spnego => 16,
+            #[cfg(feature = "kerberos")]
+            Self::Kerberos => 60,
+        }
+    }
+
+    /// The content type of a sealed request.
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Spnego => {
+                "multipart/encrypted;protocol=\"application/HTTP-SPNEGO-session-encrypted\";boundary=\"Encrypted Boundary\""
+            }
+            #[cfg(feature = "kerberos")]
+            Self::Kerberos => {
+                "multipart/encrypted;protocol=\"application/HTTP-Kerberos-session-encrypted\";boundary=\"Encrypted Boundary\""
+            }
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Spnego => "SPNEGO",
+            #[cfg(feature = "kerberos")]
+            Self::Kerberos => "Kerberos",
+        }
+    }
+}
 
 const BOUNDARY: &[u8] = b"--Encrypted Boundary\r\n";
 const END: &[u8] = b"--Encrypted Boundary--\r\n";
@@ -22,17 +58,18 @@ pub(super) enum FrameError {
 }
 
 /// Frames a sealed message; `plain_len` is the length that it had before.
-pub(super) fn encode(plain_len: usize, signature: &[u8], sealed: &[u8]) -> Bytes {
+pub(super) fn encode(protocol: Protocol, plain_len: usize, signature: &[u8], sealed: &[u8]) -> Bytes {
     let header = format!(
-        "\tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n\
-         \tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={plain_len}\r\n"
+        "\tContent-Type: application/HTTP-{}-session-encrypted\r\n\
+         \tOriginalContent: type=application/soap+xml;charset=UTF-8;Length={plain_len}\r\n",
+        protocol.name(),
     );
     let mut out = BytesMut::with_capacity(sealed.len() + signature.len() + 256);
     out.put_slice(BOUNDARY);
     out.put_slice(header.as_bytes());
     out.put_slice(BOUNDARY);
     out.put_slice(OCTETS);
-    // A signature has 16 bytes, so the cast cannot lose anything.
+    // A signature has 60 bytes at most, so the cast cannot lose anything.
     out.put_u32_le(signature.len() as u32);
     out.put_slice(signature);
     out.put_slice(sealed);
@@ -49,7 +86,7 @@ pub(super) struct Frame<'a> {
 }
 
 /// Takes a frame apart. Hosts indent and capitalize differently, so headers are read, not compared.
-pub(super) fn decode(body: &[u8]) -> Result<Frame<'_>, FrameError> {
+pub(super) fn decode(protocol: Protocol, body: &[u8]) -> Result<Frame<'_>, FrameError> {
     let rest = body.strip_prefix(BOUNDARY).ok_or(FrameError::Frame)?;
     let middle = find(rest, BOUNDARY).ok_or(FrameError::Frame)?;
     let length = original_length(&rest[..middle]).ok_or(FrameError::Frame)?;
@@ -63,7 +100,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Frame<'_>, FrameError> {
         .ok_or(FrameError::Frame)?;
     let (size, content) = content.split_first_chunk::<4>().ok_or(FrameError::Frame)?;
     let size = u32::from_le_bytes(*size) as usize;
-    if size > content.len() || size != SIGNATURE_BYTES {
+    if size > content.len() || size != protocol.signature_bytes() {
         return Err(FrameError::Frame);
     }
     let (signature, sealed) = content.split_at(size);
@@ -88,11 +125,11 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-    use super::{FrameError, decode, encode};
+    use super::{FrameError, Protocol::Spnego, decode, encode};
 
     #[test]
     fn a_frame_is_what_the_protocol_says_byte_for_byte() {
-        let frame = encode(3, &[7; 16], b"abc");
+        let frame = encode(Spnego, 3, &[7; 16], b"abc");
         let mut expected = b"--Encrypted Boundary\r\n\
             \tContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n\
             \tOriginalContent: type=application/soap+xml;charset=UTF-8;Length=3\r\n\
@@ -106,8 +143,8 @@ mod tests {
     #[test]
     fn a_frame_opens_again_even_when_its_content_looks_like_a_boundary() {
         let content = b"x--Encrypted Boundary\r\n--Encrypted Boundary--\r\ny";
-        let frame = encode(content.len(), &[1; 16], content);
-        let opened = decode(&frame).unwrap();
+        let frame = encode(Spnego, content.len(), &[1; 16], content);
+        let opened = decode(Spnego, &frame).unwrap();
         assert_eq!((opened.signature, opened.sealed), (&[1; 16][..], &content[..]));
     }
 
@@ -116,15 +153,15 @@ mod tests {
         let frame = b"--Encrypted Boundary\r\nContent-Type: application/HTTP-SPNEGO-session-encrypted\r\n\
             OriginalContent: type=application/soap+xml;charset=UTF-8;length=1\r\n--Encrypted Boundary\r\n\
             Content-Type: application/octet-stream\r\n\x10\0\0\0aaaaaaaaaaaaaaaab--Encrypted Boundary--\r\n";
-        assert_eq!(decode(frame).unwrap().sealed, b"b");
+        assert_eq!(decode(Spnego, frame).unwrap().sealed, b"b");
     }
 
     #[test]
     fn broken_frames_are_errors() {
-        let good = encode(3, &[0; 16], b"abc");
-        assert_eq!(decode(b""), Err(FrameError::Frame));
-        assert_eq!(decode(&good[..good.len() - 5]), Err(FrameError::Frame));
-        assert_eq!(decode(&encode(4, &[0; 16], b"abc")), Err(FrameError::Length));
-        assert_eq!(decode(&encode(3, &[0; 12], b"abc")), Err(FrameError::Frame));
+        let good = encode(Spnego, 3, &[0; 16], b"abc");
+        assert_eq!(decode(Spnego, b""), Err(FrameError::Frame));
+        assert_eq!(decode(Spnego, &good[..good.len() - 5]), Err(FrameError::Frame));
+        assert_eq!(decode(Spnego, &encode(Spnego, 4, &[0; 16], b"abc")), Err(FrameError::Length));
+        assert_eq!(decode(Spnego, &encode(Spnego, 3, &[0; 12], b"abc")), Err(FrameError::Frame));
     }
 }

@@ -4,6 +4,8 @@
 //! shows session keys. So nothing here derives `Debug`, and every call runs without a tracing subscriber ([`quiet`]).
 
 use md4::{Digest as _, Md4};
+#[cfg(feature = "kerberos")]
+use sspi::Kerberos;
 use sspi::{
     AuthIdentity, AuthIdentityBuffers, BufferType, ClientRequestFlags, CredentialUse, Credentials,
     CredentialsBuffers, DataRepresentation, EncryptionFlags, Negotiate, NegotiateConfig, Ntlm,
@@ -12,13 +14,23 @@ use sspi::{
 use tracing::dispatcher::{Dispatch, with_default};
 use zeroize::Zeroize as _;
 
+#[cfg(feature = "kerberos")]
+use super::kerberos::{self, Route};
 use super::{
     account::{Account, Scheme},
-    sealing::SIGNATURE_BYTES,
+    sealing::Protocol,
 };
+#[cfg(feature = "kerberos")]
+use crate::{Error, ErrorKind, Result, error::Layer};
 
 /// What the host's log shows as the caller's workstation.
 const WORKSTATION: &str = "OPSCONDUCTOR";
+
+/// What every logon asks for.
+const REQUIREMENTS: ClientRequestFlags = ClientRequestFlags::CONFIDENTIALITY
+    .union(ClientRequestFlags::INTEGRITY)
+    .union(ClientRequestFlags::REPLAY_DETECT)
+    .union(ClientRequestFlags::SEQUENCE_DETECT);
 
 /// NTLM alone: no look-up of a key distribution centre, no `krb5.conf`.
 const PACKAGES: &str = "ntlm,!kerberos,!pku2u";
@@ -34,16 +46,28 @@ pub(super) struct Security {
 enum Context {
     Negotiate(Box<Negotiate>, Option<CredentialsBuffers>),
     Ntlm(Box<Ntlm>, Option<AuthIdentityBuffers>),
+    #[cfg(feature = "kerberos")]
+    Kerberos(Box<Kerberos>, Option<CredentialsBuffers>),
 }
 
 impl Security {
-    /// Prepares a logon of `account` at `host`; `end_point` is the channel binding under TLS.
-    pub(super) fn new(account: &Account, host: &str, end_point: Option<&[u8]>) -> sspi::Result<Self> {
+    /// Prepares a logon of `account` at `service`; `end_point` is the channel binding under TLS.
+    pub(super) fn new(account: &Account, service: &str, end_point: Option<&[u8]>) -> sspi::Result<Self> {
         quiet(|| {
             let domain = Some(account.domain.as_str()).filter(|domain| !domain.is_empty());
             let username = Username::new(&account.user, domain)
                 .map_err(|error| sspi::Error::new(sspi::ErrorKind::InvalidParameter, error.to_string()))?;
             let identity = AuthIdentity { username, password: password(account.password()) };
+            #[cfg(feature = "kerberos")]
+            if account.scheme == Scheme::Kerberos {
+                // A password is a password here, whatever it begins with.
+                let password = account.password().to_owned().into();
+                let identity = AuthIdentity { username: identity.username, password };
+                let mut kerberos = Box::new(Kerberos::new_client_from_config(kerberos::config(WORKSTATION))?);
+                let credentials = acquire(kerberos.as_mut(), &Credentials::from(identity))?;
+                let context = Context::Kerberos(kerberos, credentials);
+                return Ok(Self { context, service: service.to_owned(), bindings: None, complete: false });
+            }
             let context = if account.scheme == Scheme::Negotiate {
                 let inner = Box::new(NtlmConfig::new(WORKSTATION.to_owned()));
                 let config = NegotiateConfig::new(inner, Some(PACKAGES.to_owned()), WORKSTATION.to_owned());
@@ -56,7 +80,7 @@ impl Security {
                 Context::Ntlm(ntlm, credentials)
             };
             let bindings = end_point.map(channel_bindings);
-            Ok(Self { context, service: format!("HTTP/{host}"), bindings, complete: false })
+            Ok(Self { context, service: service.to_owned(), bindings, complete: false })
         })
     }
 
@@ -70,9 +94,50 @@ impl Security {
             Context::Ntlm(context, credentials) => {
                 step(context.as_mut(), credentials, service, token, bindings)
             }
+            #[cfg(feature = "kerberos")]
+            Context::Kerberos(..) => Err(sspi::Error::new(
+                sspi::ErrorKind::UnsupportedFunction,
+                "a ticket is asked for, and that takes its time",
+            )),
         })?;
         self.complete = status == SecurityStatus::Ok;
         Ok(token)
+    }
+
+    /// The same for Kerberos, where the first step asks the realm's centre for a ticket.
+    #[cfg(feature = "kerberos")]
+    pub(super) async fn step_by_ticket(&mut self, token: Option<&[u8]>, route: &Route) -> Result<Vec<u8>> {
+        let Context::Kerberos(context, credentials) = &mut self.context else {
+            return Err(Error::new(ErrorKind::Internal, "a ticket was asked for a logon without Kerberos"));
+        };
+        let mut input = Vec::new();
+        if let Some(token) = token {
+            input.push(SecurityBuffer::new(token.to_vec(), BufferType::Token));
+        }
+        let mut output = vec![SecurityBuffer::new(Vec::new(), BufferType::Token)];
+        let mut builder = context
+            .initialize_security_context()
+            .with_credentials_handle(credentials)
+            .with_context_requirements(REQUIREMENTS | ClientRequestFlags::MUTUAL_AUTH)
+            .with_target_data_representation(DataRepresentation::Native)
+            .with_target_name(&self.service)
+            .with_input(&mut input)
+            .with_output(&mut output);
+        let step = quiet(|| context.initialize_security_context_impl(&mut builder)).map_err(|error| {
+            Error::transport(Layer::Authentication, "the Kerberos logon cannot begin").with_source(error)
+        })?;
+        let status = route.resolve(step).await?.status;
+        self.complete = status == SecurityStatus::Ok;
+        Ok(output.pop().map(|buffer| buffer.buffer).unwrap_or_default())
+    }
+
+    /// How its messages are framed.
+    pub(super) fn protocol(&self) -> Protocol {
+        match &self.context {
+            Context::Negotiate(..) | Context::Ntlm(..) => Protocol::Spnego,
+            #[cfg(feature = "kerberos")]
+            Context::Kerberos(..) => Protocol::Kerberos,
+        }
     }
 
     /// Whether no further token of the host is needed.
@@ -81,13 +146,15 @@ impl Security {
     }
 
     /// Seals `message` in place and gives the signature.
-    pub(super) fn seal(&mut self, message: &mut [u8]) -> sspi::Result<[u8; SIGNATURE_BYTES]> {
-        let mut signature = [0; SIGNATURE_BYTES];
+    pub(super) fn seal(&mut self, message: &mut [u8]) -> sspi::Result<Vec<u8>> {
+        let mut signature = vec![0; self.protocol().signature_bytes()];
         let buffers =
             &mut [SecurityBufferRef::token_buf(&mut signature), SecurityBufferRef::data_buf(message)];
         quiet(|| match &mut self.context {
             Context::Negotiate(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
             Context::Ntlm(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
+            #[cfg(feature = "kerberos")]
+            Context::Kerberos(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
         })?;
         Ok(signature)
     }
@@ -100,6 +167,8 @@ impl Security {
         quiet(|| match &mut self.context {
             Context::Negotiate(context, _) => context.decrypt_message(buffers),
             Context::Ntlm(context, _) => context.decrypt_message(buffers),
+            #[cfg(feature = "kerberos")]
+            Context::Kerberos(context, _) => context.decrypt_message(buffers),
         })?;
         Ok(())
     }
@@ -107,7 +176,7 @@ impl Security {
 
 /// Runs `work` as if no tracing subscriber were set on this thread. `Dispatch::none` registers nothing, so this costs
 /// two moves of a thread-local; `work` must not wait for anything.
-fn quiet<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn quiet<T>(work: impl FnOnce() -> T) -> T {
     with_default(&Dispatch::none(), work)
 }
 
@@ -158,12 +227,7 @@ fn step<S: Sspi + SspiImpl>(
     let mut builder = context
         .initialize_security_context()
         .with_credentials_handle(credentials)
-        .with_context_requirements(
-            ClientRequestFlags::CONFIDENTIALITY
-                | ClientRequestFlags::INTEGRITY
-                | ClientRequestFlags::REPLAY_DETECT
-                | ClientRequestFlags::SEQUENCE_DETECT,
-        )
+        .with_context_requirements(REQUIREMENTS)
         .with_target_data_representation(DataRepresentation::Native)
         .with_target_name(service)
         .with_input(&mut input)

@@ -24,6 +24,9 @@ pub struct WinrmSettings {
     pub shell_idle_timeout: Duration,
     /// How often a request is tried again when the host has no room for it (shells, operations, busy).
     pub quota_retries_max: u32,
+    /// For how long a credential that a host refused is not shown to it again, whoever connects: many tasks with one wrong
+    /// password would lock the account. A probe tries at once, and zero lets everyone try.
+    pub refused_logon_pause: Duration,
     /// How many sessions with one host and credential are in use at a time; the next one waits for its turn. Keep it below
     /// the host's `MaxShellsPerUser`, for other programs' shells count as well.
     pub sessions_per_host_max: usize,
@@ -42,6 +45,7 @@ impl Default for WinrmSettings {
             commands_per_shell_max: 1000,
             shell_idle_timeout: Duration::from_secs(15 * 60),
             quota_retries_max: 5,
+            refused_logon_pause: Duration::from_secs(30),
             sessions_per_host_max: 25,
             reconnect_max: Duration::from_secs(120),
         }

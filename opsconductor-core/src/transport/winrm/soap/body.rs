@@ -16,13 +16,15 @@ pub(in super::super) enum SignalCode {
     Terminate,
 }
 
-/// The body that opens a text shell.
+/// The body that opens a text shell of that name. Whoever names a shell can delete it when the answer is lost; a host
+/// that takes no names answers with the one it found itself.
 pub(in super::super) fn create(
+    shell_id: &str,
     environment: &BTreeMap<String, String>,
     working_directory: Option<&str>,
     idle_timeout: Duration,
 ) -> Result<String> {
-    let mut out = String::from("<rsp:Shell>");
+    let mut out = format!("<rsp:Shell ShellId=\"{shell_id}\">");
     if !environment.is_empty() {
         out.push_str("<rsp:Environment>");
         for (name, value) in environment {
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn a_shell_carries_its_environment_and_directory() {
         let environment = BTreeMap::from([("A&B".to_owned(), "x <y>\n".to_owned())]);
-        let root = parsed(&create(&environment, Some("C:\\t & u"), Duration::from_secs(900)).unwrap());
+        let root = parsed(&create("A-1", &environment, Some("C:\\t & u"), Duration::from_secs(900)).unwrap());
         let variable = root.find("Variable").unwrap();
         assert_eq!((variable.attribute("Name"), variable.text.as_str()), (Some("A&B"), "x <y>\n"));
         assert_eq!(root.child("WorkingDirectory").unwrap().text, "C:\\t & u");
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn a_secret_value_stays_out_of_the_error() {
         let environment = BTreeMap::from([("TOKEN".to_owned(), "hunter2\u{1}".to_owned())]);
-        let error = create(&environment, None, Duration::from_secs(60)).unwrap_err();
+        let error = create("A-1", &environment, None, Duration::from_secs(60)).unwrap_err();
         assert!(error.to_string().contains("TOKEN"));
         assert!(!format!("{error:?}").contains("hunter2"));
     }

@@ -75,32 +75,37 @@ impl Envelope<'_> {
             );
             return out;
         }
-        let _ = write!(
-            out,
-            "<s:Envelope xmlns:s=\"{}\" xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:p=\"{}\" xmlns:rsp=\"{}\"><s:Header>",
+        let mut id = Uuid::encode_buffer();
+        let pieces = [
+            "<s:Envelope xmlns:s=\"",
             uri::SOAP,
+            "\" xmlns:a=\"",
             uri::ADDRESSING,
+            "\" xmlns:w=\"",
             uri::WSMAN,
+            "\" xmlns:p=\"",
             uri::MICROSOFT,
-            uri::SHELL
-        );
+            "\" xmlns:rsp=\"",
+            uri::SHELL,
+            "\"><s:Header><a:To>",
+            self.to,
+            "</a:To><w:ResourceURI s:mustUnderstand=\"true\">",
+            uri::CMD,
+            "</w:ResourceURI><a:ReplyTo><a:Address s:mustUnderstand=\"true\">",
+            uri::ANONYMOUS,
+            "</a:Address></a:ReplyTo><a:Action s:mustUnderstand=\"true\">",
+            self.action.uri(),
+            "</a:Action><a:MessageID>uuid:",
+            message_id.hyphenated().encode_upper(&mut id),
+            "</a:MessageID><w:Locale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
+             <p:DataLocale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
+             <w:MaxEnvelopeSize s:mustUnderstand=\"true\">",
+        ];
+        pieces.into_iter().for_each(|piece| out.push_str(piece));
         let _ = write!(
             out,
-            "<a:To>{}</a:To>\
-             <w:ResourceURI s:mustUnderstand=\"true\">{}</w:ResourceURI>\
-             <a:ReplyTo><a:Address s:mustUnderstand=\"true\">{}</a:Address></a:ReplyTo>\
-             <a:Action s:mustUnderstand=\"true\">{}</a:Action>\
-             <w:MaxEnvelopeSize s:mustUnderstand=\"true\">{}</w:MaxEnvelopeSize>\
-             <a:MessageID>uuid:{}</a:MessageID>\
-             <w:Locale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
-             <p:DataLocale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
-             <w:OperationTimeout>PT{}.{:03}S</w:OperationTimeout>",
-            self.to,
-            uri::CMD,
-            uri::ANONYMOUS,
-            self.action.uri(),
+            "{}</w:MaxEnvelopeSize><w:OperationTimeout>PT{}.{:03}S</w:OperationTimeout>",
             self.envelope_bytes_max,
-            message_id.hyphenated().encode_upper(&mut Uuid::encode_buffer()),
             self.operation_timeout.as_secs(),
             self.operation_timeout.subsec_millis(),
         );

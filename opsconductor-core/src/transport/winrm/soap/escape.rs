@@ -1,27 +1,31 @@
 //! Text on its way into XML.
 
-use std::fmt::Write as _;
-
 /// Escapes `text` for element content and attribute values alike. Line ends and tabs go as character references,
 /// so that neither the parser's line-end rule nor attribute normalization changes them. `None` when a character
 /// has no place in XML 1.0 at all.
 pub(in super::super) fn escape(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
-    for character in text.chars() {
+    let mut rest = text;
+    // All that means something to XML is one byte long, but for two characters that have no place in it.
+    while let Some(at) = rest.bytes().position(|byte| byte < b' ' || b"&<>\"'\xef".contains(&byte)) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let character = rest.chars().next()?;
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&apos;"),
-            '\t' | '\n' | '\r' => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "&#{};", u32::from(character));
-            }
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => return None,
             other => out.push(other),
         }
+        rest = &rest[character.len_utf8()..];
     }
+    out.push_str(rest);
     Some(out)
 }
 
@@ -34,7 +38,7 @@ mod tests {
 
     #[test]
     fn what_is_escaped_comes_back_as_it_was() {
-        let text = "a <b> & \"c\" 'd' ]]> \t\r\n é 日本 \u{1f980}";
+        let text = "a <b> & \"c\" 'd' ]]> \t\r\n é 日本 \u{1f980} \u{f000} \u{fffd}";
         let document = format!("<x y=\"{0}\">{0}</x>", escape(text).unwrap());
         let element = tree::parse(&document).unwrap();
         assert_eq!(element.text, text);

@@ -72,7 +72,7 @@ pub(in super::super) fn output(root: &Element) -> Result<Output, ReplyError> {
     let response = root.find("ReceiveResponse").ok_or(ReplyError::Missing("ReceiveResponse"))?;
     let mut out = Output::default();
     for element in &response.children {
-        match element.name.as_str() {
+        match element.name.as_ref() {
             "Stream" => {
                 let stream = match element.attribute("Name") {
                     Some("stdout") => Stream::Stdout,

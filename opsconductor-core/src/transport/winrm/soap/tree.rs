@@ -1,15 +1,44 @@
 //! A small tree of an answer. Names are local names: the answers of hosts differ in prefixes, never in these.
 
+use std::borrow::Cow;
+
 use quick_xml::{Reader, escape::resolve_predefined_entity, events::BytesStart, events::Event};
 
 /// Deeper nesting than this is not an answer of a WS-Management host.
 const DEPTH_MAX: usize = 64;
 
+/// The names that answers are made of; one that is here is not copied.
+const NAMES: [&str; 22] = [
+    "Envelope",
+    "Header",
+    "Body",
+    "Action",
+    "MessageID",
+    "OperationID",
+    "SequenceId",
+    "To",
+    "RelatesTo",
+    "Stream",
+    "CommandState",
+    "ExitCode",
+    "ReceiveResponse",
+    "CommandResponse",
+    "CommandId",
+    "SendResponse",
+    "SignalResponse",
+    "Name",
+    "State",
+    "End",
+    "Shell",
+    "ShellId",
+];
+
 /// One element.
 #[derive(Debug, Default, PartialEq)]
 pub(in super::super) struct Element {
-    pub(in super::super) name: String,
-    pub(in super::super) attributes: Vec<(String, String)>,
+    pub(in super::super) name: Cow<'static, str>,
+    /// Without the declarations of namespaces, which say nothing here.
+    pub(in super::super) attributes: Vec<(Cow<'static, str>, String)>,
     /// The text directly inside, joined.
     pub(in super::super) text: String,
     pub(in super::super) children: Vec<Element>,
@@ -109,6 +138,9 @@ fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
     let mut out = Element { name: local(start.local_name().as_ref()), ..Element::default() };
     for attribute in start.attributes() {
         let attribute = attribute?;
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
         let value =
             attribute.decoded_and_normalized_value(quick_xml::XmlVersion::Implicit1_0, start.decoder())?;
         out.attributes.push((local(attribute.key.local_name().as_ref()), value.into_owned()));
@@ -116,8 +148,11 @@ fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
     Ok(out)
 }
 
-fn local(name: &[u8]) -> String {
-    String::from_utf8_lossy(name).into_owned()
+fn local(name: &[u8]) -> Cow<'static, str> {
+    match NAMES.iter().find(|known| known.as_bytes() == name) {
+        Some(known) => Cow::Borrowed(known),
+        None => Cow::Owned(String::from_utf8_lossy(name).into_owned()),
+    }
 }
 
 fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) -> Result<(), TreeError> {
@@ -140,8 +175,9 @@ mod tests {
         let root =
             parse("<?xml version=\"1.0\"?><s:a xmlns:s=\"u\" s:k='v'>x&amp;&#x41;<b/><![CDATA[<y>]]></s:a>")
                 .unwrap();
-        assert_eq!((root.name.as_str(), root.text.as_str()), ("a", "x&A<y>"));
+        assert_eq!((root.name.as_ref(), root.text.as_str()), ("a", "x&A<y>"));
         assert_eq!(root.attribute("k"), Some("v"));
+        assert_eq!(root.attribute("s"), None, "a namespace is no attribute");
         assert!(root.find("b").is_some());
     }
 

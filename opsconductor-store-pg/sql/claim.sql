@@ -1,0 +1,69 @@
+-- Takes ready tasks: $1 the moment (the server's when NULL), $2 the worker, $3 how many, $4 how long the lease lasts, in microseconds.
+-- Priorities are few: going from one to the next lets the index skip what is not yet due.
+WITH RECURSIVE moment AS MATERIALIZED (
+    SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
+),
+priorities (priority) AS (
+    (SELECT q.priority FROM :schema.queue AS q WHERE q.state = 'queued' ORDER BY q.priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (SELECT q.priority FROM :schema.queue AS q
+            WHERE q.state = 'queued' AND q.priority < p.priority ORDER BY q.priority DESC LIMIT 1)
+    FROM priorities AS p
+    WHERE p.priority IS NOT NULL
+),
+picked AS MATERIALIZED (
+    SELECT ready.task_id
+    FROM priorities AS p
+    CROSS JOIN LATERAL (
+        SELECT q.task_id
+        FROM :schema.queue AS q
+        WHERE q.state = 'queued' AND q.priority = p.priority AND q.due_at <= (SELECT now FROM moment)
+        ORDER BY q.due_at, q.task_id
+        LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ) AS ready
+    LIMIT $3
+),
+claimed AS (
+    UPDATE :schema.queue AS q
+    SET state = 'running',
+        attempt = q.attempt + 1,
+        epoch = q.epoch + 1,
+        worker = $2,
+        started_at = (SELECT now FROM moment),
+        lease_until = (SELECT now FROM moment) + $4 * interval '1 microsecond',
+        dispatched = NULL,
+        dispatched_at = NULL
+    WHERE q.task_id = ANY (ARRAY(SELECT task_id FROM picked))
+    RETURNING q.task_id, q.run_id, q.tenant_id, q.idx, q.target_id, q.attempt, q.epoch, q.priority, q.due_at
+),
+-- Tasks are locked before runs, and runs by id: everywhere, so that nobody waits in a circle.
+runs AS MATERIALIZED (
+    SELECT r.id, r.tenant_id, r.last_event, (r.status = 'queued')::int AS starts
+    FROM :schema.job_runs AS r
+    WHERE r.id = ANY (ARRAY(SELECT DISTINCT run_id FROM claimed))
+    ORDER BY r.id
+    FOR NO KEY UPDATE
+),
+numbered AS (
+    SELECT c.*, r.last_event + r.starts + row_number() OVER (PARTITION BY c.run_id ORDER BY c.priority DESC, c.due_at, c.task_id) AS seq
+    FROM claimed AS c
+    JOIN runs AS r ON r.id = c.run_id
+),
+told AS (
+    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at, task_id, idx, target_id, attempt)
+    SELECT id, last_event + 1, tenant_id, 'run.started', (SELECT now FROM moment), NULL, NULL, NULL, NULL FROM runs WHERE starts = 1
+    UNION ALL
+    SELECT run_id, seq, tenant_id, 'step.started', (SELECT now FROM moment), task_id, idx, target_id, attempt FROM numbered
+),
+started AS (
+    UPDATE :schema.job_runs AS r
+    SET status = 'running',
+        started_at = coalesce(r.started_at, (SELECT now FROM moment)),
+        last_event = last.seq
+    FROM (SELECT run_id, max(seq) AS seq FROM numbered GROUP BY run_id) AS last
+    WHERE r.id = last.run_id
+)
+SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch
+FROM claimed
+ORDER BY priority DESC, due_at, task_id

@@ -1,0 +1,226 @@
+//! A run comes in.
+
+use opsconductor_core::{
+    Error, ErrorKind, Result,
+    clock::Timestamp,
+    id::{JobId, RunId, TargetId, TenantId, UserId},
+    run::RunStatus,
+    store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
+};
+use sqlx::PgConnection;
+
+use crate::{
+    PgStore, columns,
+    error::{DbResult, invalid, missing},
+    history,
+};
+
+const ENQUEUE: &str = include_str!("../../sql/enqueue.sql");
+const REFUSED: &str = include_str!("../../sql/enqueue_refused.sql");
+
+/// How often to look why nothing was enqueued. Twice is enough: a run with the same key that came between is then seen.
+const TRIES_MAX: u32 = 3;
+
+/// A run as columns, made before a connection is taken.
+pub(super) struct Prepared {
+    new: NewRun,
+    plan: String,
+    parameters: String,
+    labels: String,
+    steps: StepColumns,
+    task_step: Vec<i32>,
+    task_target: Vec<Option<i64>>,
+}
+
+#[derive(Default)]
+struct StepColumns {
+    index: Vec<i32>,
+    kind: Vec<String>,
+    shell: Vec<Option<String>>,
+    timeout: Vec<i32>,
+    waits: Vec<i32>,
+    tasks: Vec<i32>,
+}
+
+impl Prepared {
+    pub(super) fn of(new: NewRun) -> Result<Self> {
+        let mut steps = StepColumns::default();
+        for (step, index) in new.plan.steps.iter().zip(0..) {
+            steps.index.push(index);
+            steps.kind.push(step.kind.clone());
+            steps.shell.push(step.fields.get("shell").and_then(|shell| shell.as_str()).map(str::to_owned));
+            steps.timeout.push(columns::int(step.timeout_sec));
+            steps.waits.push(step.edges.len() as i32);
+            steps.tasks.push(columns::int(step.task_count()));
+        }
+        let (mut task_step, mut task_target) = (Vec::new(), Vec::new());
+        for (key, _) in new.plan.tasks() {
+            task_step.push(columns::int(key.step));
+            task_target.push(key.target.map(TargetId::get));
+        }
+        Ok(Self {
+            plan: columns::to_json(&*new.plan)?,
+            parameters: columns::to_json(&new.plan.parameters)?,
+            labels: columns::to_json(&new.labels)?,
+            steps,
+            task_step,
+            task_target,
+            new,
+        })
+    }
+}
+
+pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: &Prepared) -> DbResult<Enqueued> {
+    let mut db = store.pools.queue().await?;
+    let enqueued = write(store, &mut db, tenant, prepared).await?;
+    if !enqueued.repeated {
+        store.plans.keep(enqueued.run.id, prepared.new.plan.clone(), prepared.plan.len());
+        store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
+    }
+    Ok(enqueued)
+}
+
+/// Writes the run, or finds the first one.
+pub(super) async fn write(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+    prepared: &Prepared,
+) -> DbResult<Enqueued> {
+    for _ in 0..TRIES_MAX {
+        if let Some((id, queued_at)) = insert(store, db, tenant, prepared).await? {
+            let run = record(RunId::new(id), queued_at, &prepared.new);
+            return Ok(Enqueued { run, repeated: false });
+        }
+        if let Some(run) = first(store, db, tenant, &prepared.new).await? {
+            return Ok(Enqueued { run, repeated: true });
+        }
+    }
+    Err(Error::new(
+        ErrorKind::StoreUnavailable,
+        "what the run refers to is being changed at this moment; try again",
+    )
+    .into())
+}
+
+async fn insert(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+    prepared: &Prepared,
+) -> DbResult<Option<(i64, Timestamp)>> {
+    let (new, steps) = (&prepared.new, &prepared.steps);
+    Ok(sqlx::query_as(store.statements.of(ENQUEUE))
+        .bind(store.moment())
+        .bind(tenant.get())
+        .bind(new.job.get())
+        .bind(new.plan.job_version)
+        .bind(new.priority)
+        .bind(new.requested_by.map(UserId::get))
+        .bind(&prepared.parameters)
+        .bind(new.parent.map(RunId::get))
+        .bind(&new.correlation_id)
+        .bind(new.idempotency.as_ref().map(|given| &given.key))
+        .bind(new.idempotency.as_ref().map(|given| &given.digest[..]))
+        .bind(&prepared.labels)
+        .bind(&prepared.plan)
+        .bind(&steps.index)
+        .bind(&steps.kind)
+        .bind(&steps.shell)
+        .bind(&steps.timeout)
+        .bind(&steps.waits)
+        .bind(&steps.tasks)
+        .bind(&prepared.task_step)
+        .bind(&prepared.task_target)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// The run that was enqueued before with the same key; an error where something else is the reason that nothing was
+/// written, and nothing where that reason is gone.
+async fn first(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+    new: &NewRun,
+) -> DbResult<Option<RunRecord>> {
+    let (job, version, parent, first, digest): (bool, bool, bool, Option<i64>, Option<Vec<u8>>) =
+        sqlx::query_as(store.statements.of(REFUSED))
+            .bind(tenant.get())
+            .bind(new.job.get())
+            .bind(new.plan.job_version)
+            .bind(new.idempotency.as_ref().map(|given| &given.key))
+            .bind(new.parent.map(RunId::get))
+            .fetch_one(&mut *db)
+            .await?;
+    if !job {
+        return Err(missing("job", new.job).into());
+    }
+    if let (Some(given), Some(id)) = (&new.idempotency, first) {
+        same(given, id, digest.as_deref())?;
+        return history::run(store, db, tenant, RunId::new(id)).await.map(Some);
+    }
+    if !version {
+        return Err(missing("job version", new.plan.job_version).with("job", new.job).into());
+    }
+    if let (Some(parent_id), false) = (new.parent, parent) {
+        return Err(missing("run", parent_id).into());
+    }
+    if new.plan.steps.is_empty() {
+        return Err(invalid("a run needs at least one step").with("job", new.job).into());
+    }
+    Ok(None)
+}
+
+/// The run that has the key, if there is one.
+pub(super) async fn enqueued(
+    store: &PgStore,
+    tenant: TenantId,
+    job: JobId,
+    given: &Idempotency,
+) -> DbResult<Option<RunRecord>> {
+    let sql = "SELECT id, idempotency_digest FROM :schema.job_runs
+        WHERE tenant_id = $1 AND job_id = $2 AND idempotency_key = $3";
+    let mut tx = store.pools.read(tenant).await?;
+    let found: Option<(i64, Vec<u8>)> = sqlx::query_as(store.statements.of(sql))
+        .bind(tenant.get())
+        .bind(job.get())
+        .bind(&given.key)
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some((id, digest)) = found else { return Ok(None) };
+    same(given, id, Some(&digest))?;
+    let run = history::run(store, &mut tx, tenant, RunId::new(id)).await?;
+    tx.commit().await?;
+    Ok(Some(run))
+}
+
+/// Refuses the repeat of another request.
+fn same(given: &Idempotency, first: i64, digest: Option<&[u8]>) -> Result<()> {
+    if digest == Some(&given.digest[..]) {
+        return Ok(());
+    }
+    let message = "the idempotency key was used for another request; use a new key";
+    Err(Error::new(ErrorKind::Conflict, message).with("key", &given.key).with("run", first))
+}
+
+/// The new run as it was just written.
+fn record(id: RunId, queued_at: Timestamp, new: &NewRun) -> RunRecord {
+    RunRecord {
+        id,
+        job: new.job,
+        job_version: new.plan.job_version,
+        status: RunStatus::Queued,
+        cancel_requested: false,
+        requested_by: new.requested_by,
+        parameters: new.plan.parameters.clone(),
+        correlation_id: new.correlation_id.clone(),
+        idempotency_key: new.idempotency.as_ref().map(|given| given.key.clone()),
+        priority: new.priority,
+        parent: new.parent,
+        labels: new.labels.clone(),
+        queued_at,
+        started_at: None,
+        finished_at: None,
+    }
+}

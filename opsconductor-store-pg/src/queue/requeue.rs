@@ -1,0 +1,100 @@
+//! Tasks go back to the queue.
+
+use std::collections::{BTreeMap, HashMap};
+
+use opsconductor_core::{
+    Result,
+    id::RunId,
+    run::{TaskStatus, plan::TaskKey},
+    store::{Notice, Requeue},
+};
+use sqlx::PgConnection;
+
+use super::{
+    advance,
+    ends::{Attempts, Ends, Idle},
+    lease::{Held, hold},
+    runs::Locked,
+};
+use crate::{
+    PgStore, columns,
+    error::{DbResult, invalid},
+    events::EventRow,
+};
+
+const REQUEUE: &str = include_str!("../../sql/requeue.sql");
+
+/// Refuses what is not the end of an attempt.
+pub(super) fn check(tasks: &[Requeue]) -> Result<()> {
+    match tasks.iter().find(|task| !task.attempt_status.is_final()) {
+        Some(wrong) => {
+            Err(invalid("an attempt can only end in a final status").with("status", wrong.attempt_status))
+        }
+        None => Ok(()),
+    }
+}
+
+pub(super) async fn requeue(store: &PgStore, tasks: &[Requeue]) -> DbResult<Vec<bool>> {
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let leases: Vec<_> = tasks.iter().map(|task| &task.lease).collect();
+    let mut tx = store.pools.queue_transaction().await?;
+    let mut held = hold(store, &mut tx, &leases).await?;
+    // A lease that comes twice is over after the first time.
+    let mut seen = HashMap::new();
+    for (index, lease) in leases.iter().enumerate() {
+        if *seen.entry(**lease).or_insert(index) != index {
+            held[index] = None;
+        }
+    }
+    let notices = match held.iter().any(Option::is_some) {
+        true => give_back(store, &mut tx, tasks, &held).await?,
+        false => Vec::new(),
+    };
+    tx.commit().await?;
+    store.notices.tell(notices);
+    Ok(held.iter().map(Option::is_some).collect())
+}
+
+/// Ends the attempts that are held; their tasks go back, or end where their run is being canceled.
+async fn give_back(
+    store: &PgStore,
+    tx: &mut PgConnection,
+    tasks: &[Requeue],
+    held: &[Option<Held>],
+) -> DbResult<Vec<Notice>> {
+    let present = || tasks.iter().zip(held).filter_map(|(task, held)| held.as_ref().map(|held| (task, held)));
+    let mut locked = Locked::lock(store, tx, present().map(|(task, _)| task.lease.run)).await?;
+    let (mut ends, mut attempts) = (Ends::default(), Attempts::default());
+    let (mut back, mut delays) = (Vec::new(), Vec::new());
+    let mut finished: BTreeMap<RunId, Vec<(TaskKey, TaskStatus)>> = BTreeMap::new();
+    for (task, held) in present() {
+        let (run, reason) = (task.lease.run, columns::storable(&task.reason));
+        attempts.push(held, task.lease.worker, task.attempt_status, Some(reason.clone()));
+        let canceled = locked.runs.get(&run).and_then(|run| run.cancel_reason.clone());
+        let Some(why) = canceled else {
+            back.push(held.place.task.get());
+            delays.push(columns::micros(task.delay));
+            locked.tell(run, EventRow::requeued(held.place, reason.into_owned()));
+            continue;
+        };
+        let idle = Idle { run, place: held.place, attempt: held.attempt, started_at: Some(held.started_at) };
+        locked.tell(run, EventRow::finished(held.place, TaskStatus::Aborted, Some(why.clone())));
+        ends.idle(&idle, why.into());
+        let key = TaskKey { step: held.place.step, target: held.place.target };
+        finished.entry(run).or_default().push((key, TaskStatus::Aborted));
+    }
+    attempts.write(store, tx, locked.now).await?;
+    sqlx::query(store.statements.of(REQUEUE))
+        .bind(locked.now)
+        .bind(&back)
+        .bind(&delays)
+        .execute(&mut *tx)
+        .await?;
+    let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;
+    let mut notices: Vec<_> = locked.runs.keys().copied().map(Notice::Run).collect();
+    notices.extend((advanced.ready || !back.is_empty()).then_some(Notice::Ready));
+    locked.write(store, tx).await?;
+    Ok(notices)
+}

@@ -1,0 +1,183 @@
+//! The runs that a transaction has locked, and what becomes of them.
+
+use std::collections::BTreeMap;
+
+use opsconductor_core::{
+    clock::Timestamp,
+    id::{RunId, TenantId},
+    run::{RunStatus, advance::StepCounters},
+};
+use sqlx::{PgConnection, postgres::PgRow};
+
+use crate::{
+    PgStore, columns,
+    error::DbResult,
+    events::{EventColumns, EventRow},
+};
+
+const LOCK_RUNS: &str = include_str!("../../sql/lock_runs.sql");
+const MOVE_RUNS: &str = include_str!("../../sql/move_runs.sql");
+
+/// Runs that the transaction has locked, and when it was that it had them.
+pub(super) struct Locked {
+    pub(super) now: Timestamp,
+    pub(super) runs: BTreeMap<RunId, LockedRun>,
+}
+
+/// One of them, with what becomes of it.
+pub(super) struct LockedRun {
+    tenant: TenantId,
+    last_event: i64,
+    pub(super) cancel_reason: Option<String>,
+    cancel: bool,
+    before: Vec<StepCounters>,
+    pub(super) counters: Vec<StepCounters>,
+    events: Vec<EventRow>,
+    ended: Option<RunStatus>,
+}
+
+impl Locked {
+    /// Locks `runs`, by id, after the tasks: in this order everywhere, so that nobody waits in a circle.
+    pub(super) async fn lock(
+        store: &PgStore,
+        tx: &mut PgConnection,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> DbResult<Self> {
+        let mut runs: Vec<_> = runs.into_iter().map(RunId::get).collect();
+        runs.sort_unstable();
+        runs.dedup();
+        let rows = sqlx::query(store.statements.of(LOCK_RUNS))
+            .bind(&runs)
+            .bind(store.moment())
+            .fetch_all(tx)
+            .await?;
+        let mut locked = Self { now: Timestamp::default(), runs: BTreeMap::new() };
+        for row in rows {
+            let run = match locked.runs.entry(RunId::new(columns::get(&row, 0)?)) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(LockedRun::read(&row)?),
+            };
+            run.counters.push(StepCounters {
+                remaining: columns::unsigned(&row, 5)?,
+                succeeded: columns::unsigned(&row, 6)?,
+                failed: columns::unsigned(&row, 7)?,
+                aborted: columns::unsigned(&row, 8)?,
+            });
+            locked.now = columns::get(&row, 9)?;
+        }
+        for run in locked.runs.values_mut() {
+            run.before = run.counters.clone();
+        }
+        Ok(locked)
+    }
+
+    /// Adds an event to a run.
+    pub(super) fn tell(&mut self, run: RunId, event: EventRow) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.events.push(event);
+        }
+    }
+
+    /// Writes the runs.
+    pub(super) async fn write(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<()> {
+        let (mut counted, mut told, mut moved) =
+            (CounterColumns::default(), EventColumns::default(), RunColumns::default());
+        for (id, run) in self.runs {
+            counted.push(id, &run.before, &run.counters);
+            let mut seq = run.last_event;
+            for event in run.events {
+                seq += 1;
+                told.push(id, run.tenant, seq, event);
+            }
+            moved.run.push(id.get());
+            moved.last_event.push(seq);
+            moved.status.push(run.ended.map(RunStatus::as_str));
+            moved.cancel_reason.push(run.cancel.then_some(run.cancel_reason).flatten());
+        }
+        sqlx::query(store.statements.of(MOVE_RUNS))
+            .bind(self.now)
+            .bind(&counted.run)
+            .bind(&counted.step)
+            .bind(&counted.remaining)
+            .bind(&counted.succeeded)
+            .bind(&counted.failed)
+            .bind(&counted.aborted)
+            .bind(&told.run)
+            .bind(&told.seq)
+            .bind(&told.tenant)
+            .bind(&told.kind)
+            .bind(&told.task)
+            .bind(&told.step)
+            .bind(&told.target)
+            .bind(&told.status)
+            .bind(&told.reason)
+            .bind(&moved.run)
+            .bind(&moved.last_event)
+            .bind(&moved.status)
+            .bind(&moved.cancel_reason)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+}
+
+impl LockedRun {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            tenant: TenantId::new(columns::get(row, 1)?),
+            last_event: columns::get(row, 2)?,
+            cancel_reason: columns::get(row, 3)?,
+            cancel: false,
+            before: Vec::new(),
+            counters: Vec::new(),
+            events: Vec::new(),
+            ended: None,
+        })
+    }
+
+    /// Ends it.
+    pub(super) fn end(&mut self, status: RunStatus) {
+        self.ended = Some(status);
+        self.events.push(EventRow::run_finished(status));
+    }
+
+    /// Marks it to be canceled.
+    pub(super) fn cancel(&mut self, reason: &str) {
+        self.cancel = true;
+        self.cancel_reason = Some(reason.to_owned());
+    }
+}
+
+#[derive(Default)]
+struct CounterColumns {
+    run: Vec<i64>,
+    step: Vec<i32>,
+    remaining: Vec<i32>,
+    succeeded: Vec<i32>,
+    failed: Vec<i32>,
+    aborted: Vec<i32>,
+}
+
+impl CounterColumns {
+    /// Those that changed.
+    fn push(&mut self, run: RunId, before: &[StepCounters], after: &[StepCounters]) {
+        for (step, (before, after)) in (0..).zip(before.iter().zip(after)) {
+            if before != after {
+                self.run.push(run.get());
+                self.step.push(step);
+                self.remaining.push(columns::int(after.remaining));
+                self.succeeded.push(columns::int(after.succeeded));
+                self.failed.push(columns::int(after.failed));
+                self.aborted.push(columns::int(after.aborted));
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct RunColumns {
+    run: Vec<i64>,
+    last_event: Vec<i64>,
+    status: Vec<Option<&'static str>>,
+    cancel_reason: Vec<Option<String>>,
+}

@@ -1,0 +1,10 @@
+//! What a database, other programs on it and its administrator do to the store.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod connect;
+mod join;
+mod limits;
+mod notices;
+mod shared;
+mod support;
+mod walls;
