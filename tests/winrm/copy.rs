@@ -4,10 +4,13 @@ use bytes::Bytes;
 use opsconductor_core::{
     ErrorKind,
     error::Layer,
-    transport::{CopyOutcome, CopyRequest, CopyStatus, Session},
+    transport::{Connector as _, CopyOutcome, CopyRequest, CopyStatus, Session},
 };
 
-use crate::support::{Recorder, control, host, session};
+use crate::{
+    copy_faults::noise,
+    support::{Recorder, control, credential, endpoint, host, session},
+};
 
 fn file(path: &str, content: impl Into<Bytes>, overwrite: bool) -> CopyRequest {
     CopyRequest { overwrite, ..CopyRequest::bytes(path, content) }
@@ -84,10 +87,122 @@ async fn a_folder_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn more_than_a_mebibyte_is_refused() {
+async fn the_same_content_is_no_conflict() {
     let host = host().await;
     let (_connector, mut session) = session(&host).await;
-    let error = copy(&mut *session, file("C:\\temp\\x", vec![0; 1024 * 1024 + 1], true)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert_eq!(host.counters().commands, 0);
+    host.machine().write_file("C:\\temp\\same.txt", b"one".to_vec());
+    let outcome = copy(&mut *session, file("C:\\temp\\same.txt", "one", false)).await.unwrap();
+    assert_eq!(outcome.status, CopyStatus::Unchanged);
+}
+
+#[tokio::test]
+async fn lengths_around_a_chunk_arrive_whole() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    // The most that one line holds at the default envelope, and what goes along with the script.
+    let chunk = (500 * 1024 - 3 * 1024) / 16 * 9;
+    for length in [1, 48 * 1024, 48 * 1024 + 1, chunk - 1, chunk, chunk + 1, 2 * chunk] {
+        let content = noise(length);
+        let outcome = copy(&mut *session, file("C:\\temp\\n.bin", content.clone(), true)).await.unwrap();
+        assert_eq!(outcome.length, length as u64);
+        assert!(host.machine().read_file("C:\\temp\\n.bin").unwrap() == content, "{length}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_says_why_and_leaves_nothing() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    let machine = host.machine();
+    machine.write_file("C:\\temp\\ro.txt", b"old".to_vec());
+    machine.set_read_only("C:\\temp\\ro.txt", true);
+    machine.write_file("C:\\temp\\held.txt", b"old".to_vec());
+    let held = machine.hold("C:\\temp\\held.txt").unwrap();
+    machine.create_folder("C:\\temp\\folder");
+    let long = format!("C:\\temp\\{}", "x".repeat(300));
+    for (path, says) in [
+        ("C:\\temp\\ro.txt", "read-only"),
+        ("C:\\temp\\held.txt", "another program has the file open"),
+        ("C:\\temp\\folder", "it is a folder"),
+        ("C:\\temp\\a<b>.txt", "no such name"),
+        ("C:\\temp\\a:b.txt", "no such name"),
+        (&*long, "too long"),
+    ] {
+        for content in [noise(10), noise(400_000)] {
+            let error = copy(&mut *session, file(path, content, true)).await.unwrap_err();
+            assert_eq!(
+                (error.kind(), error.layer()),
+                (ErrorKind::Transport, Some(Layer::Script)),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains(says), "{path}: {error}");
+            assert!(!error.is_outcome_unknown(), "{error:?}");
+        }
+    }
+    for path in ["C:\\temp\\ro.txt", "C:\\temp\\held.txt"] {
+        assert_eq!(machine.read_file(path).unwrap(), b"old");
+    }
+    let left = machine.files("C:\\temp");
+    assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
+    machine.release("C:\\temp\\held.txt", held);
+    copy(&mut *session, file("C:\\temp\\held.txt", "new", true)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_and_cleared() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    host.machine().write_file("C:\\temp\\x.bin", b"old".to_vec());
+    host.machine().set_free_space(Some(1_000_000));
+    let error = copy(&mut *session, file("C:\\temp\\x.bin", noise(3_000_000), true)).await.unwrap_err();
+    assert_eq!(error.code(), Some(112), "{error:?}");
+    assert!(error.to_string().contains("disk of the host is full"), "{error}");
+    assert_eq!(host.machine().read_file("C:\\temp\\x.bin").unwrap(), b"old");
+    let left = host.machine().files("C:\\temp");
+    assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
+    copy(&mut *session, file("C:\\temp\\y.bin", noise(900_000), true)).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_copies_to_one_place_leave_one_of_the_two_contents() {
+    let host = host().await;
+    let (connector, mut first) = session(&host).await;
+    let mut second = connector.connect(&endpoint(&host), &credential()).await.unwrap();
+    let path = "C:\\temp\\one.bin";
+    let (a, b) = (noise(2_000_000), vec![7; 1_500_000]);
+    let (one, two) = tokio::join!(
+        copy(&mut *first, file(path, a.clone(), true)),
+        copy(&mut *second, file(path, b.clone(), true))
+    );
+    assert_eq!((one.unwrap().status, two.unwrap().status), (CopyStatus::Copied, CopyStatus::Copied));
+    let found = host.machine().read_file(path).unwrap();
+    assert!(found == a || found == b);
+    // The same content: one of the two waits, and finds it done.
+    let same = noise(2_500_000);
+    let (one, two) = tokio::join!(
+        copy(&mut *first, file(path, same.clone(), true)),
+        copy(&mut *second, file(path, same.clone(), true))
+    );
+    let mut statuses = [one.unwrap().status, two.unwrap().status];
+    statuses.sort_by_key(|status| *status == CopyStatus::Unchanged);
+    assert_eq!(statuses, [CopyStatus::Copied, CopyStatus::Unchanged]);
+    assert!(host.machine().read_file(path).unwrap() == same);
+    let left = host.machine().files("C:\\temp");
+    assert!(!left.iter().any(|name| name.ends_with(".part")), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_this_machine_is_read_while_it_is_sent() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    let folder = tempfile::tempdir().unwrap();
+    let local = folder.path().join("x.bin");
+    std::fs::write(&local, noise(1_000_000)).unwrap();
+    let outcome = copy(&mut *session, CopyRequest::path("C:\\temp\\x.bin", &local)).await.unwrap();
+    assert_eq!((outcome.status, outcome.length), (CopyStatus::Copied, 1_000_000));
+    assert!(host.machine().read_file("C:\\temp\\x.bin").unwrap() == noise(1_000_000));
+    let missing = CopyRequest::path("C:\\temp\\x.bin", folder.path().join("y"));
+    assert_eq!(copy(&mut *session, missing).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let empty = copy(&mut *session, CopyRequest::path("\0", &local)).await.unwrap_err();
+    assert_eq!(empty.kind(), ErrorKind::InvalidInput);
 }

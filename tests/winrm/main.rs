@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod copy;
+mod copy_faults;
+mod copy_many;
+mod copy_speed;
 mod exec;
 mod faults;
+mod fetch;
 mod lockout;
 mod logon;
 mod matrix;

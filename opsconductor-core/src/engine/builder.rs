@@ -1,12 +1,12 @@
 //! Putting an engine together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use super::{Engine, Inner, redactors::Redactors};
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
-    job::{StepHandler, StepKinds},
+    job::{StepHandler, StepKinds, WorkerFiles},
     store::Store,
     transport::{Connector, Protocol},
     vault::{KeyProvider, Vault},
@@ -21,6 +21,7 @@ pub struct EngineBuilder {
     connectors: Vec<Arc<dyn Connector>>,
     handlers: Vec<Arc<dyn StepHandler>>,
     clock: Option<Arc<dyn Clock>>,
+    files: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -67,6 +68,14 @@ impl EngineBuilder {
         self
     }
 
+    /// The folder of this machine from which `winrm.copy` takes its `src` and to which `winrm.fetch` brings files. Whoever
+    /// may write jobs reaches everything in it and nothing outside. Without it such steps fail.
+    #[must_use]
+    pub fn files(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.files = Some(folder.into());
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -78,7 +87,7 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when a required part is missing; `Conflict` when a protocol or a step kind is given twice.
+    /// `InvalidInput` when a required part is missing or the folder for files is none; `Conflict` when a protocol or a step kind is given twice.
     pub fn build(self) -> Result<Engine> {
         let store = self.store.ok_or_else(|| missing("store"))?;
         let keys = self.keys.ok_or_else(|| missing("keys"))?;
@@ -103,6 +112,7 @@ impl EngineBuilder {
                 vault: Vault::new(deployment, keys)?,
                 kinds,
                 connectors,
+                files: self.files.map(WorkerFiles::new).transpose()?,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
                 redactors: Redactors::new()?,
             }),

@@ -337,7 +337,8 @@ async fn act_within_limits(
     // Coerced here: a boxed session lives for 'static, the context wants one that lives as long as it is borrowed.
     let borrowed = session.as_mut().map(|session| session.as_mut() as &mut dyn Session);
     let cancel = holding.stopped.clone();
-    let mut context = StepContext::new(fields, target, borrowed, recorder, left, cancel);
+    let mut context =
+        StepContext::new(fields, target, borrowed, recorder, left, cancel).with_files(inner.files.as_ref());
     if let Some(running) = running {
         context = context.with_running(running.handle.clone());
     }

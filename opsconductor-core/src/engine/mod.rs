@@ -44,7 +44,7 @@ pub use worker::{Worker, WorkerSettings};
 use crate::{
     Error, ErrorKind, Result,
     clock::Clock,
-    job::StepKinds,
+    job::{StepKinds, WorkerFiles},
     store::Store,
     tenant::Scope,
     transport::{Connector, Protocol},
@@ -62,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) vault: Vault,
     pub(crate) kinds: StepKinds,
     pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
+    pub(crate) files: Option<WorkerFiles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
 }

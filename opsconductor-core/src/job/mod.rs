@@ -26,14 +26,15 @@
 //! # Ok::<(), opsconductor_core::Error>(())
 //! ```
 //!
-//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec` and `winrm.copy` are
-//! built in, and a host registers its own beside them.
+//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`
+//! and `winrm.fetch` are built in, and a host registers its own beside them.
 
 mod bind;
 mod compose;
 mod explain;
 mod faults;
 pub mod fields;
+mod files;
 pub mod kinds;
 mod nearest;
 mod place;
@@ -48,6 +49,7 @@ mod valid;
 mod validate;
 
 pub use fields::StepTemplates;
+pub use files::WorkerFiles;
 pub use registry::StepKinds;
 pub use spec::{DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, JobSpec};
 pub use step::{StepContext, StepHandler, StepOutcome, TemplateField};

@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, ErrorKind, Problem, Result,
+    job::files::WorkerFiles,
     run::plan::PlannedTarget,
     template::Sink,
     transport::{
-        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, Observer, Protocol, RemoteHandle,
-        Session, Stream,
+        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
+        Protocol, RemoteHandle, Session, Stream,
     },
 };
 
@@ -119,6 +120,7 @@ pub struct StepContext<'a> {
     observer: &'a mut dyn Observer,
     timeout: Duration,
     cancel: CancellationToken,
+    files: Option<&'a WorkerFiles>,
     /// A command that runs already.
     running: Option<RemoteHandle>,
 }
@@ -133,7 +135,27 @@ impl<'a> StepContext<'a> {
         timeout: Duration,
         cancel: CancellationToken,
     ) -> Self {
-        Self { fields, target, session, observer, timeout, cancel, running: None }
+        Self { fields, target, session, observer, timeout, cancel, files: None, running: None }
+    }
+
+    /// The same with the folder that the worker lets steps use.
+    #[must_use]
+    pub fn with_files(mut self, files: Option<&'a WorkerFiles>) -> Self {
+        self.files = files;
+        self
+    }
+
+    /// The folder that the worker lets steps use.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` when the host named none.
+    pub fn files(&self) -> Result<&'a WorkerFiles> {
+        self.files.ok_or_else(|| {
+            let message =
+                "this worker has no folder for files; name one with `Engine::builder().files(folder)`";
+            Error::new(ErrorKind::Unsupported, message)
+        })
     }
 
     /// The same, with a command that another worker started: the first [`StepContext::exec`] goes on with it.
@@ -205,6 +227,17 @@ impl<'a> StepContext<'a> {
         let control = self.control();
         let session = self.session.as_deref_mut().ok_or_else(no_session)?;
         session.copy(request, self.observer, &control).await
+    }
+
+    /// Brings a file of the target to this machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::fetch`]; `Unsupported` for a kind without a protocol.
+    pub async fn fetch(&mut self, request: FetchRequest) -> Result<FetchOutcome> {
+        let control = self.control();
+        let session = self.session.as_deref_mut().ok_or_else(no_session)?;
+        session.fetch(request, self.observer, &control).await
     }
 
     fn control(&self) -> Control {

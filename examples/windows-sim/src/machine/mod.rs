@@ -123,6 +123,35 @@ impl Machine {
         let _written = state.files.write(&path, Arc::new(bytes));
     }
 
+    /// Lets files grow by so many bytes more, as on a disk that is nearly full; without limit when absent.
+    pub fn set_free_space(&self, bytes: Option<u64>) {
+        self.state().files.set_free(bytes);
+    }
+
+    /// Sets or clears a file's read-only attribute.
+    pub fn set_read_only(&self, path: &str, read_only: bool) {
+        if let Some(node) = self.state().files.get_mut(&full_path("C:\\", path)) {
+            node.read_only = read_only;
+        }
+    }
+
+    /// Makes a folder and those above it.
+    pub fn create_folder(&self, path: &str) {
+        // A path that cannot be made shows when the test looks into it.
+        let _made = self.state().files.create_directory(&full_path("C:\\", path));
+    }
+
+    /// Holds a file open, as a program does that shares it with readers alone, until [`Machine::release`].
+    pub fn hold(&self, path: &str) -> Option<u64> {
+        let held = vfs::Sharing { read: true, write: false, share_read: true, share_write: false };
+        self.state().files.open(&full_path("C:\\", path), held).ok()
+    }
+
+    /// Lets go of a file that was held.
+    pub fn release(&self, path: &str, handle: u64) {
+        self.state().files.close(&full_path("C:\\", path), handle);
+    }
+
     /// The names of what is in a folder, folders first.
     pub fn files(&self, directory: &str) -> Vec<String> {
         let path = full_path("C:\\", directory);

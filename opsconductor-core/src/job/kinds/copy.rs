@@ -1,24 +1,28 @@
-//! `winrm.copy`: writes a file on a Windows host.
+//! `winrm.copy`: writes files on a Windows host.
 
 use async_trait::async_trait;
 use base64::{DecodeError, Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::COMMAND_BYTES_MAX;
+use super::{COMMAND_BYTES_MAX, blocking};
 use crate::{
     Error, ErrorKind, Problem, Result,
-    job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
+    job::{
+        WorkerFiles, files,
+        step::{StepContext, StepHandler, StepOutcome, TemplateField},
+    },
     template::Sink,
     transport::{CopyRequest, CopySource, CopyStatus, FileSource, Protocol},
 };
 
-/// What one copy may write.
+/// What a definition may hold; a file of the worker has no limit.
 const CONTENT_BYTES_MAX: usize = 1024 * 1024;
 /// The longest path that Windows knows.
 const PATH_CHARS_MAX: usize = 32_767;
 
-/// Writes one file, verified and atomically, from `contentB64` as it is or from `content`, a template.
+/// Writes files, verified and atomically: from `contentB64` as it is, from `content`, a template, or from `src`, a file or
+/// a folder below the folder that the worker lets steps use.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WinrmCopy;
 
@@ -30,9 +34,9 @@ impl StepHandler for WinrmCopy {
 
     fn schema(&self) -> Value {
         json!({
-            "description": "Writes a file on Windows hosts, verified and atomically.",
+            "description": "Writes files on Windows hosts, verified and atomically.",
             "required": ["destPath"],
-            "oneOf": [{"required": ["contentB64"]}, {"required": ["content"]}],
+            "oneOf": [{"required": ["contentB64"]}, {"required": ["content"]}, {"required": ["src"]}],
             "properties": {
                 "destPath": {
                     "type": "string", "minLength": 1, "maxLength": PATH_CHARS_MAX,
@@ -45,6 +49,10 @@ impl StepHandler for WinrmCopy {
                 "content": {
                     "type": "string", "maxLength": COMMAND_BYTES_MAX,
                     "description": "the content, a template"
+                },
+                "src": {
+                    "type": "string", "minLength": 1, "maxLength": 4096,
+                    "description": "a file or a folder below the worker's folder for files, a template"
                 },
                 "overwrite": {
                     "type": "boolean", "default": true,
@@ -59,7 +67,7 @@ impl StepHandler for WinrmCopy {
     }
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
-        [("destPath", "/destPath"), ("content", "/content")]
+        [("destPath", "/destPath"), ("content", "/content"), ("src", "/src")]
             .into_iter()
             .filter(|(name, _)| fields.contains_key(*name))
             .map(|(_, pointer)| TemplateField::new(pointer, Sink::Text))
@@ -69,11 +77,17 @@ impl StepHandler for WinrmCopy {
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         let encoded = fields.get("contentB64").and_then(Value::as_str);
         let problem = encoded.and_then(|encoded| decode(encoded).err());
-        problem.map(|message| Problem::new("/contentB64", message)).into_iter().collect()
+        let mut problems: Vec<_> =
+            problem.map(|message| Problem::new("/contentB64", message)).into_iter().collect();
+        // What a template makes of it is checked when the step runs.
+        if let Some(src) = fields.get("src").and_then(Value::as_str).filter(|src| !src.contains('{')) {
+            problems.extend(files::fault(src).map(|fault| Problem::new("/src", fault)));
+        }
+        problems
     }
 
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
-        let request = request(context.fields())?;
+        let request = request(context.fields(), context.files().cloned()).await?;
         let dest_path = request.dest_path.clone();
         let copied = context.copy(request).await?;
         let status = match copied.status {
@@ -86,23 +100,32 @@ impl StepHandler for WinrmCopy {
             .with_metric("dest_path", dest_path)
             .with_metric("content_size", copied.length)
             .with_metric("status", status)
+            .with_metric("files", copied.files)
+            .with_metric("files_written", copied.files_written)
             .with_metric("sha256", copied.sha256))
     }
 }
 
-fn request(fields: &Map<String, Value>) -> Result<CopyRequest> {
+async fn request(fields: &Map<String, Value>, files: Result<WorkerFiles>) -> Result<CopyRequest> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
-    let content = match (text("contentB64"), text("content")) {
-        (Some(encoded), None) => decode(encoded).map_err(|why| Error::new(ErrorKind::InvalidInput, why))?,
-        (None, Some(content)) if content.len() > CONTENT_BYTES_MAX => {
+    let memory = |content: Vec<u8>| CopySource::One(FileSource::Bytes(Bytes::from(content)));
+    let source = match (text("contentB64"), text("content"), text("src")) {
+        (Some(encoded), None, None) => {
+            memory(decode(encoded).map_err(|why| Error::new(ErrorKind::InvalidInput, why))?)
+        }
+        (None, Some(content), None) if content.len() > CONTENT_BYTES_MAX => {
             return Err(Error::new(ErrorKind::InvalidInput, too_large(content.len())));
         }
-        (None, Some(content)) => content.as_bytes().to_vec(),
+        (None, Some(content), None) => memory(content.as_bytes().to_vec()),
+        (None, None, Some(src)) => {
+            let (files, src) = (files?, src.to_owned());
+            blocking(move || files.source(&src)).await?
+        }
         _ => return Err(unchecked("content")),
     };
     Ok(CopyRequest {
         dest_path: text("destPath").ok_or_else(|| unchecked("destPath"))?.to_owned(),
-        source: CopySource::One(FileSource::Bytes(Bytes::from(content))),
+        source,
         overwrite: fields.get("overwrite").and_then(Value::as_bool).unwrap_or(true),
     })
 }

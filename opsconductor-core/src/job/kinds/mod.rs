@@ -2,20 +2,30 @@
 
 mod copy;
 mod exec;
+mod fetch;
 
 use std::sync::Arc;
 
 pub use copy::WinrmCopy;
 pub use exec::WinrmExec;
+pub use fetch::WinrmFetch;
 
 use super::step::StepHandler;
+use crate::{Error, ErrorKind, Result};
 
 /// A command as a template, before and after it is rendered.
 const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
 /// All of them.
 pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
-    vec![Arc::new(WinrmExec), Arc::new(WinrmCopy)]
+    vec![Arc::new(WinrmExec), Arc::new(WinrmCopy), Arc::new(WinrmFetch)]
+}
+
+/// Does what waits for a disk where it holds up nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Internal, "a task on a file did not end well").with_source(error))
+    })
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use super::*;
 use crate::{
     ErrorKind, Result,
     id::{CredentialId, RunId, TargetId},
-    job::{StepContext, StepOutcome, StepTemplates, reserved},
+    job::{StepContext, StepOutcome, StepTemplates, WorkerFiles, reserved},
     run::plan::{PlannedTarget, RunPlan},
     template::TemplateOptions,
     transport::{
-        Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, ExecOutcome, ExecRequest, FileSource,
-        Observer, Protocol, RemoteHandle, Session, Shell, Stream,
+        Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, ExecOutcome, ExecRequest, FetchOutcome,
+        FetchRequest, FileSource, Observer, Protocol, RemoteHandle, Session, Shell, Stream,
     },
 };
 
@@ -33,6 +33,7 @@ struct Connected<'h>(&'h Host);
 fn content(request: &CopyRequest) -> &[u8] {
     match &request.source {
         CopySource::One(FileSource::Bytes(bytes)) => bytes,
+        CopySource::Many(_) => b"many",
         other => panic!("not a content in memory: {other:?}"),
     }
 }
@@ -48,6 +49,17 @@ impl Session for Connected<'_> {
         let length = content(&request).len() as u64;
         self.0.written.lock().unwrap().push(request);
         Ok(CopyOutcome::one(CopyStatus::Copied, length, "5e".to_owned()))
+    }
+
+    async fn fetch(
+        &mut self,
+        request: FetchRequest,
+        _: &mut dyn Observer,
+        _: &Control,
+    ) -> Result<FetchOutcome> {
+        std::fs::write(&request.dest, "brought").unwrap();
+        assert_eq!((request.overwrite, request.bytes_max), (false, 9));
+        Ok(FetchOutcome::new(7, "f0".to_owned()))
     }
 
     async fn close(self: Box<Self>) -> Result<()> {
@@ -88,6 +100,16 @@ async fn run(
     fields: Value,
     parameters: Value,
 ) -> Result<StepOutcome> {
+    run_with(handler, host, fields, parameters, None).await
+}
+
+async fn run_with(
+    handler: &dyn StepHandler,
+    host: &Host,
+    fields: Value,
+    parameters: Value,
+    files: Option<&WorkerFiles>,
+) -> Result<StepOutcome> {
     let (Value::Object(fields), Value::Object(parameters)) = (fields, parameters) else { panic!("objects") };
     assert!(handler.check(&fields).is_empty());
     let templates = StepTemplates::compile(handler, &fields, TemplateOptions::default()).unwrap();
@@ -109,7 +131,8 @@ async fn run(
         &mut observer,
         Duration::from_secs(5),
         CancellationToken::new(),
-    );
+    )
+    .with_files(files);
     handler.run(&mut context).await
 }
 
@@ -179,7 +202,8 @@ async fn a_copy_writes_bytes_or_a_rendered_text() {
     assert!(outcome.succeeded);
     assert_eq!(
         Value::Object(outcome.metrics),
-        json!({"target": "web1", "dest_path": "C:\\a b.bin", "content_size": 4, "status": "copied", "sha256": "5e"})
+        json!({"target": "web1", "dest_path": "C:\\a b.bin", "content_size": 4, "status": "copied", "files": 1,
+               "files_written": 1, "sha256": "5e"})
     );
     run(&WinrmCopy, &host, json!({"destPath": "x", "content": "{{ n }}!"}), json!({"n": "\u{e9}"}))
         .await
@@ -196,4 +220,36 @@ async fn a_text_that_grows_beyond_a_mebibyte_is_not_copied() {
     let error = run(&WinrmCopy, &host, fields, json!({"n": "y".repeat(600_000)})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(host.written.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn files_of_the_worker_go_and_come_below_its_folder_alone() {
+    let folder = std::env::temp_dir().join(format!("opsconductor-kinds-{}", uuid::Uuid::now_v7().simple()));
+    std::fs::create_dir_all(folder.join("site/css")).unwrap();
+    std::fs::write(folder.join("site/index.html"), "x").unwrap();
+    std::fs::write(folder.join("site/css/a.css"), "y").unwrap();
+    let files = WorkerFiles::new(&folder).unwrap();
+    let host = Host::default();
+    let copy = json!({"destPath": "C:\\site", "src": "{{ which }}"});
+    let parameters = json!({"which": "site"});
+    run_with(&WinrmCopy, &host, copy.clone(), parameters.clone(), Some(&files)).await.unwrap();
+    let CopySource::Many(entries) = host.written.lock().unwrap()[0].source.clone() else {
+        panic!("many files")
+    };
+    assert_eq!(entries.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["css/a.css", "index.html"]);
+    let error = run_with(&WinrmCopy, &host, copy.clone(), json!({"which": "../etc"}), Some(&files)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let error = run(&WinrmCopy, &host, copy, parameters).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("Engine::builder().files"), "{error}");
+
+    let fetch = json!({"srcPath": "C:\\logs\\{{ n }}.log", "overwrite": false, "maxBytes": 9});
+    let outcome = run_with(&WinrmFetch, &host, fetch, json!({"n": "app"}), Some(&files)).await.unwrap();
+    assert_eq!(
+        Value::Object(outcome.metrics),
+        json!({"target": "web1", "src_path": "C:\\logs\\app.log", "dest_path": "web1/app.log", "content_size": 7,
+               "sha256": "f0"})
+    );
+    assert_eq!(std::fs::read(folder.join("web1/app.log")).unwrap(), b"brought");
+    std::fs::remove_dir_all(folder).unwrap();
 }

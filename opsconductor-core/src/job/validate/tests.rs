@@ -164,7 +164,10 @@ fn faults_of_what_every_step_has() {
     assert_faults(
         &of_steps(r#"{"type": "ssh.exec", "id": "1a"}"#),
         &[
-            ("/steps/0/type", "there is no step type `ssh.exec`; there are `winrm.copy` and `winrm.exec`"),
+            (
+                "/steps/0/type",
+                "there is no step type `ssh.exec`; there are `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+            ),
             (
                 "/steps/0/id",
                 "an id is made of at most 64 letters, digits and `_`, and does not start with a digit",
@@ -292,8 +295,23 @@ fn faults_of_copy() {
         &of_steps(r#"{"type": "winrm.copy", "target": "a"}"#),
         &[
             ("/steps/0", "`destPath` is missing (the path of the file on the host, a template)"),
-            ("/steps/0", "`contentB64` or `content` is missing"),
+            ("/steps/0", "`contentB64`, `content` or `src` is missing"),
         ],
+    );
+    assert_faults(
+        &of_steps(r#"{"type": "winrm.copy", "target": "a", "destPath": "x", "src": "../key"}"#),
+        &[("/steps/0/src", "the path must not hold `.`, `..` or an empty part")],
+    );
+    assert_faults(
+        &of_steps(r#"{"type": "winrm.fetch", "target": "a", "srcPath": "x", "dest": "C:/y", "maxBytes": 0}"#),
+        &[("/steps/0/maxBytes", "must be between 1 and 1099511627776")],
+    );
+    assert_faults(
+        &of_steps(r#"{"type": "winrm.fetch", "target": "a", "srcPath": "x", "dest": "C:/y"}"#),
+        &[(
+            "/steps/0/dest",
+            "the path must be relative to the worker's folder for files, its parts separated by `/`",
+        )],
     );
     let content = |encoded: &str| {
         of_steps(&format!(

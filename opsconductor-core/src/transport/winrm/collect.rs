@@ -24,13 +24,9 @@ impl<'a> Collector<'a> {
     }
 
     /// Standard output, line by line.
-    pub(super) fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         // Lines that are not UTF-8 are none of ours.
         self.stdout.split(|byte| *byte == b'\n').filter_map(text)
-    }
-
-    pub(super) fn last_line(&self) -> Option<&str> {
-        self.lines().next_back()
     }
 
     pub(super) fn first_error_line(&self) -> Option<&str> {

@@ -44,7 +44,15 @@ pub(super) enum Failure {
     Broken(Error),
 }
 
+/// The HTTP status of a request that is too large.
+const TOO_LARGE: u32 = 413;
+
 impl Failure {
+    /// Whether the request was turned away for its size, before anything acted on it.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.code() == Some(TOO_LARGE))
+    }
+
     /// The error for a caller for whom nothing was at stake.
     pub(super) fn into_error(self, host: &Host, action: Action) -> Error {
         host.about(self.into_plain_error(action))
@@ -204,7 +212,9 @@ impl Connection {
             StatusCode::FORBIDDEN if self.host.account.scheme == Scheme::Certificate => return Ok(None),
             StatusCode::PAYLOAD_TOO_LARGE => {
                 let message = "the request is larger than the host's MaxEnvelopeSizekb";
-                return Err(Failure::Refused(Error::transport(Layer::Protocol, message)));
+                return Err(Failure::Refused(
+                    Error::transport(Layer::Protocol, message).with_code(TOO_LARGE),
+                ));
             }
             // The web server in front turned the request away: the service behind it has not seen it.
             other if other.is_client_error() => return Err(Failure::Refused(self.unexpected(other))),

@@ -90,7 +90,7 @@ impl Connector for WinrmConnector {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { fetch: false, ..Capabilities::all() }
+        Capabilities::all()
     }
 
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {

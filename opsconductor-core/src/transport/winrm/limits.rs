@@ -27,6 +27,11 @@ impl<'a> Limits<'a> {
         Self { deadline: Instant::now() + control.timeout, control, released }
     }
 
+    /// What the caller set.
+    pub(super) fn control(&self) -> &'a Control {
+        self.control
+    }
+
     /// Waits for the end of the time or a cancel.
     pub(super) async fn stop(&self) -> Error {
         tokio::select! {

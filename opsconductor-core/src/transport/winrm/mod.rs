@@ -82,6 +82,17 @@
 //! directory of its own gets a shell of its own. Output is UTF-8 wherever the program can be brought to it, and is
 //! handed over as bytes, as it comes.
 //!
+//! # Files
+//!
+//! A copy writes `<destination>.<first 16 digits of the hash>.part` beside its destination, checks the SHA-256 of what is on
+//! the disk, flushes it and puts it in place in one step, so that a destination has the old content or the new. What has
+//! the content already is left alone. After a lost connection the host is asked how much is there, and the rest is sent;
+//! a partial file stays after a cancel, a time-out or a connection lost for good, and the next copy of the same content to
+//! the same place goes on from it, while one of another content removes it. The folder of a single file must be there;
+//! below the destination of many files folders are made, and each file is put in place by itself. A fetch writes beside its
+//! destination as well, and ends with an error when the file changed on the host while it was read. Content that becomes
+//! smaller is packed. Needs Windows PowerShell 3 or later on the host.
+//!
 //! # When something breaks
 //!
 //! A connection that breaks while a command runs is opened anew, for [`WinrmSettings::reconnect_max`], and output goes on;
@@ -120,6 +131,7 @@ mod connector;
 mod copy;
 pub mod danger;
 mod dial;
+mod fetch;
 mod handshake;
 mod host;
 #[cfg(feature = "kerberos")]
@@ -129,10 +141,12 @@ mod launch;
 mod limits;
 mod link;
 mod listen;
+mod local;
 mod logon;
 mod operations;
 mod pool;
 mod probe;
+mod process;
 mod reattach;
 mod remote;
 mod run;
@@ -146,6 +160,7 @@ mod soap;
 mod start;
 mod stop;
 mod tls;
+mod transfer;
 
 pub use connector::{WinrmConnector, WinrmConnectorBuilder};
 pub use settings::WinrmSettings;

@@ -63,6 +63,15 @@ impl Connection {
         }
     }
 
+    /// Feeds standard input with what is in base64 already, in one message.
+    pub(super) async fn send_encoded(&mut self, shell: &str, command: &str, encoded: &str) -> Answer<()> {
+        let body = body::send_encoded(&id(command)?, encoded);
+        match self.operate(Action::Send, Some(shell), &[], &body).await {
+            Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Waits for output, up to `wait_max` or else the operation time-out; nothing yet is an empty answer.
     pub(super) async fn receive(
         &mut self,

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::{
-    copy,
+    copy, fetch,
     lane::Lane,
     launch::Launch,
     pool::{Pool, PoolKey},
@@ -16,7 +16,8 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     transport::{
-        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, Observer, RemoteHandle, Session,
+        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
+        RemoteHandle, Session,
     },
 };
 
@@ -69,6 +70,17 @@ impl Session for WinrmSession {
         let lane = self.lane()?;
         let span = tracing::debug_span!("winrm.copy", target = lane.host.target);
         copy::copy(lane, request, observer, control).instrument(span).await
+    }
+
+    async fn fetch(
+        &mut self,
+        request: FetchRequest,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<FetchOutcome> {
+        let lane = self.lane()?;
+        let span = tracing::debug_span!("winrm.fetch", target = lane.host.target);
+        fetch::fetch(lane, request, observer, control).instrument(span).await
     }
 
     async fn reattach(

@@ -12,6 +12,11 @@ pub(super) fn message(error: VfsError) -> String {
         VfsError::Exists => "A duplicate file name exists, or the file\r\ncannot be found.",
         VfsError::InUse => "The process cannot access the file because it is being used by another process.",
         VfsError::NotEmpty => "The directory is not empty.",
+        VfsError::DiskFull => "There is not enough space on the disk.",
+        VfsError::PathTooLong => "The filename or extension is too long.",
+        VfsError::IllegalPath | VfsError::PathFormat => {
+            "The filename, directory name, or volume label syntax is incorrect."
+        }
     };
     format!("{text}\r\n")
 }

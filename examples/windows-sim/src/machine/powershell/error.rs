@@ -13,6 +13,32 @@ pub(super) struct Exception {
     pub(super) inner: Option<Arc<Exception>>,
 }
 
+impl Exception {
+    /// `HResult`: for what the system refused, its error number under facility 7.
+    pub(super) fn hresult(&self) -> i32 {
+        let system = |number: u32| (0x8007_0000 | number).cast_signed();
+        let says = |words: &str| self.message.contains(words);
+        match self.type_name.as_str() {
+            "System.IO.FileNotFoundException" => system(2),
+            "System.IO.DirectoryNotFoundException" => system(3),
+            "System.UnauthorizedAccessException" => system(5),
+            "System.IO.PathTooLongException" => system(206),
+            "System.ArgumentException" => system(87),
+            "System.IO.IOException" if says("used by another process") => system(32),
+            "System.IO.IOException" if says("not enough space") => system(112),
+            "System.IO.IOException" if says("directory is not empty") => system(145),
+            "System.IO.IOException" if says("already exists") => {
+                system(if says("The file '") { 80 } else { 183 })
+            }
+            "System.IO.IOException" => 0x8013_1620_u32.cast_signed(),
+            "System.FormatException" => 0x8013_1537_u32.cast_signed(),
+            "System.NotSupportedException" => 0x8013_1515_u32.cast_signed(),
+            "System.Management.Automation.RuntimeException" => 0x8013_1501_u32.cast_signed(),
+            _ => 0x8013_1500_u32.cast_signed(),
+        }
+    }
+}
+
 /// Where in which script.
 #[derive(Debug, Clone)]
 pub(super) struct Position {

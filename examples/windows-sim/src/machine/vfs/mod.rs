@@ -12,7 +12,7 @@ use chrono::{DateTime, Local};
 use path::{key, prefix_of};
 use sharing::Handle;
 
-pub(crate) use path::{file_name, full_path, parent};
+pub(crate) use path::{check, file_name, full_path, parent};
 pub(crate) use sharing::Sharing;
 pub(crate) use wildcard::wildcard;
 
@@ -25,6 +25,10 @@ pub(crate) enum VfsError {
     Exists,
     InUse,
     NotEmpty,
+    DiskFull,
+    PathTooLong,
+    IllegalPath,
+    PathFormat,
 }
 
 /// A file or a folder.
@@ -73,6 +77,8 @@ impl Node {
 pub(crate) struct Vfs {
     nodes: BTreeMap<String, Node>,
     next_handle: u64,
+    /// How many bytes files may still grow by; without limit when absent.
+    free: Option<u64>,
 }
 
 impl Vfs {
@@ -102,9 +108,24 @@ impl Vfs {
         Ok(data)
     }
 
+    /// Lets files grow by so many bytes more.
+    pub(crate) fn set_free(&mut self, bytes: Option<u64>) {
+        self.free = bytes;
+    }
+
+    /// Takes room for a file that changes its length.
+    fn resize(&mut self, old: u64, new: u64) -> Result<(), VfsError> {
+        if let Some(free) = &mut self.free {
+            *free = (*free + old).checked_sub(new).ok_or(VfsError::DiskFull)?;
+        }
+        Ok(())
+    }
+
     /// Creates the file or replaces what it holds.
     pub(crate) fn write(&mut self, path: &str, data: Arc<Vec<u8>>) -> Result<(), VfsError> {
         self.check_parent(path)?;
+        let old = self.get(path).filter(|node| !node.is_directory()).map_or(0, Node::len);
+        self.resize(old, data.len() as u64)?;
         match self.nodes.get_mut(&key(path)) {
             Some(node) if node.is_directory() || node.read_only => Err(VfsError::AccessDenied),
             Some(node) if node.handles.iter().any(|h| h.sharing.conflicts(Sharing::WRITE)) => {
@@ -126,6 +147,7 @@ impl Vfs {
         if !self.is_file(path) {
             return self.write(path, Arc::new(bytes.to_vec()));
         }
+        self.resize(0, bytes.len() as u64)?;
         let node = self.nodes.get_mut(&key(path)).ok_or(VfsError::FileNotFound)?;
         if node.read_only {
             return Err(VfsError::AccessDenied);
@@ -142,6 +164,8 @@ impl Vfs {
 
     /// Writes at a place of an open file; the gap before it is zeros.
     pub(crate) fn write_at(&mut self, path: &str, position: u64, bytes: &[u8]) -> Result<(), VfsError> {
+        let old = self.get(path).map_or(0, Node::len);
+        self.resize(old, old.max(position.saturating_add(bytes.len() as u64)))?;
         let node = self.nodes.get_mut(&key(path)).ok_or(VfsError::FileNotFound)?;
         let data = Arc::make_mut(node.data.as_mut().ok_or(VfsError::AccessDenied)?);
         let start = usize::try_from(position).map_err(|_| VfsError::AccessDenied)?;
@@ -158,6 +182,8 @@ impl Vfs {
     }
 
     pub(crate) fn set_len(&mut self, path: &str, length: u64) -> Result<(), VfsError> {
+        let old = self.get(path).map_or(0, Node::len);
+        self.resize(old, length)?;
         let node = self.nodes.get_mut(&key(path)).ok_or(VfsError::FileNotFound)?;
         let data = node.data.as_mut().ok_or(VfsError::AccessDenied)?;
         Arc::make_mut(data).resize(usize::try_from(length).map_err(|_| VfsError::AccessDenied)?, 0);
@@ -249,7 +275,9 @@ impl Vfs {
         } else if node.read_only {
             return Err(VfsError::AccessDenied);
         }
-        self.nodes.remove(&key(path));
+        if let Some(removed) = self.nodes.remove(&key(path)) {
+            self.resize(removed.len(), 0)?;
+        }
         Ok(())
     }
 
@@ -329,6 +357,17 @@ mod tests {
         vfs.write("C:\\temp\\Readme.TXT", Arc::new(b"x".to_vec())).unwrap();
         assert_eq!(vfs.get("c:\\TEMP\\readme.txt").unwrap().name(), "Readme.TXT");
         assert_eq!(vfs.children("C:\\").len(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_more_and_gives_room_back() {
+        let mut vfs = drive();
+        vfs.set_free(Some(4));
+        vfs.write("C:\\a", Arc::new(vec![1, 2, 3])).unwrap();
+        assert_eq!(vfs.write_at("C:\\a", 3, &[4, 5]), Err(VfsError::DiskFull));
+        vfs.write_at("C:\\a", 2, &[4, 5]).unwrap();
+        vfs.remove("C:\\a", false).unwrap();
+        vfs.write("C:\\b", Arc::new(vec![0; 4])).unwrap();
     }
 
     #[test]

@@ -52,6 +52,24 @@ pub(crate) fn full_path(current: &str, path: &str) -> String {
     parts.join("\\")
 }
 
+/// The longest path that .NET takes without being told otherwise, in UTF-16 units.
+const PATH_UNITS_MAX: usize = 259;
+
+/// Whether Windows takes a full path at all.
+pub(crate) fn check(path: &str) -> Result<(), super::VfsError> {
+    let illegal = |c: char| u32::from(c) < 32 || matches!(c, '"' | '<' | '>' | '|' | '*' | '?');
+    if path.chars().any(illegal) {
+        return Err(super::VfsError::IllegalPath);
+    }
+    if path.get(2..).is_some_and(|rest| rest.contains(':')) {
+        return Err(super::VfsError::PathFormat);
+    }
+    if path.encode_utf16().count() > PATH_UNITS_MAX {
+        return Err(super::VfsError::PathTooLong);
+    }
+    Ok(())
+}
+
 /// The folder a path stands in; none for a drive's root.
 pub(crate) fn parent(path: &str) -> Option<String> {
     let trimmed = path.trim_end_matches('\\');

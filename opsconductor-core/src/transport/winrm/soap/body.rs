@@ -65,6 +65,13 @@ pub(in super::super) fn send(command_id: &str, bytes: &[u8], end: bool) -> Strin
     out
 }
 
+/// The body that feeds standard input with what is in base64 already.
+pub(in super::super) fn send_encoded(command_id: &str, encoded: &str) -> String {
+    format!(
+        "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"{command_id}\">{encoded}</rsp:Stream></rsp:Send>"
+    )
+}
+
 /// The body that asks for output.
 pub(in super::super) fn receive(command_id: &str) -> String {
     format!(
@@ -99,7 +106,7 @@ mod tests {
 
     use std::{collections::BTreeMap, time::Duration};
 
-    use super::{super::tree, SignalCode, command, create, send, signal};
+    use super::{super::tree, SignalCode, command, create, send, send_encoded, signal};
     use crate::ErrorKind;
 
     fn parsed(body: &str) -> tree::Element {
@@ -137,6 +144,7 @@ mod tests {
         let part = parsed(&send("C-1", b"abc", false));
         let stream = part.child("Stream").unwrap();
         assert_eq!((stream.text.as_str(), stream.attribute("End")), ("YWJj", None));
+        assert_eq!(send_encoded("C-1", "YWJj"), send("C-1", b"abc", false));
         let last = parsed(&send("C-1", b"", true));
         assert_eq!(last.child("Stream").unwrap().attribute("End"), Some("true"));
     }

@@ -97,6 +97,7 @@ impl Encoding {
             Self::Utf8 { .. } => String::from_utf8_lossy(bytes).into_owned(),
             Self::Utf16 => units(u16::from_le_bytes),
             Self::Utf16BigEndian => units(u16::from_be_bytes),
+            Self::Ascii if bytes.is_ascii() => String::from_utf8_lossy(bytes).into_owned(),
             Self::Ascii => bytes.iter().map(|&b| if b.is_ascii() { b as char } else { '?' }).collect(),
             Self::CodePage(page) => codepage::decode(page, bytes),
         }

@@ -17,6 +17,7 @@ pub(in super::super) fn enum_names(full: &str) -> Option<&'static [(&'static str
         ],
         "System.IO.FileAccess" => &[("Read", 1), ("Write", 2), ("ReadWrite", 3)],
         "System.IO.FileShare" => &[("None", 0), ("Read", 1), ("Write", 2), ("ReadWrite", 3), ("Delete", 4)],
+        "System.IO.Compression.CompressionMode" => &[("Decompress", 0), ("Compress", 1)],
         "System.IO.SeekOrigin" => &[("Begin", 0), ("Current", 1), ("End", 2)],
         "System.StringComparison" => &[
             ("CurrentCulture", 0),
@@ -42,10 +43,40 @@ pub(in super::super) fn enum_member(full: &str, name: &str, number: i32) -> Valu
     )
 }
 
+/// The members of an enumeration of flags that a number holds, or a list of names, when they are more than one.
+fn flags(full: &str, names: &[(&'static str, i32)], value: &Value) -> Option<Value> {
+    if !matches!(full, "System.IO.FileAccess" | "System.IO.FileShare") {
+        return None;
+    }
+    let number = match value {
+        Value::Int(_) | Value::Long(_) => i32::try_from(value.as_long()?).ok()?,
+        _ => {
+            let text = value.to_text();
+            let parts = text.split(',').map(|part| {
+                names.iter().find(|(name, _)| name.eq_ignore_ascii_case(part.trim())).map(|(_, n)| *n)
+            });
+            parts.sum::<Option<i32>>()?
+        }
+    };
+    // The greatest members first; those that are left out of a number are shown from the smallest on.
+    let mut left = number;
+    let mut held: Vec<&str> = Vec::new();
+    for (name, bits) in names.iter().rev() {
+        if *bits != 0 && left & bits == *bits {
+            left &= !bits;
+            held.insert(0, name);
+        }
+    }
+    (left == 0 && held.len() > 1).then(|| enum_member(full, &held.join(", "), number))
+}
+
 /// An enumeration's member from itself, its name (or names with commas) or its number.
 pub(in super::super) fn enum_value(full: &str, value: &Value) -> Result<Value> {
     let names = enum_names(full).unwrap_or(&[]);
     let text = value.to_text();
+    if let Some(flags) = flags(full, names, value) {
+        return Ok(flags);
+    }
     let found = match value {
         Value::Int(_) | Value::Long(_) => names.iter().find(|(_, n)| Some(i64::from(*n)) == value.as_long()),
         _ => names.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim())),

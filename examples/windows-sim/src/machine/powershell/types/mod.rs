@@ -1,6 +1,7 @@
 //! The .NET types that scripts touch.
 
 pub(super) mod convert;
+mod deflate;
 pub(super) mod encoding;
 pub(super) mod enumerations;
 pub(super) mod instance;

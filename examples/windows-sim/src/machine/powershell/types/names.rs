@@ -68,6 +68,8 @@ const KNOWN: &[&str] = &[
     "System.EventArgs",
     "System.FormatException",
     "System.GC",
+    "System.IO.Compression.CompressionMode",
+    "System.IO.Compression.DeflateStream",
     "System.IO.Directory",
     "System.IO.DirectoryInfo",
     "System.IO.DirectoryNotFoundException",
@@ -83,6 +85,7 @@ const KNOWN: &[&str] = &[
     "System.IO.InvalidDataException",
     "System.IO.MemoryStream",
     "System.IO.Path",
+    "System.IO.PathTooLongException",
     "System.IO.SeekOrigin",
     "System.IO.Stream",
     "System.IO.StreamReader",
@@ -167,6 +170,7 @@ pub(in super::super) fn derives(type_name: &str, from: &str) -> bool {
             "System.IO.FileNotFoundException"
                 | "System.IO.DirectoryNotFoundException"
                 | "System.IO.EndOfStreamException"
+                | "System.IO.PathTooLongException"
         ),
         "System.ArgumentException" => {
             matches!(type_name, "System.ArgumentNullException" | "System.ArgumentOutOfRangeException")

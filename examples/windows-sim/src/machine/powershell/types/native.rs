@@ -24,6 +24,9 @@ pub(in super::super) enum Native {
     Directory(String),
     Service(&'static str),
     Reader(Mutex<Reader>),
+    /// A `StreamReader` over standard input.
+    InputReader(Encoding),
+    Deflate(Mutex<super::deflate::Deflate>),
     /// A file being written as text, and its encoding.
     Writer(Mutex<FileStream>, Encoding),
     Console(Console),
@@ -55,6 +58,25 @@ pub(in super::super) enum Console {
 pub(in super::super) struct MemoryStream {
     pub(in super::super) bytes: Vec<u8>,
     pub(in super::super) position: usize,
+}
+
+impl MemoryStream {
+    /// At most `count` bytes from the position on.
+    pub(in super::super) fn read(&mut self, count: usize) -> Vec<u8> {
+        let start = self.position.min(self.bytes.len());
+        let end = start.saturating_add(count).min(self.bytes.len());
+        self.position = end;
+        self.bytes[start..end].to_vec()
+    }
+
+    pub(in super::super) fn write(&mut self, piece: &[u8]) {
+        let end = self.position + piece.len();
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[self.position..end].copy_from_slice(piece);
+        self.position = end;
+    }
 }
 
 #[derive(Debug)]

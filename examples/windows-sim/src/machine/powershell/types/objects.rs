@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::convert::cast;
+use super::deflate::Deflate;
 use super::encoding::Encoding;
-use super::native::{Hasher, MemoryStream, Native, Stopwatch};
+use super::native::{Console, Hasher, MemoryStream, Native, Stopwatch};
 use super::stream::{FileStream, Reader, io_error};
 use super::time;
 use crate::machine::powershell::error::{ErrorRecord, Exception, Result};
@@ -68,6 +69,23 @@ pub(in super::super) fn construct(
         }
         "System.IO.FileInfo" => file_info(ps, &ps.full_path(&text(0)), true),
         "System.IO.DirectoryInfo" => directory_info(ps, &ps.full_path(&text(0)), true),
+        "System.IO.Compression.DeflateStream" => {
+            let Some(base) = arguments.first().cloned() else { return Ok(None) };
+            let mode = match arguments.get(1) {
+                Some(mode) => enum_text("System.IO.Compression.CompressionMode", mode)?,
+                None => return Ok(None),
+            };
+            plain(Native::Deflate(Mutex::new(Deflate::new(base, mode == "Compress"))))
+        }
+        "System.IO.StreamReader"
+            if matches!(
+                arguments.first().and_then(Value::native),
+                Some(Native::Console(Console::InputStream))
+            ) =>
+        {
+            let encoding = arguments.get(1).and_then(encoding_of).unwrap_or(Encoding::Utf8 { bom: true });
+            plain(Native::InputReader(encoding))
+        }
         "System.IO.StreamReader" => plain(Native::Reader(Mutex::new(reader(ps, arguments)?))),
         "System.IO.StreamWriter" => {
             let mode = if flag(1) { "Append" } else { "Create" };

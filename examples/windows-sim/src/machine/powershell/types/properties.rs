@@ -122,7 +122,7 @@ fn object_property(ps: &Interpreter, object: &Arc<Object>, name: &str, lower: &s
         Native::Exception(exception) => match lower {
             "message" => Some(exception.message.as_str().into()),
             "innerexception" => Some(exception.inner.as_ref().map_or(Value::Null, Value::exception)),
-            "hresult" => Some(Value::Int(-2_146_233_088)),
+            "hresult" => Some(Value::Int(exception.hresult())),
             "stacktrace" | "source" => Some(Value::Null),
             _ => None,
         },

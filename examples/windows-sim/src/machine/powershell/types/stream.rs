@@ -43,6 +43,17 @@ pub(in super::super) fn io_error(error: VfsError, path: &str) -> ErrorRecord {
                 "The process cannot access the file '{path}' because it is being used by another process."
             ),
         ),
+        VfsError::DiskFull => {
+            ("System.IO.IOException", "There is not enough space on the disk.\r\n".to_owned())
+        }
+        VfsError::PathTooLong => (
+            "System.IO.PathTooLongException",
+            "The specified path, file name, or both are too long. The fully qualified file name must be less than 260 characters, and the directory name must be less than 248 characters.".to_owned(),
+        ),
+        VfsError::IllegalPath => ("System.ArgumentException", "Illegal characters in path.".to_owned()),
+        VfsError::PathFormat => {
+            ("System.NotSupportedException", "The given path's format is not supported.".to_owned())
+        }
         VfsError::NotEmpty => ("System.IO.IOException", "The directory is not empty.\r\n".to_owned()),
     };
     let id = type_name.rsplit('.').next().unwrap_or_default();
@@ -62,6 +73,7 @@ impl FileStream {
         access: &str,
         share: &str,
     ) -> Result<Self> {
+        crate::machine::vfs::check(path).map_err(|e| thrown(e, path))?;
         let can_read = access.contains("Read");
         let can_write = access.contains("Write");
         let sharing = Sharing {

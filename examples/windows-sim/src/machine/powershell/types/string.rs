@@ -47,6 +47,11 @@ pub(in super::super) fn invoke(text: &str, method: &str, arguments: &[Value]) ->
         ("lastindexof", 1) => at(text.rfind(&first), text),
         ("indexofany", 1) => at(text.find(in_set), text),
         ("substring", 1 | 2) => {
+            if let (true, 1, Some(rest)) =
+                (text.is_ascii(), arguments.len(), number(0).and_then(|at| text.get(at..)))
+            {
+                return Ok(Some(rest.into()));
+            }
             let chars: Vec<char> = text.chars().collect();
             let (Some(start), count) = (number(0), number(1)) else {
                 return out_of_range("StartIndex cannot be less than zero.\r\nParameter name: startIndex");

@@ -6,6 +6,7 @@ mod dates;
 mod matches;
 mod streams;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::native::Native;
@@ -16,7 +17,7 @@ use crate::machine::powershell::value::{Object, Value, lock};
 use collections::{array_method, hash_method, list_method};
 use console::console_method;
 use dates::{date_method, span_method};
-use streams::{compute_hash, file_stream_method};
+use streams::{compute_hash, copy_stream, file_stream_method, fill};
 
 pub(in super::super) use console::console_static;
 pub(in super::super) use matches::{regex_match, regex_matches};
@@ -75,7 +76,7 @@ pub(in super::super) async fn invoke(
 
 async fn invoke_object(
     ps: &mut Interpreter,
-    object: &Object,
+    object: &Arc<Object>,
     method: &str,
     arguments: &[Value],
 ) -> Result<Option<Value>> {
@@ -83,6 +84,11 @@ async fn invoke_object(
     let size = |i: usize| number(i).and_then(|n| usize::try_from(n).ok());
     let text = |i: usize| arguments.get(i).map(Value::to_text).unwrap_or_default();
     let count = arguments.len();
+    if let (Native::FileStream(_) | Native::MemoryStream(_) | Native::Deflate(_), "copyto", 1 | 2) =
+        (&object.native, method, count)
+    {
+        return copy_stream(object, &arguments[0]).await.map(Some);
+    }
     Ok(Some(match &object.native {
         Native::Console(console) => return console_method(ps, *console, method, arguments).await,
         Native::FileStream(stream) => return file_stream_method(stream, method, arguments),
@@ -111,15 +117,12 @@ async fn invoke_object(
                 ("write", 3) => {
                     let bytes = arguments[0].as_bytes().unwrap_or_default();
                     let (start, length) = (size(1).unwrap_or(0), size(2).unwrap_or(0));
-                    let piece = bytes.get(start..start.saturating_add(length)).unwrap_or_default();
-                    let at = stream.position;
-                    let end = at + piece.len();
-                    if stream.bytes.len() < end {
-                        stream.bytes.resize(end, 0);
-                    }
-                    stream.bytes[at..end].copy_from_slice(piece);
-                    stream.position = end;
+                    stream.write(bytes.get(start..start.saturating_add(length)).unwrap_or_default());
                     Value::Null
+                }
+                ("read", 3) => {
+                    let piece = stream.read(size(2).unwrap_or(0));
+                    fill(&arguments[0], size(1).unwrap_or(0), &piece)?
                 }
                 ("seek", 2) => {
                     stream.position = size(0).unwrap_or(0);
@@ -172,6 +175,37 @@ async fn invoke_object(
         }
         Native::List(items) => return Ok(list_method(items, method, arguments)),
         Native::Service(name) => return super::super::cmdlets::service_method(ps, name, method, arguments),
+        Native::Deflate(stream) => match (method, count) {
+            ("read", 3) => {
+                let piece = super::deflate::read(&Value::Object(object.clone()), size(2).unwrap_or(0))?;
+                fill(&arguments[0], size(1).unwrap_or(0), &piece.unwrap_or_default())?
+            }
+            ("write", 3) => {
+                let bytes = arguments[0].as_bytes().unwrap_or_default();
+                let (start, length) = (size(1).unwrap_or(0), size(2).unwrap_or(0));
+                let piece = bytes.get(start..start.saturating_add(length)).unwrap_or_default();
+                super::deflate::write(&Value::Object(object.clone()), piece)?;
+                Value::Null
+            }
+            ("flush", 0) => Value::Null,
+            ("dispose" | "close", 0) => {
+                lock(stream).close()?;
+                Value::Null
+            }
+            _ => return Ok(None),
+        },
+        Native::InputReader(encoding) => match (method, count) {
+            ("readline", 0) => match ps.around.stdin.read_line().await {
+                Some(line) => encoding.decode(&line).into(),
+                None => Value::Null,
+            },
+            ("readtoend", 0) => {
+                let rest = ps.around.stdin.read_to_end().await;
+                encoding.decode(&rest).into()
+            }
+            ("dispose" | "close", 0) => Value::Null,
+            _ => return Ok(None),
+        },
         Native::Reader(reader) => match (method, count) {
             ("readline", 0) => lock(reader).line().map_or(Value::Null, Value::from),
             ("readtoend", 0) => {

@@ -2,9 +2,10 @@
 
 use std::sync::Mutex;
 
+use super::super::deflate;
 use super::super::native::Native;
 use crate::machine::powershell::error::{ErrorRecord, Result};
-use crate::machine::powershell::value::{Value, lock};
+use crate::machine::powershell::value::{Object, Value, lock};
 
 /// How much is hashed or copied before other processes get their turn.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -80,6 +81,21 @@ pub(super) fn file_stream_method(
         }
         _ => return Ok(None),
     }))
+}
+
+/// `CopyTo`: all that is left of one stream into another.
+pub(super) async fn copy_stream(from: &std::sync::Arc<Object>, to: &Value) -> Result<Value> {
+    let from = Value::Object(from.clone());
+    loop {
+        let piece = deflate::read(&from, CHUNK_BYTES)?.unwrap_or_default();
+        if piece.is_empty() {
+            return Ok(Value::Null);
+        }
+        if !deflate::write(to, &piece)? {
+            return out_of_bounds();
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 pub(super) async fn compute_hash(

@@ -27,6 +27,9 @@ pub(super) fn file_method(
         Ok(()) => Ok(Some(Value::Null)),
         Err(error) => io_error(error, path).throw(),
     };
+    if !matches!(method, "exists" | "getcurrentdirectory") {
+        crate::machine::vfs::check(&path).or_else(|error| io_error(error, &path).throw())?;
+    }
     let machine = ps.around.machine.clone();
     let read = || match machine.state().files.read(&path) {
         Ok(data) => Ok(data),

@@ -34,7 +34,11 @@ pub(super) fn path_method(ps: &mut Interpreter, method: &str, arguments: &[Value
             if text.is_empty() {
                 return argument("The path is not of a legal form.");
             }
-            crate::machine::vfs::full_path(&ps.process_directory, &text).into()
+            let full = crate::machine::vfs::full_path(&ps.process_directory, &text);
+            match crate::machine::vfs::check(&full) {
+                Ok(()) => full.into(),
+                Err(error) => return io_error(error, &full).throw(),
+            }
         }
         ("getdirectoryname", 1) => match text.replace('/', "\\") {
             path if path.len() == 3 && path.ends_with(":\\") => Value::Null,
