@@ -109,10 +109,8 @@ pub(super) async fn attend(
     lane.secondary = secondary.into_usable();
     match ended {
         Ok(Ended::Gone(failure)) => {
-            // A shell that is not known cannot be deleted either; one that is still there goes with its next error.
-            if let Some(shell) = lane.shell.take() {
-                shell.forget();
-            }
+            // The host may know the shell though it no longer knows the command.
+            lane.drop_shell().await;
             Ok(Ended::Gone(failure))
         }
         Ok(ended) => {
