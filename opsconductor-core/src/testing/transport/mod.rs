@@ -1,4 +1,4 @@
-//! The conformance suite of [`Connector`](crate::transport::Connector) and [`Session`](crate::transport::Session).
+//! The conformance suite of [`Connector`] and [`Session`](crate::transport::Session).
 //!
 //! ```text
 //! struct Windows;

@@ -82,7 +82,7 @@ pub(super) struct Process {
 
 enum Heard {
     Output(Bytes),
-    Ended(Ended),
+    Ended(Box<Ended>),
 }
 
 /// How the listening ended, and the connection it was done with.
@@ -312,7 +312,7 @@ async fn send_first(
 fn take(lines: &mut Lines, ended: &mut Option<Ended>, heard: Option<Heard>) -> Result<()> {
     match heard {
         Some(Heard::Output(bytes)) => lines.push(&bytes),
-        Some(Heard::Ended(end)) => *ended = Some(end),
+        Some(Heard::Ended(end)) => *ended = Some(*end),
         None => return Err(Error::new(ErrorKind::Internal, "the task that listens to a script ended early")),
     }
     Ok(())
@@ -324,7 +324,7 @@ async fn listen(mut connection: Connection, shell: String, command: String, tell
     let result = hear_all(&mut connection, &shell, &command, &tell, &mut decoder, &mut stderr).await;
     keep(&mut stderr, &decoder.finish());
     // Whoever stopped asking does not want to know.
-    let _ = tell.send(Heard::Ended(Ended { result, stderr, connection })).await;
+    let _ = tell.send(Heard::Ended(Box::new(Ended { result, stderr, connection }))).await;
 }
 
 async fn hear_all(
