@@ -3,8 +3,8 @@
 
 mod copy;
 mod copy_faults;
+mod copy_large;
 mod copy_many;
-mod copy_speed;
 mod exec;
 mod faults;
 mod fetch;

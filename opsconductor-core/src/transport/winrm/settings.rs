@@ -33,6 +33,8 @@ pub struct WinrmSettings {
     /// How long a command whose connection was lost is looked for again before its outcome is unknown. A host that
     /// restarts has forgotten it, so this is for networks that fail for a while.
     pub reconnect_max: Duration,
+    /// From how many bytes on one file is sent through several shells side by side, where a round trip takes more than 5 ms.
+    pub parallel_copy_bytes_min: u64,
 }
 
 impl Default for WinrmSettings {
@@ -48,6 +50,7 @@ impl Default for WinrmSettings {
             refused_logon_pause: Duration::from_secs(30),
             sessions_per_host_max: 25,
             reconnect_max: Duration::from_secs(120),
+            parallel_copy_bytes_min: 64 * 1024 * 1024,
         }
     }
 }

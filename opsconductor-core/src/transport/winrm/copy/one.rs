@@ -127,7 +127,8 @@ async fn converse(
                 let begun = Instant::now();
                 if process.send(&plan).await? == Sent::Taken {
                     let left = source.length - from;
-                    if copying.ranges && ranges::are_worth_it(left, begun.elapsed()) {
+                    let bytes_min = host.settings.parallel_copy_bytes_min;
+                    if copying.ranges && ranges::are_worth_it(left, bytes_min, begun.elapsed()) {
                         ranges::upload(copying, process, &part, source, from, written).await?;
                     } else {
                         let rest = vec![(Arc::clone(source), from..source.length)];

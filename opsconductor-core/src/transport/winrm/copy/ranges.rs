@@ -22,9 +22,6 @@ use crate::{
     transport::{Observer, RemoteHandle, Stream},
 };
 
-/// From how much on it is worth the other shells.
-const BYTES_MIN: u64 = 64 * 1024 * 1024;
-
 /// From which round-trip time on.
 const ROUND_TRIP_MIN: Duration = Duration::from_millis(5);
 
@@ -32,8 +29,8 @@ const ROUND_TRIP_MIN: Duration = Duration::from_millis(5);
 const HELPERS: u64 = 3;
 
 /// Whether the rest of a content is to go through several shells.
-pub(super) fn are_worth_it(left: u64, round_trip: Duration) -> bool {
-    left > BYTES_MIN && round_trip > ROUND_TRIP_MIN
+pub(super) fn are_worth_it(left: u64, bytes_min: u64, round_trip: Duration) -> bool {
+    left > bytes_min && round_trip > ROUND_TRIP_MIN
 }
 
 /// Sends what follows `from`.
