@@ -117,8 +117,15 @@
 //! plaintext messages at `debug`; it is called with tracing turned off, and a host program does well to cap the target
 //! `sspi` at `warn` besides.
 //!
+//! # What has not met Windows
+//!
 //! Nothing here has been run against a real Windows host yet: it is built from the published protocols and proved
-//! against an independent simulated host.
+//! against an independent simulated host. Where the documents leave room, it relies on this, and a first trial should
+//! look here first: that a host keeps the name we give a shell when we create it (else a shell whose answer was lost stays
+//! until its idle time-out); that the end of the input may be said a second time; that another connection of the same
+//! user may receive from a command, and what of its output is lost with a connection; that a cmd command without
+//! input that hears of its end after half a second does nothing else in between; the numbers and words of faults, of a refused
+//! client certificate above all; `[IO.File]::Replace` and the flush under Windows PowerShell 3 to 5.1; and every speed.
 
 mod account;
 mod attend;
