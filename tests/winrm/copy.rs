@@ -46,6 +46,22 @@ async fn any_bytes_arrive_as_they_are() {
 }
 
 #[tokio::test]
+async fn what_shrinks_goes_packed_and_arrives_whole() {
+    let host = host().await;
+    let (_connector, mut session) = session(&host).await;
+    let lines = (0..60_000).map(|n| format!("2026-11-23 12:00:00 INFO request {n} served\r\n"));
+    // What does not shrink stands in the middle, so that packed and plain lines follow each other.
+    let (text, noise) = (lines.collect::<String>().into_bytes(), noise(1024 * 1024));
+    let content = [text.as_slice(), noise.as_slice(), text.as_slice()].concat();
+    let path = "C:\\temp\\log.txt";
+    let before = host.counters().stdin_bytes;
+    copy(&mut *session, file(path, content.clone(), true)).await.unwrap();
+    assert!(host.machine().read_file(path).unwrap() == content);
+    let sent = host.counters().stdin_bytes - before;
+    assert!(sent < content.len() as u64 / 2, "{sent} bytes were sent for {}", content.len());
+}
+
+#[tokio::test]
 async fn the_same_content_is_not_written_twice() {
     let host = host().await;
     let (_connector, mut session) = session(&host).await;

@@ -1,17 +1,13 @@
 //! Many hosts in one process.
 
-use std::time::{Duration, Instant};
-
 use crate::client::{Client, builder};
 
 #[tokio::test]
-async fn a_thousand_hosts_start_in_no_time_and_each_answers() {
-    let start = Instant::now();
+async fn a_thousand_hosts_run_side_by_side_and_each_answers() {
     let mut hosts = Vec::new();
     for _ in 0..1000 {
         hosts.push(builder().start().await.unwrap());
     }
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     for host in hosts.iter().step_by(100) {
         Client::connect(host).await.open().await;
         assert_eq!(host.counters().shells_open, 1);
