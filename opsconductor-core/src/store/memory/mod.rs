@@ -6,9 +6,10 @@ mod complete;
 mod enqueue;
 mod history;
 mod queue;
+mod workers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -119,6 +120,7 @@ struct State {
     /// One row for each task that has not ended.
     live: BTreeMap<TaskId, LiveRow>,
     output: BTreeMap<(TaskId, u32, u32), OutputChunk>,
+    workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
 }
 
