@@ -18,6 +18,7 @@ mod abandon;
 mod builder;
 mod complete;
 mod credentials;
+mod definitions;
 mod execute;
 mod jobs;
 mod lease;
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) files: Option<WorkerFiles>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
+    pub(crate) definitions: definitions::Definitions,
 }
 
 impl Engine {
