@@ -16,6 +16,7 @@ use crate::{
     error::{DbResult, Failure},
     options::{Durability, SqliteOptions},
     schema,
+    steady::Steady,
 };
 
 /// "OPSC": what `file` and SQLite know our data files by.
@@ -34,9 +35,9 @@ const WAL_PAGES: u32 = 4_000;
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
 /// Opens the data file for the writer, making or upgrading it where that is right.
-pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
+pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<(Connection, Steady)> {
     inspect(path, options.busy_timeout).map_err(|error| error.with("path", path.display()))?;
-    let open = || -> DbResult<Connection> {
+    let open = || -> DbResult<(Connection, Steady)> {
         let mut connection = connect(path, options)?;
         if connection.is_readonly("main")? {
             return Err(refuse("the data file cannot be written to; check its permissions").into());
@@ -44,7 +45,8 @@ pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection>
         begin_wal(&connection, options.busy_timeout)?;
         let now = options.clock.now().timestamp_micros();
         schema::migrate(&mut connection, now)?;
-        Ok(connection)
+        let steady = Steady::begin(&mut connection, options)?;
+        Ok((connection, steady))
     };
     open().map_err(|failure| Error::from(failure).with("path", path.display()))
 }

@@ -45,6 +45,25 @@ impl Readers {
     }
 }
 
+impl Readers {
+    /// Runs `work`, one short statement that finds its rows by an index, on the caller's own thread if a connection is free:
+    /// to go to another thread and back takes longer than it does.
+    pub(crate) async fn glance<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> DbResult<T> + Send + 'static,
+    {
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else { return self.read(work).await };
+        let _permit = permit;
+        let connection = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let lent = Lent { free: self.free.clone(), connection };
+        let Some(connection) = lent.connection.as_ref() else {
+            return Err(Error::new(ErrorKind::StoreUnavailable, "the store is closed"));
+        };
+        Ok(work(connection)?)
+    }
+}
+
 /// Gives its connection back also when the work panics.
 struct Lent {
     free: Arc<Mutex<Vec<Connection>>>,

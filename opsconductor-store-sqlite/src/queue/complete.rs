@@ -19,7 +19,7 @@ use crate::{
     writer::Tx,
 };
 
-const END_HELD: &str = include_str!("../../sql/end_held.sql");
+const HELD: &str = include_str!("../../sql/held.sql");
 const END_TASK: &str = include_str!("../../sql/end_task.sql");
 
 /// A completion with its JSON.
@@ -99,7 +99,7 @@ fn end_held(tx: &mut Tx<'_>, events: &mut Events, prepared: &Prepared) -> DbResu
 
 /// Takes a task out of the queue, with its attempt and when that started.
 fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<(Place, u32, i64)>> {
-    let held = tx.db.prepare_cached(END_HELD)?.query_row(
+    let held = tx.db.prepare_cached(HELD)?.query_row(
         named_params! {
             ":task": lease.task.get(),
             ":run": lease.run.get(),
@@ -111,7 +111,13 @@ fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<(Place, u32, i64)>> 
             Ok((place, row.get(2)?, row.get(3)?))
         },
     );
-    Ok(held.optional()?)
+    let held = held.optional()?;
+    if held.is_some() {
+        // Apart, because RETURNING would build a table of its own for one row.
+        let sql = "DELETE FROM queue WHERE task_id = ?1";
+        tx.db.prepare_cached(sql)?.execute([lease.task.get()])?;
+    }
+    Ok(held)
 }
 
 /// Records a try that has ended.
