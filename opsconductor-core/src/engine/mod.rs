@@ -39,7 +39,7 @@ pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};
 pub use jobs::{Jobs, RunOptions};
 pub use roster::Workers;
-pub use run::{Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
+pub use run::{RESULT_TEXT_BYTES_MAX, Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
 pub use targets::Targets;
 pub use worker::{Worker, WorkerSettings};
