@@ -134,6 +134,15 @@ macro_rules! store_suite {
                 other_runs_go_on,
                 workers_hear_of_it,
             }
+            turns {
+                they_go_one_after_the_other_in_the_order_of_enqueue,
+                other_keys_and_runs_without_one_go_beside_them,
+                a_turn_passes_on_however_the_run_ended,
+                a_run_that_is_canceled_before_its_turn_leaves_the_row,
+                a_run_keeps_its_turn_between_its_tasks_and_while_it_is_rescued,
+                of_many_enqueued_at_once_one_begins,
+                listeners_hear_that_the_next_one_may_begin,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -196,6 +205,7 @@ mod tests {
             ("requeue", include_str!("cases/requeue.rs")),
             ("rescue", include_str!("cases/rescue.rs")),
             ("cancel", include_str!("cases/cancel.rs")),
+            ("turns", include_str!("cases/turns.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
