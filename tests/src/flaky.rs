@@ -13,10 +13,10 @@ use opsconductor_core::{
     id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, Catalog, Claimed, Completion, CredentialRecord, Enqueued, Expired, History,
+        AttemptRecord, Catalog, Claimed, Completion, CredentialRecord, Enqueued, Expired, Heartbeat, History,
         Idempotency, JobRecord, Lease, LeaseState, Listing, NewCredential, NewJob, NewRun, Notice,
-        OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, RunFilter, RunRecord, Settled, Store,
-        TaskRecord,
+        OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, Roster, RunFilter, RunRecord, Settled,
+        Store, TaskRecord, WorkerRecord,
     },
     target::{Target, TargetSpec},
     tenant::Tenant,
@@ -156,6 +156,22 @@ impl Queue for Flaky {
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {
         self.inner.cancel_run(tenant, run, reason).await
+    }
+}
+
+#[async_trait]
+impl Roster for Flaky {
+    async fn beat(&self, heartbeat: &Heartbeat) -> Result<()> {
+        self.check("beat", 1)?;
+        self.inner.beat(heartbeat).await
+    }
+
+    async fn sign_off(&self, worker: WorkerId) -> Result<()> {
+        self.inner.sign_off(worker).await
+    }
+
+    async fn list_workers(&self, page: Page) -> Result<Listing<WorkerRecord>> {
+        self.inner.list_workers(page).await
     }
 }
 

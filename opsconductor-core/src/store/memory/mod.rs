@@ -7,9 +7,10 @@ mod enqueue;
 mod history;
 mod queue;
 mod turns;
+mod workers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -120,6 +121,7 @@ struct State {
     /// One row for each task that has not ended.
     live: BTreeMap<TaskId, LiveRow>,
     output: BTreeMap<(TaskId, u32, u32), OutputChunk>,
+    workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
 }
 
