@@ -6,4 +6,5 @@
 pub mod flaky;
 pub mod fleet;
 pub mod scripted;
+mod through;
 pub mod windows;
