@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod flaky;
+pub mod flawed;
 pub mod fleet;
 pub mod scripted;
 mod through;
