@@ -1,10 +1,21 @@
 //! The list of cases, and the macro that makes a test of each.
 
-/// Makes one test of each case of the store's contract, run on what `$builder` (a
+/// Makes one test of each case of the store's contract, and one that [compares](crate::testing::store::model) it with the
+/// reference, run on what `$builder` (a
 /// [`StoreBuilder`](crate::testing::store::StoreBuilder)) builds.
 #[macro_export]
 macro_rules! store_suite {
     ($builder:expr) => {
+        mod model {
+            #[allow(unused_imports, reason = "the builder may be named by its whole path")]
+            use super::*;
+
+            #[test]
+            fn it_answers_like_the_reference() {
+                $crate::testing::store::model::check(&$builder);
+            }
+        }
+
         $crate::store_suite! {
             @subjects $builder;
             tenants {
