@@ -9,6 +9,7 @@ mod join;
 mod lease;
 mod output;
 mod requeue;
+mod turns;
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@ mod complete;
 mod enqueue;
 mod history;
 mod queue;
+mod turns;
 mod workers;
 
 use std::{
@@ -242,6 +243,7 @@ impl State {
             row.record.finished_at = Some(now);
             self.run_event(run, EventKind::RunFinished { status });
         }
+        self.pass_key_on(run);
     }
 }
 
