@@ -302,3 +302,4 @@ impl History for Flawed {
 }
 
 crate::pass_catalog_through!(Flawed);
+crate::pass_roster_through!(Flawed);

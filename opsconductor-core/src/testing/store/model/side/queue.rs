@@ -115,6 +115,7 @@ impl Side {
             idempotency: run.key.filter(|_| right).map(idempotency),
             priority: run.priority,
             parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
+            concurrency_key: None,
             labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),
         };
         let tenant = self.home(home, matches!(run.wrong, Some(Wrong::Tenant)));
