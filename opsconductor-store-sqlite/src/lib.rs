@@ -105,7 +105,7 @@ impl SqliteStore {
             steady,
             plans,
             notices,
-            readers: readers::Readers::new(readers),
+            readers: readers::Readers::new(readers, options.busy_timeout),
             writer,
         })
     }

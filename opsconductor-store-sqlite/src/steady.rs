@@ -34,30 +34,10 @@ impl Steady {
         let clock = options.clock.clone();
         let Some(boot) = boot(options) else { return Ok(Self { clock, ahead: None }) };
         let own = micros(clock.monotonic());
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let known = transaction
-            .query_row("SELECT ahead FROM machine WHERE boot_id = ?1", [&boot.id], |row| row.get(0))
-            .optional()?;
-        let ahead = match known {
+        let ahead = match known(connection, &boot)? {
             Some(ahead) => ahead,
-            None => {
-                // Behind every lease and due time there is, whatever the wall clock says: what held them is gone, and what
-                // was queued is due.
-                let latest: Option<i64> = transaction.query_row(
-                    "SELECT max(CASE state WHEN 'running' THEN lease_until WHEN 'queued' THEN due_at END) FROM queue
-                    WHERE state = 'running' OR attempt = 0",
-                    [],
-                    |row| row.get(0),
-                )?;
-                let begins = clock.now().timestamp_micros().max(latest.unwrap_or(i64::MIN));
-                let ahead = begins - boot.since;
-                let sql = "INSERT INTO machine (id, boot_id, ahead) VALUES (1, ?1, ?2)
-                    ON CONFLICT (id) DO UPDATE SET boot_id = excluded.boot_id, ahead = excluded.ahead";
-                transaction.execute(sql, params![boot.id, ahead])?;
-                ahead
-            }
+            None => first_since(connection, &boot, clock.now().timestamp_micros())?,
         };
-        transaction.commit()?;
         Ok(Self { clock, ahead: Some(ahead + boot.since - own) })
     }
 
@@ -68,6 +48,34 @@ impl Steady {
             None => self.clock.now().timestamp_micros(),
         }
     }
+}
+
+fn known(connection: &Connection, boot: &Boot) -> DbResult<Option<i64>> {
+    let sql = "SELECT ahead FROM machine WHERE boot_id = ?1";
+    Ok(connection.query_row(sql, [&boot.id], |row| row.get(0)).optional()?)
+}
+
+/// Writes down a start of the machine that the file does not know.
+fn first_since(connection: &mut Connection, boot: &Boot, wall: i64) -> DbResult<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been quicker.
+    if let Some(ahead) = known(&transaction, boot)? {
+        return Ok(ahead);
+    }
+    // Not before any lease or due time there is, whatever the wall clock says: what held a lease is gone, and what was
+    // queued is due.
+    let latest: Option<i64> = transaction.query_row(
+        "SELECT max(CASE state WHEN 'running' THEN lease_until WHEN 'queued' THEN due_at END) FROM queue
+        WHERE state = 'running' OR attempt = 0",
+        [],
+        |row| row.get(0),
+    )?;
+    let ahead = wall.max(latest.unwrap_or(i64::MIN)) - boot.since;
+    let sql = "INSERT INTO machine (id, boot_id, ahead) VALUES (1, ?1, ?2)
+        ON CONFLICT (id) DO UPDATE SET boot_id = excluded.boot_id, ahead = excluded.ahead";
+    transaction.execute(sql, params![boot.id, ahead])?;
+    transaction.commit()?;
+    Ok(ahead)
 }
 
 fn boot(options: &SqliteOptions) -> Option<Boot> {
