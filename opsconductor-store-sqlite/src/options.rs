@@ -12,6 +12,7 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: usize,
     pub(crate) boot: Option<String>,
+    pub(crate) migrate: bool,
 }
 
 /// What a commit survives.
@@ -38,6 +39,14 @@ impl SqliteOptions {
     #[must_use]
     pub fn with_boot(mut self, boot: impl Into<String>) -> Self {
         self.boot = Some(boot.into());
+        self
+    }
+
+    /// Whether to make the file and to bring its schema to this program's version; it is unless said otherwise. Without, a file
+    /// that is not there or is of an older version is refused and left as it is.
+    #[must_use]
+    pub fn with_migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
         self
     }
 
@@ -71,6 +80,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             readers: 4,
             boot: None,
+            migrate: true,
         }
     }
 }

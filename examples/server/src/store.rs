@@ -101,12 +101,9 @@ impl StoreOptions {
 #[cfg(feature = "sqlite")]
 async fn sqlite(path: PathBuf, migrate: bool) -> Result<Arc<dyn Store>, Error> {
     use opsconductor_store_sqlite::{SqliteOptions, SqliteStore};
-    if !migrate && !path.exists() {
-        return Err(Error::new(ErrorKind::Store, "the data file is not there; `migrate` makes it")
-            .with("path", path.display()));
-    }
+    let options = SqliteOptions::default().with_migrate(migrate);
     // It waits for other processes on the file.
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, SqliteOptions::default())).await;
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path, options)).await;
     let store = opened.map_err(|source| {
         Error::new(ErrorKind::Internal, "the data file could not be opened").with_source(source)
     })??;
