@@ -102,7 +102,8 @@ pub(super) enum Protection {
 impl Connection {
     /// Connects and logs on, within the host's time limit, and notes how long each layer took.
     pub(super) async fn open(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
-        Self::open_within(host, timings).await.map_err(|error| host.about(error))
+        // Boxed, like all that is rare: whoever may have to do it would else carry its state, which is large, all the time.
+        Box::pin(Self::open_within(host, timings)).await.map_err(|error| host.about(error))
     }
 
     async fn open_within(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
@@ -145,16 +146,19 @@ impl Connection {
             return Err(Failure::Refused(refused_before(&self.host)));
         }
         let limit = request.operation_timeout + TRANSIT;
-        let mut answer = self.attempt(request, limit).await?;
-        if answer.is_none() && self.logs_on_once() {
+        let mut reopened = false;
+        let answer = loop {
+            if let Some(answer) = self.attempt(request, limit).await? {
+                break answer;
+            }
+            if reopened || !self.logs_on_once() {
+                self.host.set_logon_refused();
+                return Err(Failure::Refused(self.refused()));
+            }
             // The host forgot who we are and did nothing: one logon on a new connection, and the request once more.
+            reopened = true;
             let host = Arc::clone(&self.host);
             *self = reopen(host).await.map_err(Failure::Refused)?;
-            answer = self.attempt(request, limit).await?;
-        }
-        let Some(answer) = answer else {
-            self.host.set_logon_refused();
-            return Err(Failure::Refused(self.refused()));
         };
         self.dirty = false;
         Ok(answer)

@@ -120,7 +120,7 @@ impl Lane {
             self.drop_shell().await;
         }
         if self.shell.is_none() {
-            self.create_shell(environment, working_directory).await?;
+            Box::pin(self.create_shell(environment, working_directory)).await?;
         }
         Ok(())
     }

@@ -132,7 +132,8 @@ impl Connection {
             message_id,
             body: request.body,
         };
-        Ok((self.call(&envelope).await?, message_id))
+        // Boxed, for it is awaited in many places, and each would make room for its state.
+        Ok((Box::pin(self.call(&envelope)).await?, message_id))
     }
 }
 
