@@ -12,8 +12,9 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, Failure},
+    connection::Connection,
     dial::Timings,
+    failure::Failure,
     host::Host,
     remote::Remote,
     shell::RemoteShell,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::Failure,
+    failure::Failure,
     link::{Link, Unsent},
     remote::Remote,
     sink::Sink,

@@ -5,7 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    connection::{self, Connection, Failure},
+    connection::{self, Connection},
+    failure::Failure,
     soap::{
         Action, Envelope,
         body::{self, Body, SignalCode},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{
-    connection::Failure,
+    failure::Failure,
     lane::{Lane, wants_new_shell},
     launch::Launch,
     limits::Limits,

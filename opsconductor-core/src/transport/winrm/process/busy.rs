@@ -4,7 +4,7 @@ use std::{slice, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::transport::winrm::{connection::Failure, soap::fault::code};
+use crate::transport::winrm::{failure::Failure, soap::fault::code};
 
 /// How long a host that is busy is left alone before it is asked again.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];

@@ -26,8 +26,9 @@ use self::{
     listener::{Ended, Heard, listen},
 };
 use super::{
-    connection::{Connection, Failure},
+    connection::Connection,
     dial::Timings,
+    failure::Failure,
     host::Host,
     lane::Lane,
     launch::Launch,
