@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
+    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, Catalog, Claimed, Completion, CredentialRecord, Enqueued, Expired, History,
-        Idempotency, JobRecord, Lease, LeaseState, Listing, NewCredential, NewJob, NewRun, Notice,
-        OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, RunFilter, RunRecord, Settled, Store,
-        TaskRecord,
+        AttemptRecord, Catalog, Claimed, Completion, CredentialRecord, DeadLetter, DeadLetters, Enqueued,
+        Expired, History, Idempotency, JobRecord, Keep, Lease, LeaseState, Limit, LimitRecord, LimitScope,
+        Limits, Listing, NewCredential, NewJob, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page,
+        Queue, Requeue, Retention, RunFilter, RunRecord, Settled, Store, TaskRecord,
     },
     target::{Target, TargetSpec},
     tenant::Tenant,
@@ -291,5 +291,63 @@ impl Catalog for Flaky {
 
     async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {
         self.inner.delete_job(tenant, id).await
+    }
+}
+
+#[async_trait]
+impl Limits for Flaky {
+    async fn set_limit(&self, tenant: TenantId, scope: LimitScope, limit: Limit) -> Result<LimitRecord> {
+        self.inner.set_limit(tenant, scope, limit).await
+    }
+
+    async fn limit(&self, tenant: TenantId, scope: LimitScope) -> Result<LimitRecord> {
+        self.inner.limit(tenant, scope).await
+    }
+
+    async fn list_limits(&self, tenant: TenantId, page: Page) -> Result<Listing<LimitRecord>> {
+        self.inner.list_limits(tenant, page).await
+    }
+
+    async fn pause(&self, tenant: TenantId, scope: LimitScope, reason: &str) -> Result<LimitRecord> {
+        self.inner.pause(tenant, scope, reason).await
+    }
+
+    async fn resume(&self, tenant: TenantId, scope: LimitScope) -> Result<LimitRecord> {
+        self.inner.resume(tenant, scope).await
+    }
+
+    async fn wake_limited(&self) -> Result<()> {
+        self.inner.wake_limited().await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for Flaky {
+    async fn dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<DeadLetter> {
+        self.inner.dead_letter(tenant, id).await
+    }
+
+    async fn list_dead_letters(
+        &self,
+        tenant: TenantId,
+        run: Option<RunId>,
+        page: Page,
+    ) -> Result<Listing<DeadLetter>> {
+        self.inner.list_dead_letters(tenant, run, page).await
+    }
+
+    async fn discard_dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<()> {
+        self.inner.discard_dead_letter(tenant, id).await
+    }
+
+    async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        self.inner.redrive(tenant, run, new).await
+    }
+}
+
+#[async_trait]
+impl Retention for Flaky {
+    async fn remove_runs(&self, keep: &Keep, limit: usize) -> Result<u64> {
+        self.inner.remove_runs(keep, limit).await
     }
 }

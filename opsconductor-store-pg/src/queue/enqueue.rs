@@ -22,7 +22,7 @@ const REFUSED: &str = include_str!("../../sql/enqueue_refused.sql");
 const TRIES_MAX: u32 = 3;
 
 /// A run as columns, made before a connection is taken.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     new: NewRun,
     plan: String,
     parameters: String,
@@ -43,7 +43,7 @@ struct StepColumns {
 }
 
 impl Prepared {
-    pub(super) fn of(new: NewRun) -> Result<Self> {
+    pub(crate) fn of(new: NewRun) -> Result<Self> {
         let mut steps = StepColumns::default();
         for (step, index) in new.plan.steps.iter().zip(0..) {
             steps.index.push(index);
@@ -81,7 +81,7 @@ pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: &Prepar
 }
 
 /// Writes the run, or finds the first one.
-pub(super) async fn write(
+pub(crate) async fn write(
     store: &PgStore,
     db: &mut PgConnection,
     tenant: TenantId,

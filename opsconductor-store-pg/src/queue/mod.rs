@@ -6,10 +6,12 @@ mod cancel;
 mod claim;
 mod complete;
 mod ends;
-mod enqueue;
+pub(crate) mod enqueue;
 mod join;
 mod lease;
+mod limited;
 mod output;
+pub(crate) mod parking;
 mod requeue;
 mod runs;
 

@@ -7,7 +7,10 @@ use opsconductor_core::{
 };
 use rusqlite::params;
 
-use super::advance::{Idle, abort_idle, counters, end_run, write_counters};
+use super::{
+    advance::{Idle, abort_idle, counters, end_run, write_counters},
+    parking,
+};
 use crate::{error::DbResult, events::Events, history, plans, writer::Tx};
 
 pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &str) -> DbResult<RunRecord> {
@@ -25,6 +28,8 @@ pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &
         .prepare_cached(sql)?
         .query_map([id.get()], Idle::read)?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    // One of these may have been the one that a limit with room let go on.
+    parking::look_again(tx)?;
     let plan = plans::of(tx.plans, tx.db, id)?;
     let before = counters(tx, id, &plan)?;
     let mut after = before.clone();
