@@ -32,6 +32,7 @@ mod queue;
 mod readers;
 mod retention;
 mod schema;
+mod workers;
 mod writer;
 
 use std::{

@@ -9,6 +9,7 @@ use crate::{error::DbResult, open::APPLICATION_ID};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "limits_and_letters", include_str!("../migrations/0002_limits_and_letters.sql")),
+    (3, "workers", include_str!("../migrations/0003_workers.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE opsconductor_migrations (

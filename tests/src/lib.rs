@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod flaky;
+pub mod flawed;
 pub mod fleet;
 pub mod scripted;
+mod through;
 pub mod windows;

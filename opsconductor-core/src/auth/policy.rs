@@ -43,6 +43,8 @@ pub enum Resource {
     Queue,
     /// Tasks that ended badly for good.
     DeadLetter,
+    /// Workers, which are the deployment's.
+    Worker,
 }
 
 /// Every action on every resource with the least role that may do it. What is not listed nobody may do.
@@ -69,6 +71,7 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::DeadLetter, Action::Read, Role::Viewer),
     (Resource::DeadLetter, Action::Execute, Role::Operator),
     (Resource::DeadLetter, Action::Delete, Role::Operator),
+    (Resource::Worker, Action::Read, Role::Operator),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
@@ -112,6 +115,7 @@ impl fmt::Display for Resource {
             Self::Run => "runs",
             Self::Queue => "the queue",
             Self::DeadLetter => "dead letters",
+            Self::Worker => "workers",
         })
     }
 }
@@ -130,9 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn viewers_read_all_but_credentials_and_change_nothing() {
+    fn viewers_read_all_but_credentials_and_workers_and_change_nothing() {
         for (resource, action, _) in POLICY {
-            let expected = *action == Action::Read && *resource != Resource::Credential;
+            let expected =
+                *action == Action::Read && !matches!(resource, Resource::Credential | Resource::Worker);
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }

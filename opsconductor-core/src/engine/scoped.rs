@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets};
+use super::{Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -54,6 +54,11 @@ impl Scoped {
     /// Dead letters of the tenant.
     pub fn dead_letters(&self) -> DeadLetterBox<'_> {
         DeadLetterBox { at: self }
+    }
+
+    /// Workers of the deployment.
+    pub fn workers(&self) -> Workers<'_> {
+        Workers { at: self }
     }
 
     pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -21,6 +21,7 @@ pub mod memory;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
+pub mod workers;
 
 use std::fmt;
 
@@ -38,11 +39,12 @@ pub use queue::{
     Requeue, Settled,
 };
 pub use retention::{Keep, Retention};
+pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + fmt::Debug {
+pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

@@ -10,9 +10,10 @@ mod limits;
 mod queue;
 mod retention;
 mod turns;
+mod workers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -126,6 +127,7 @@ struct State {
     output: BTreeMap<(TaskId, u32, u32), OutputChunk>,
     limits: BTreeMap<(TenantId, LimitScope), LimitRow>,
     letters: BTreeMap<LetterId, (TenantId, DeadLetter)>,
+    workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
 }
 

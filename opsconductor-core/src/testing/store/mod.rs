@@ -13,12 +13,15 @@
 //! opsconductor_core::store_suite!(TempSqlite);
 //! ```
 //!
+//! Beside the cases it runs the [model test](model), which compares the store with the reference.
+//!
 //! The host needs tokio with `macros` and `rt-multi-thread`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 pub mod cases;
 mod fixture;
+pub mod model;
 mod sketch;
 mod suite;
 

@@ -1,10 +1,21 @@
 //! The list of cases, and the macro that makes a test of each.
 
-/// Makes one test of each case of the store's contract, run on what `$builder` (a
+/// Makes one test of each case of the store's contract, and one that [compares](crate::testing::store::model) it with the
+/// reference, run on what `$builder` (a
 /// [`StoreBuilder`](crate::testing::store::StoreBuilder)) builds.
 #[macro_export]
 macro_rules! store_suite {
     ($builder:expr) => {
+        mod model {
+            #[allow(unused_imports, reason = "the builder may be named by its whole path")]
+            use super::*;
+
+            #[test]
+            fn it_answers_like_the_reference() {
+                $crate::testing::store::model::check(&$builder);
+            }
+        }
+
         $crate::store_suite! {
             @subjects $builder;
             tenants {
@@ -220,6 +231,14 @@ macro_rules! store_suite {
                 workers_serve_every_tenant,
                 a_task_is_read_through_its_own_run,
             }
+            workers {
+                a_heartbeat_writes_a_worker_down,
+                a_later_heartbeat_says_what_has_changed,
+                a_silent_worker_is_shown_as_gone_until_it_is_heard_again,
+                a_worker_that_signs_off_is_off_the_list,
+                what_was_silent_for_a_day_goes_with_the_next_heartbeat,
+                workers_come_newest_first_in_parts,
+            }
         }
     };
     (@subjects $builder:expr; $($subject:ident { $($case:ident,)+ })+) => {$(
@@ -268,6 +287,7 @@ mod tests {
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+            ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();
             let (listed, _) = listed.split_once('}').unwrap_or_default();

@@ -25,6 +25,7 @@ pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
 pub mod turns;
+pub mod workers;
 
 use crate::{Error, ErrorKind, Result};
 

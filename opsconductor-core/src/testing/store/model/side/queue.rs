@@ -1,0 +1,161 @@
+//! Calls of the queue.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{Map, json};
+
+use super::{NOBODY, Side, worker};
+use crate::{
+    id::{RunId, TenantId},
+    run::RunPlan,
+    store::{CHUNK_BYTES_MAX, Claimed, Completion, Idempotency, NewRun, OutputPiece, Requeue, RunRecord},
+    testing::store::{
+        Fixture,
+        model::{
+            call::{Call, Key, RunShape, Text, Wrong},
+            pick::Pick,
+            plan::Shape,
+        },
+    },
+};
+
+impl Side {
+    /// A call that moves something.
+    pub(super) async fn move_on(&mut self, call: &Call) -> String {
+        let store = self.store.clone();
+        match call {
+            Call::Enqueue { job, shape, run } => self.enqueue(*job, shape, run).await,
+            Call::Enqueued { job, astray, key } => {
+                let (tenant, job) = self.job(*job, *astray);
+                let answer = store.enqueued(tenant, job, &idempotency(*key)).await;
+                self.said(answer)
+            }
+            Call::Claim { worker: number, limit, ttl } => {
+                let answer = store.claim(worker(*number), *limit, micros(*ttl)).await;
+                answer.iter().flatten().for_each(|claimed: &Claimed| self.given(claimed.lease));
+                self.said(answer)
+            }
+            Call::TakeExpired { worker: number, limit, ttl } => {
+                let answer = store.take_expired(worker(*number), *limit, micros(*ttl)).await;
+                answer.iter().flatten().for_each(|expired| self.given(expired.claimed.lease));
+                self.said(answer)
+            }
+            Call::Dispatch { lease, handle } => {
+                let handle = Fixture::handle(&handle.to_string());
+                let answer = store.record_dispatch(&self.lease(*lease), &handle).await;
+                self.said(answer)
+            }
+            Call::Renew { leases, ttl } => {
+                let leases: Vec<_> = leases.iter().map(|pick| self.lease(*pick)).collect();
+                let answer = store.renew(&leases, micros(*ttl)).await;
+                self.said(answer)
+            }
+            Call::Output { pieces } => {
+                let pieces = pieces.iter().map(|piece| OutputPiece {
+                    lease: self.lease(piece.lease),
+                    seq: piece.seq,
+                    stream: piece.stream,
+                    text: bytes(piece.text),
+                });
+                let answer = store.append_output(pieces.collect()).await;
+                self.said(answer)
+            }
+            Call::Complete { ends } => {
+                let ends = ends.iter().map(|(pick, status, number)| Completion {
+                    exit_code: (!number.is_multiple_of(3)).then_some(i64::from(*number)),
+                    stdout: format!("{number} ünicode\n"),
+                    stderr: if number.is_multiple_of(2) { String::new() } else { "stderr".to_owned() },
+                    metrics: Map::from_iter([("number".to_owned(), json!(number))]),
+                    ..Fixture::completion(self.lease(*pick), *status)
+                });
+                let answer = store.complete(ends.collect()).await;
+                self.said(answer)
+            }
+            Call::Requeue { tasks } => {
+                let tasks = tasks.iter().map(|(pick, delay, status)| Requeue {
+                    lease: self.lease(*pick),
+                    delay: micros(*delay),
+                    reason: "again".to_owned(),
+                    attempt_status: *status,
+                });
+                let answer = store.requeue(tasks.collect()).await;
+                self.said(answer)
+            }
+            Call::Cancel { run, astray } => {
+                let (tenant, run) = self.run(*run, *astray);
+                let answer = store.cancel_run(tenant, run, "not needed").await;
+                self.said(answer)
+            }
+            _ => unreachable!("{call:?} is not about the queue"),
+        }
+    }
+
+    async fn enqueue(&mut self, job: Pick, shape: &Shape, run: &RunShape) -> String {
+        let store = self.store.clone();
+        let Some((home, record)) = job.of(&self.jobs).cloned() else { return "no job".to_owned() };
+        let targets = store.list_targets(home, &[], Fixture::ALL).await.unwrap();
+        let version = match run.wrong {
+            Some(Wrong::Version) => record.version + 1,
+            _ => record.version,
+        };
+        let plan = match run.wrong {
+            Some(Wrong::NoSteps) => {
+                Arc::new(RunPlan { steps: Vec::new(), ..(*shape.plan(&record, version, &[])).clone() })
+            }
+            _ => shape.plan(&record, version, &targets.items),
+        };
+        // One fault at a time: which of two is named is nobody's promise.
+        let right = run.wrong.is_none();
+        let new = NewRun {
+            job: record.id,
+            plan,
+            requested_by: None,
+            correlation_id: run.key.map(|key| format!("of key {}", key.name)),
+            idempotency: run.key.filter(|_| right).map(idempotency),
+            priority: run.priority,
+            concurrency_key: None,
+            parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
+            labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),
+        };
+        let tenant = self.home(home, matches!(run.wrong, Some(Wrong::Tenant)));
+        let answer = store.enqueue(tenant, new).await;
+        let fresh = answer.iter().find(|enqueued| !enqueued.repeated).map(|enqueued| enqueued.run.id);
+        let said = self.said(answer);
+        match fresh {
+            Some(run) => format!("{said} {}", self.came(tenant, run).await),
+            None => said,
+        }
+    }
+
+    fn parent(&self, pick: Pick) -> RunId {
+        pick.of(&self.runs).map_or(RunId::new(NOBODY), |(_, run)| *run)
+    }
+
+    /// Takes note of a new run and its tasks.
+    async fn came(&mut self, tenant: TenantId, run: RunId) -> String {
+        self.runs.push((tenant, run));
+        let tasks = self.store.tasks(tenant, run, Fixture::ALL).await;
+        self.tasks.extend(tasks.iter().flat_map(|list| &list.items).map(|task| task.id));
+        let read = self.store.run(tenant, run).await;
+        format!("{} {}", self.said::<RunRecord>(read), self.said(tasks))
+    }
+}
+
+fn idempotency(key: Key) -> Idempotency {
+    Idempotency { key: format!("key{}", key.name), digest: [key.digest; 32] }
+}
+
+fn micros(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+fn bytes(text: Text) -> Bytes {
+    match text {
+        Text::Line(number) => Bytes::from(format!("line {number} ünicode\n")),
+        Text::WithNul => Bytes::from_static(b"before\0after"),
+        Text::Empty => Bytes::new(),
+        Text::TooLong => Bytes::from(vec![b'x'; CHUNK_BYTES_MAX + 1]),
+        Text::NotUtf8 => Bytes::from_static(&[0xff, 0xfe]),
+    }
+}

@@ -1,0 +1,217 @@
+//! What stores that stand around another have in common: they pass the catalog through.
+
+/// Implements [`Catalog`](opsconductor_core::store::Catalog) for a type whose field `inner` is a store.
+#[macro_export]
+macro_rules! pass_catalog_through {
+    ($wrapper:ty) => {
+        const _: () = {
+            use ::opsconductor_core::{
+                Result,
+                id::{CredentialId, JobId, TargetId, TenantId},
+                store::{Catalog, CredentialRecord, JobRecord, Listing, NewCredential, NewJob, Page},
+                target::{Target, TargetSpec},
+                tenant::Tenant,
+            };
+
+            #[::async_trait::async_trait]
+            impl Catalog for $wrapper {
+                async fn create_tenant(&self, name: &str) -> Result<Tenant> {
+                    self.inner.create_tenant(name).await
+                }
+
+                async fn tenant_by_name(&self, name: &str) -> Result<Tenant> {
+                    self.inner.tenant_by_name(name).await
+                }
+
+                async fn reserve_credential_id(&self) -> Result<CredentialId> {
+                    self.inner.reserve_credential_id().await
+                }
+
+                async fn insert_credential(
+                    &self,
+                    tenant: TenantId,
+                    new: NewCredential,
+                ) -> Result<CredentialRecord> {
+                    self.inner.insert_credential(tenant, new).await
+                }
+
+                async fn update_credential(
+                    &self,
+                    tenant: TenantId,
+                    expected_version: i32,
+                    new: NewCredential,
+                ) -> Result<CredentialRecord> {
+                    self.inner.update_credential(tenant, expected_version, new).await
+                }
+
+                async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord> {
+                    self.inner.credential(tenant, id).await
+                }
+
+                async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord> {
+                    self.inner.credential_by_name(tenant, name).await
+                }
+
+                async fn list_credentials(
+                    &self,
+                    tenant: TenantId,
+                    page: Page,
+                ) -> Result<Listing<CredentialRecord>> {
+                    self.inner.list_credentials(tenant, page).await
+                }
+
+                async fn delete_credential(&self, tenant: TenantId, id: CredentialId) -> Result<()> {
+                    self.inner.delete_credential(tenant, id).await
+                }
+
+                async fn insert_target(&self, tenant: TenantId, spec: TargetSpec) -> Result<Target> {
+                    self.inner.insert_target(tenant, spec).await
+                }
+
+                async fn update_target(
+                    &self,
+                    tenant: TenantId,
+                    id: TargetId,
+                    spec: TargetSpec,
+                ) -> Result<Target> {
+                    self.inner.update_target(tenant, id, spec).await
+                }
+
+                async fn target(&self, tenant: TenantId, id: TargetId) -> Result<Target> {
+                    self.inner.target(tenant, id).await
+                }
+
+                async fn targets_by_name(&self, tenant: TenantId, names: &[String]) -> Result<Vec<Target>> {
+                    self.inner.targets_by_name(tenant, names).await
+                }
+
+                async fn list_targets(
+                    &self,
+                    tenant: TenantId,
+                    tags: &[String],
+                    page: Page,
+                ) -> Result<Listing<Target>> {
+                    self.inner.list_targets(tenant, tags, page).await
+                }
+
+                async fn delete_target(&self, tenant: TenantId, id: TargetId) -> Result<()> {
+                    self.inner.delete_target(tenant, id).await
+                }
+
+                async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord> {
+                    self.inner.insert_job(tenant, new).await
+                }
+
+                async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord> {
+                    self.inner.update_job(tenant, id, new).await
+                }
+
+                async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobRecord> {
+                    self.inner.job(tenant, id).await
+                }
+
+                async fn job_by_name(&self, tenant: TenantId, name: &str) -> Result<JobRecord> {
+                    self.inner.job_by_name(tenant, name).await
+                }
+
+                async fn list_jobs(
+                    &self,
+                    tenant: TenantId,
+                    active_only: bool,
+                    page: Page,
+                ) -> Result<Listing<JobRecord>> {
+                    self.inner.list_jobs(tenant, active_only, page).await
+                }
+
+                async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {
+                    self.inner.delete_job(tenant, id).await
+                }
+            }
+        };
+    };
+}
+
+/// The same for what the queue promises beyond claiming: limits, dead letters and retention.
+#[macro_export]
+macro_rules! pass_promises_through {
+    ($wrapper:ty) => {
+        const _: () = {
+            use ::opsconductor_core::{
+                Result,
+                id::{LetterId, RunId, TenantId},
+                store::{
+                    DeadLetter, DeadLetters, Enqueued, Keep, Limit, LimitRecord, LimitScope, Limits, Listing,
+                    NewRun, Page, Retention,
+                },
+            };
+
+            #[::async_trait::async_trait]
+            impl Limits for $wrapper {
+                async fn set_limit(
+                    &self,
+                    tenant: TenantId,
+                    scope: LimitScope,
+                    limit: Limit,
+                ) -> Result<LimitRecord> {
+                    self.inner.set_limit(tenant, scope, limit).await
+                }
+
+                async fn limit(&self, tenant: TenantId, scope: LimitScope) -> Result<LimitRecord> {
+                    self.inner.limit(tenant, scope).await
+                }
+
+                async fn list_limits(&self, tenant: TenantId, page: Page) -> Result<Listing<LimitRecord>> {
+                    self.inner.list_limits(tenant, page).await
+                }
+
+                async fn pause(
+                    &self,
+                    tenant: TenantId,
+                    scope: LimitScope,
+                    reason: &str,
+                ) -> Result<LimitRecord> {
+                    self.inner.pause(tenant, scope, reason).await
+                }
+
+                async fn resume(&self, tenant: TenantId, scope: LimitScope) -> Result<LimitRecord> {
+                    self.inner.resume(tenant, scope).await
+                }
+
+                async fn wake_limited(&self) -> Result<()> {
+                    self.inner.wake_limited().await
+                }
+            }
+
+            #[::async_trait::async_trait]
+            impl DeadLetters for $wrapper {
+                async fn dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<DeadLetter> {
+                    self.inner.dead_letter(tenant, id).await
+                }
+
+                async fn list_dead_letters(
+                    &self,
+                    tenant: TenantId,
+                    run: Option<RunId>,
+                    page: Page,
+                ) -> Result<Listing<DeadLetter>> {
+                    self.inner.list_dead_letters(tenant, run, page).await
+                }
+
+                async fn discard_dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<()> {
+                    self.inner.discard_dead_letter(tenant, id).await
+                }
+
+                async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+                    self.inner.redrive(tenant, run, new).await
+                }
+            }
+
+            #[::async_trait::async_trait]
+            impl Retention for $wrapper {
+                async fn remove_runs(&self, keep: &Keep, limit: usize) -> Result<u64> {
+                    self.inner.remove_runs(keep, limit).await
+                }
+            }
+        };
+    };
+}
