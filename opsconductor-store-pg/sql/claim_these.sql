@@ -44,6 +44,6 @@ started AS (
     FROM (SELECT run_id, max(seq) AS seq FROM numbered GROUP BY run_id) AS last
     WHERE r.id = last.run_id
 )
-SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch
+SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch, priority, due_at
 FROM claimed
 ORDER BY priority DESC, due_at, task_id

@@ -1,6 +1,8 @@
 //! [`Limits`] in PostgreSQL. Setting one concerns tasks of the queue, so it is done on the queue's side of the wall, with the
 //! tenant in every condition.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use opsconductor_core::{
     Result,
@@ -89,7 +91,8 @@ async fn change(
     if record.limit.is_none() && record.paused.is_none() {
         forget(store, &mut tx, tenant, scope).await?;
     } else {
-        Lots::lock(store, &mut tx, &[id]).await?.settle(store, &mut tx).await?;
+        let all = HashMap::from([(id, u32::MAX)]);
+        Lots::lock(store, &mut tx, &[id]).await?.settle(store, &mut tx, &all).await?;
     }
     tx.commit().await?;
     store.notices.tell([Notice::Ready]);

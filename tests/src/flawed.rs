@@ -302,4 +302,5 @@ impl History for Flawed {
 }
 
 crate::pass_catalog_through!(Flawed);
+crate::pass_roster_through!(Flawed);
 crate::pass_promises_through!(Flawed);

@@ -1,12 +1,15 @@
 //! Workers take what is ready and what no limit holds back.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use opsconductor_core::{id::WorkerId, store::Claimed};
+use opsconductor_core::id::WorkerId;
 use sqlx::PgConnection;
 
 use super::{
-    lease::claimed,
+    claim::Taken,
     parking::{self, Lots},
 };
 use crate::{PgStore, columns, error::DbResult};
@@ -26,30 +29,30 @@ struct Candidate {
     on: Vec<i64>,
 }
 
-/// What one transaction did.
-struct Round {
-    claimed: Vec<Claimed>,
+/// What one transaction, or several, did.
+pub(super) struct Round {
+    pub(super) taken: Vec<Taken>,
     /// Whether another may find more.
-    again: bool,
+    pub(super) again: bool,
 }
 
-/// Takes at most `limit` tasks. Answers also whether there may be more at once.
-pub(super) async fn claim(
-    store: &PgStore,
-    worker: WorkerId,
-    limit: usize,
-    ttl: Duration,
-) -> DbResult<(Vec<Claimed>, bool)> {
+/// Takes at most `limit` tasks. When it fails after some were taken, these are what it answers.
+pub(super) async fn claim(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -> DbResult<Round> {
     parking::wake_due(store).await?;
     let mut all = Vec::new();
     for _ in 0..ROUNDS_MAX {
-        let Round { claimed, again } = round(store, worker, limit - all.len(), ttl).await?;
-        all.extend(claimed);
-        if !again || all.len() == limit {
-            return Ok((all, false));
+        match round(store, worker, limit - all.len(), ttl).await {
+            Ok(Round { taken, again }) => {
+                all.extend(taken);
+                if !again || all.len() == limit {
+                    return Ok(Round { taken: all, again: false });
+                }
+            }
+            Err(failure) if all.is_empty() => return Err(failure),
+            Err(_) => break,
         }
     }
-    Ok((all, true))
+    Ok(Round { taken: all, again: true })
 }
 
 /// Looks at the next tasks in order: takes those that may start and parks those that may not. It ends early where a limit
@@ -59,7 +62,7 @@ async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -
     let mut tx = store.pools.queue_transaction().await?;
     let candidates = candidates(store, &mut tx, most).await?;
     if candidates.is_empty() {
-        return Ok(Round { claimed: Vec::new(), again: false });
+        return Ok(Round { taken: Vec::new(), again: false });
     }
     let mut limits: Vec<i64> = candidates.iter().flat_map(|candidate| candidate.on.iter().copied()).collect();
     limits.sort_unstable();
@@ -68,6 +71,7 @@ async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -
     let free = lock(store, &mut tx, &candidates).await?;
 
     let (mut these, mut under, mut parked, mut at) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut owed = HashMap::new();
     let mut again = candidates.len() == most;
     for Candidate { task, on } in candidates.iter().filter(|candidate| free.contains(&candidate.task)) {
         if these.len() == limit {
@@ -77,7 +81,7 @@ async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -
             Some(barrier) => {
                 parked.push(*task);
                 at.push(barrier);
-                lots.park(barrier);
+                owed.extend(lots.park(on, barrier).into_iter().map(|other| (other, 1)));
             }
             None => {
                 these.push(*task);
@@ -85,7 +89,7 @@ async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -
                 lots.start(on);
             }
         }
-        if lots.has_more(on) {
+        if !owed.is_empty() {
             again = true;
             break;
         }
@@ -99,10 +103,10 @@ async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -
         .bind(&under)
         .fetch_all(&mut *tx)
         .await?;
-    let claimed = rows.iter().map(|row| claimed(row, worker, ttl)).collect::<sqlx::Result<_>>()?;
-    lots.settle(store, &mut tx).await?;
+    let taken = rows.iter().map(|row| Taken::read(row, worker, ttl)).collect::<sqlx::Result<_>>()?;
+    lots.settle(store, &mut tx, &owed).await?;
     tx.commit().await?;
-    Ok(Round { claimed, again })
+    Ok(Round { taken, again })
 }
 
 async fn candidates(store: &PgStore, tx: &mut PgConnection, most: usize) -> DbResult<Vec<Candidate>> {

@@ -9,11 +9,13 @@ mod ends;
 pub(crate) mod enqueue;
 mod join;
 mod lease;
+mod letters;
 mod limited;
 mod output;
 pub(crate) mod parking;
 mod requeue;
 mod runs;
+mod turns;
 
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! Tasks that a limit holds back are parked at it, out of the way of those that may go, and come back when it has room.
 //!
+//! A limit has as many ready tasks as it has room for, or nothing is parked there. So an end lets one task go on, and so does
+//! a ready task that another limit keeps; a start lets none.
+//!
 //! A limit keeps no count: what runs under it says so in its row, and whoever claims counts those rows under the limit's
 //! lock. So an end needs no lock on a limit. It looks at the limits of what ended once it is committed, in a transaction
 //! of its own; what a crash leaves undone there is found by [`look_again`].
@@ -34,14 +37,15 @@ impl Belongs {
     }
 }
 
-/// Looks at the limits of tasks whose end is committed. That end stands whatever becomes of this.
+/// Lets one parked task go on at each limit of each of these tasks, which ended, went back or left the queue while they were
+/// ready. That is committed, and stands whatever becomes of this.
 pub(super) async fn freed(store: &PgStore, tasks: &Belongs) {
     if tasks.tenant.is_empty() {
         return;
     }
     let looked = async {
         let mut db = store.pools.queue().await?;
-        let limits: Vec<i64> = sqlx::query_scalar(store.statements.of(LIMITS_OF))
+        let owed: Vec<(i64, i64)> = sqlx::query_as(store.statements.of(LIMITS_OF))
             .bind(&tasks.tenant)
             .bind(&tasks.job)
             .bind(&tasks.target)
@@ -49,24 +53,16 @@ pub(super) async fn freed(store: &PgStore, tasks: &Belongs) {
             .fetch_all(&mut *db)
             .await?;
         drop(db);
-        settle(store, &limits).await
+        let owed = owed.into_iter().map(|(id, tasks)| (id, u32::try_from(tasks).unwrap_or(u32::MAX)));
+        settle(store, owed.collect()).await
     };
-    tell_failure(looked.await);
-}
-
-/// Looks at every limit that holds something back, where the cause is committed already.
-pub(super) async fn freed_somewhere(store: &PgStore) {
-    tell_failure(look_again(store).await);
-}
-
-fn tell_failure(looked: DbResult<()>) {
-    if let Err(failure) = looked {
+    if let Err(failure) = looked.await {
         let error = opsconductor_core::Error::from(failure);
         tracing::warn!(error = %error.report(), "limits were not looked at; the next look finds what may go on");
     }
 }
 
-/// Looks at every limit that holds something back.
+/// Looks at every limit that holds something back, for what a crash left undone: one task goes on at each that has room.
 pub(crate) async fn look_again(store: &PgStore) -> DbResult<()> {
     // From one limit with parked tasks to the next, without a look at the tasks.
     let sql = "WITH RECURSIVE parked (id) AS (
@@ -80,7 +76,7 @@ pub(crate) async fn look_again(store: &PgStore) -> DbResult<()> {
     let mut db = store.pools.queue().await?;
     let limits: Vec<i64> = sqlx::query_scalar(store.statements.of(sql)).fetch_all(&mut *db).await?;
     drop(db);
-    settle(store, &limits).await
+    settle(store, limits.into_iter().map(|id| (id, 1)).collect()).await
 }
 
 /// Looks at the limits whose rates have something to let go now.
@@ -91,16 +87,18 @@ pub(super) async fn wake_due(store: &PgStore) -> DbResult<()> {
     let limits: Vec<i64> =
         sqlx::query_scalar(store.statements.of(sql)).bind(store.moment()).fetch_all(&mut *db).await?;
     drop(db);
-    settle(store, &limits).await
+    settle(store, limits.into_iter().map(|id| (id, u32::MAX)).collect()).await
 }
 
-async fn settle(store: &PgStore, limits: &[i64]) -> DbResult<()> {
-    if limits.is_empty() {
+/// Lets so many parked tasks go on at each limit, as far as there is room.
+async fn settle(store: &PgStore, owed: HashMap<i64, u32>) -> DbResult<()> {
+    if owed.is_empty() {
         return Ok(());
     }
+    let limits: Vec<i64> = owed.keys().copied().collect();
     let mut tx = store.pools.queue_transaction().await?;
-    let mut lots = Lots::lock(store, &mut tx, limits).await?;
-    let back = lots.settle(store, &mut tx).await?;
+    let mut lots = Lots::lock(store, &mut tx, &limits).await?;
+    let back = lots.settle(store, &mut tx, &owed).await?;
     tx.commit().await?;
     if back > 0 {
         store.notices.tell([Notice::Ready]);
@@ -176,32 +174,46 @@ impl Lots {
         }
     }
 
-    /// Takes note of a task that is parked.
-    pub(super) fn park(&mut self, at: i64) {
-        if let Some(lot) = self.lots.get_mut(&at) {
-            lot.has_parked = true;
+    /// Takes note of a task that is parked at one of its limits. The room that it does not use at the others is for the next
+    /// there: which of them have both.
+    pub(super) fn park(&mut self, on: &[i64], at: i64) -> Vec<i64> {
+        let now = self.now;
+        let mut others = Vec::new();
+        for id in on {
+            let Some(lot) = self.lots.get_mut(id) else { continue };
+            if *id == at {
+                lot.has_parked = true;
+            } else if lot.has_parked && lot.gate.room(now) > 0 {
+                others.push(*id);
+            }
         }
+        others
     }
 
-    /// Whether one of these limits has room for a task that is parked there.
-    pub(super) fn has_more(&self, on: &[i64]) -> bool {
-        on.iter().filter_map(|id| self.lots.get(id)).any(|lot| lot.has_parked && lot.gate.room(self.now) > 0)
-    }
-
-    /// Lets as many parked tasks go on as there is room for, the first in order, and writes what is left to wait for. Answers
-    /// how many went.
-    pub(crate) async fn settle(&mut self, store: &PgStore, tx: &mut PgConnection) -> DbResult<u64> {
+    /// Lets as many parked tasks go on as are `owed` to each limit, no more than it has room for, the first in order; then
+    /// says when each wants to be looked at again. Answers how many went.
+    pub(crate) async fn settle(
+        &mut self,
+        store: &PgStore,
+        tx: &mut PgConnection,
+        owed: &HashMap<i64, u32>,
+    ) -> DbResult<u64> {
         let mut back = 0;
         let (mut with_room, mut rooms) = (Vec::new(), Vec::new());
         let (mut ids, mut starts, mut wakes) = (Vec::new(), Vec::new(), Vec::new());
         for (id, lot) in &mut self.lots {
-            let room = lot.gate.room(self.now);
+            let most = owed.get(id).copied().unwrap_or_default();
+            let room = lot.gate.room(self.now).min(most);
             if room > 0 && lot.has_parked {
                 with_room.push(*id);
                 rooms.push(i64::from(room));
             }
             lot.wake_at = match lot.gate.passage(self.now) {
                 Passage::From(moment) if lot.has_parked => Some(moment),
+                // Time made more room than tasks were let go for.
+                Passage::Open if most == 0 && lot.gate.limit.rate.is_some() && lot.has_parked => {
+                    Some(self.now)
+                }
                 _ => None,
             };
             let now = (lot.gate.next_start, lot.wake_at);

@@ -47,17 +47,13 @@ pub(super) fn claim(
         let on = parking.lots_of(tx, candidate.belongs)?;
         match parking.barrier(tx, &on) {
             Some(barrier) => {
-                parking.park(tx, candidate.task, barrier)?;
+                parking.park(tx, candidate.task, &on, barrier)?;
                 parked += 1;
             }
             None => {
-                parking.start(tx, &on);
+                parking.started(tx, &on)?;
                 claimed.push(take(tx, &candidate, !on.is_empty(), worker, ttl)?);
             }
-        }
-        // What this one did not use of a limit is for the next.
-        for lot in on {
-            parking.settle(tx, lot)?;
         }
     }
     Ok(claimed)

@@ -1,9 +1,10 @@
 //! Tasks that a limit holds back are parked at it, out of the way of those that may go, and come back when it has room.
 //!
-//! What holds after each request: a limit with room has nothing parked, or at least one of its tasks is ready and will be
-//! looked at by a claim. A limit that only its rate keeps shut knows when to wake those that are parked.
+//! What holds after each request: a limit has as many ready tasks as it has room for, or nothing is parked there. So an end
+//! lets one task go on, and so does a ready task that another limit keeps; a start lets none. A limit that only its rate keeps
+//! shut knows when to wake those that are parked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use opsconductor_core::{
     id::{CredentialId, JobId, TargetId},
@@ -50,41 +51,45 @@ pub(super) fn next_wake(db: &Connection) -> DbResult<Option<i64>> {
     Ok(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
 }
 
-/// Looks at the limits of tasks that have just ended or gone back.
+/// Lets one parked task go on at each limit of each of these tasks, which ended, went back or left the queue while they were
+/// ready.
 pub(super) fn freed(tx: &mut Tx<'_>, tasks: &[Belongs]) -> DbResult<()> {
     if tasks.is_empty() || !is_used(tx.db)? {
         return Ok(());
     }
     let mut parking = Parking::default();
-    let mut lots = Vec::new();
+    let mut owed: BTreeMap<usize, u32> = BTreeMap::new();
     for task in tasks {
-        lots.extend(parking.lots_of(tx, *task)?);
+        for lot in parking.lots_of(tx, *task)? {
+            *owed.entry(lot).or_default() += 1;
+        }
     }
-    parking.settle_all(tx, lots)
+    parking.settle_all(tx, owed)
 }
 
-/// Looks at every limit that holds something back.
+/// Looks at every limit that holds something back. Nothing should be found: whatever makes room lets tasks go on in the same
+/// transaction.
 pub(crate) fn look_again(tx: &mut Tx<'_>) -> DbResult<()> {
     if !is_used(tx.db)? {
         return Ok(());
     }
     // From one limit with parked tasks to the next, without a look at the tasks.
     let sql = "SELECT parked_on FROM queue WHERE parked_on > ?1 ORDER BY parked_on LIMIT 1";
-    let (mut parking, mut lots, mut last) = (Parking::default(), Vec::new(), 0);
+    let (mut parking, mut owed, mut last) = (Parking::default(), BTreeMap::new(), 0);
     while let Some(id) =
         tx.db.prepare_cached(sql)?.query_row([last], |row| row.get::<_, i64>(0)).optional()?
     {
-        lots.extend(parking.lot_with_id(tx, id)?);
+        owed.extend(parking.lot_with_id(tx, id)?.map(|lot| (lot, 1)));
         last = id;
     }
-    parking.settle_all(tx, lots)
+    parking.settle_all(tx, owed)
 }
 
 /// Looks at one limit, after it was changed.
 pub(crate) fn changed(tx: &mut Tx<'_>, id: i64) -> DbResult<()> {
     let mut parking = Parking::default();
     let lot = parking.lot_with_id(tx, id)?;
-    parking.settle_all(tx, lot.into_iter().collect())
+    parking.settle_all(tx, lot.map(|lot| (lot, u32::MAX)))
 }
 
 /// The limits that one request looks at, each read once.
@@ -162,38 +167,22 @@ impl Parking {
         barrier
     }
 
-    /// Takes note of a start under these limits.
-    pub(super) fn start(&mut self, tx: &Tx<'_>, on: &[usize]) {
-        for lot in on {
-            self.lots[*lot].gate.start(tx.now);
-        }
-    }
-
-    /// Parks a task.
-    pub(super) fn park(&self, tx: &Tx<'_>, task: i64, at: usize) -> DbResult<()> {
-        let sql = "UPDATE queue SET parked_on = ?2 WHERE task_id = ?1";
-        tx.db.prepare_cached(sql)?.execute(params![task, self.lots[at].id])?;
-        Ok(())
-    }
-
     /// Settles the limits whose rates have something to let go now.
     pub(super) fn wake_due(&mut self, tx: &Tx<'_>) -> DbResult<()> {
         let mut find = tx.db.prepare_cached("SELECT id FROM limits WHERE wake_at <= ?1")?;
         let due = find.query_map([tx.now], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
         for id in due {
             if let Some(lot) = self.lot_with_id(tx, id)? {
-                self.settle(tx, lot)?;
+                self.settle(tx, lot, u32::MAX)?;
             }
         }
         Ok(())
     }
 
-    fn settle_all(&mut self, tx: &mut Tx<'_>, mut lots: Vec<usize>) -> DbResult<()> {
-        lots.sort_unstable();
-        lots.dedup();
+    fn settle_all(&mut self, tx: &mut Tx<'_>, owed: impl IntoIterator<Item = (usize, u32)>) -> DbResult<()> {
         let mut back = 0;
-        for lot in lots {
-            back += self.settle(tx, lot)?;
+        for (lot, most) in owed {
+            back += self.settle(tx, lot, most)?;
         }
         if back > 0 {
             tx.notice(Notice::Ready);
@@ -201,14 +190,37 @@ impl Parking {
         Ok(())
     }
 
-    /// Lets as many parked tasks go on as the limit has room for, the first in order, or says when it will have some. Answers
-    /// how many went.
-    pub(super) fn settle(&mut self, tx: &Tx<'_>, at: usize) -> DbResult<usize> {
+    /// Takes note of a task that started under these limits.
+    pub(super) fn started(&mut self, tx: &Tx<'_>, on: &[usize]) -> DbResult<()> {
+        for lot in on {
+            self.lots[*lot].gate.start(tx.now);
+            self.settle(tx, *lot, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Parks a task at one of its limits. The room that it does not use at the others is for the next there.
+    pub(super) fn park(&mut self, tx: &Tx<'_>, task: i64, on: &[usize], at: usize) -> DbResult<()> {
+        let sql = "UPDATE queue SET parked_on = ?2 WHERE task_id = ?1";
+        tx.db.prepare_cached(sql)?.execute(params![task, self.lots[at].id])?;
+        for lot in on {
+            self.settle(tx, *lot, u32::from(*lot != at))?;
+        }
+        Ok(())
+    }
+
+    /// Lets at most `most` parked tasks go on, no more than the limit has room for, the first in order; then says when it wants
+    /// to be looked at again. Answers how many went.
+    fn settle(&mut self, tx: &Tx<'_>, at: usize, most: u32) -> DbResult<usize> {
         let lot = &mut self.lots[at];
-        let room = lot.gate.room(tx.now);
+        let room = lot.gate.room(tx.now).min(most);
         let back = if room > 0 { unpark(tx, lot.id, room)? } else { 0 };
         lot.wake_at = match lot.gate.passage(tx.now) {
             Passage::From(moment) if has_parked(tx, lot.id)? => Some(moment),
+            // Time made more room than tasks were let go for.
+            Passage::Open if most == 0 && lot.gate.limit.rate.is_some() && has_parked(tx, lot.id)? => {
+                Some(tx.now)
+            }
             _ => None,
         };
         let now = (lot.gate.next_start, lot.wake_at);
