@@ -17,8 +17,10 @@ use crate::{PgStore, columns, error::DbResult};
 const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
 const CLAIM_THESE: &str = include_str!("../../sql/claim_these.sql");
 
-/// How many tasks are looked at in one transaction, beyond those that are wanted.
+/// How many tasks are looked at in one transaction, beyond those that are wanted: twice as many each time, because so many
+/// before them had to be parked, up to a bound.
 const MORE: usize = 100;
+const DOUBLED_MAX: usize = 4;
 
 /// How many transactions one claim takes; whoever comes next goes on.
 const ROUNDS_MAX: usize = 100;
@@ -40,8 +42,9 @@ pub(super) struct Round {
 pub(super) async fn claim(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -> DbResult<Round> {
     parking::wake_due(store).await?;
     let mut all = Vec::new();
-    for _ in 0..ROUNDS_MAX {
-        match round(store, worker, limit - all.len(), ttl).await {
+    for turn in 0..ROUNDS_MAX {
+        let more = MORE << turn.min(DOUBLED_MAX);
+        match round(store, worker, limit - all.len(), more, ttl).await {
             Ok(Round { taken, again }) => {
                 all.extend(taken);
                 if !again || all.len() == limit {
@@ -57,8 +60,14 @@ pub(super) async fn claim(store: &PgStore, worker: WorkerId, limit: usize, ttl: 
 
 /// Looks at the next tasks in order: takes those that may start and parks those that may not. It ends early where a limit
 /// has room for what is parked at it, because that may stand before the tasks that follow.
-async fn round(store: &PgStore, worker: WorkerId, limit: usize, ttl: Duration) -> DbResult<Round> {
-    let most = limit.saturating_add(MORE);
+async fn round(
+    store: &PgStore,
+    worker: WorkerId,
+    limit: usize,
+    more: usize,
+    ttl: Duration,
+) -> DbResult<Round> {
+    let most = limit.saturating_add(more);
     let mut tx = store.pools.queue_transaction().await?;
     let candidates = candidates(store, &mut tx, most).await?;
     if candidates.is_empty() {

@@ -17,7 +17,7 @@ use crate::{columns, error::DbResult, writer::Tx};
 const TAKE: &str = include_str!("../../sql/claim_one.sql");
 
 /// How many tasks one claim parks. Each is parked once for every time a limit closes before it; whoever comes next goes on.
-const PARKED_MAX: usize = 10_000;
+const PARKED_MAX: usize = 2_000;
 
 /// A task that would be next.
 struct Candidate {
