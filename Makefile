@@ -31,7 +31,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-queue bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -39,6 +39,7 @@ help: ## Show this list
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
+	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside the raw limit, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
@@ -119,6 +120,9 @@ bench-winrm: packages
 	@peers="$$(benches/peers/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		{ ulimit -n "$$(ulimit -H -n)" || true; } && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench winrm -- $(ARGS)
+
+bench-queue: packages
+	@$(CARGO) bench --locked --package opsconductor-benches --bench queue -- $(ARGS)
 
 # CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
 bare:

@@ -46,6 +46,7 @@ mod schema;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod workers;
 
 use std::{fmt, sync::Arc};
 

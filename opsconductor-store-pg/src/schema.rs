@@ -9,7 +9,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::{error::DbResult, options::Names, rights, sql::Statements};
 
 /// Every migration, in order. Released files never change.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "init", include_str!("../migrations/0001_init.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "init", include_str!("../migrations/0001_init.sql")),
+    (3, "workers", include_str!("../migrations/0003_workers.sql")),
+];
 
 /// `security_invoker` views came with it.
 const SERVER_MIN: i32 = 150_000;

@@ -130,7 +130,7 @@ impl History for SqliteStore {
 
 const RUN_COLUMNS: &str =
     "id, job_id, job_version, status, cancel_requested, requested_by, parameters, correlation_id,
-    idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at";
+    idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at, concurrency_key";
 
 /// One run of a tenant.
 pub(crate) fn run(db: &Connection, tenant: TenantId, id: RunId) -> DbResult<RunRecord> {
@@ -189,6 +189,7 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         idempotency_key: row.get(8)?,
         priority: row.get(9)?,
         parent: columns::id_or_none(row, 10, RunId::new)?,
+        concurrency_key: row.get(15)?,
         labels: columns::json(row, 11)?,
         queued_at: columns::time(row, 12)?,
         started_at: columns::time_or_none(row, 13)?,

@@ -29,6 +29,7 @@ mod plans;
 mod queue;
 mod readers;
 mod schema;
+mod workers;
 mod writer;
 
 use std::{

@@ -52,9 +52,11 @@ fn peak() -> Option<u64> {
     line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
-/// The client of the test below, in a process of its own: the host keeps its files in memory.
+/// Not a test by itself: the client's half of the test below, which starts this program once more to run it, and tells it by
+/// its environment where the host is. It needs a process of its own, for the simulated host keeps its files in the memory
+/// of this one, and the most memory a process had is what is measured. Run by hand, it has no host and does nothing.
 #[tokio::test]
-#[ignore = "a part of another test"]
+#[ignore = "the client's half of a_large_file_is_never_in_memory_as_a_whole, which runs it in a process of its own"]
 async fn client() {
     let (Ok(address), Ok(folder)) = (std::env::var(ADDRESS), std::env::var(FOLDER)) else { return };
     let address: SocketAddr = address.parse().unwrap();

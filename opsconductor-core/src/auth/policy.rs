@@ -39,6 +39,8 @@ pub enum Resource {
     Job,
     /// Runs, their steps, events and logs.
     Run,
+    /// Workers, which are the deployment's.
+    Worker,
 }
 
 /// Every action on every resource with the least role that may do it. What is not listed nobody may do.
@@ -60,6 +62,7 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::Job, Action::Execute, Role::Operator),
     (Resource::Run, Action::Read, Role::Viewer),
     (Resource::Run, Action::Cancel, Role::Operator),
+    (Resource::Worker, Action::Read, Role::Operator),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
@@ -101,6 +104,7 @@ impl fmt::Display for Resource {
             Self::Target => "targets",
             Self::Job => "jobs",
             Self::Run => "runs",
+            Self::Worker => "workers",
         })
     }
 }
@@ -119,9 +123,10 @@ mod tests {
     }
 
     #[test]
-    fn viewers_read_all_but_credentials_and_change_nothing() {
+    fn viewers_read_all_but_credentials_and_workers_and_change_nothing() {
         for (resource, action, _) in POLICY {
-            let expected = *action == Action::Read && *resource != Resource::Credential;
+            let expected =
+                *action == Action::Read && !matches!(resource, Resource::Credential | Resource::Worker);
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }

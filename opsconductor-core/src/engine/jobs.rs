@@ -104,7 +104,8 @@ impl Jobs<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `NotFound`; `InvalidParameters` naming each that is missing; `InvalidInput` for a job that is not
+    /// `Forbidden`; `NotFound`; `InvalidParameters` naming each that is missing, or when no concurrency key can be made of
+    /// them; `InvalidInput` for a job that is not
     /// active; `InvalidJob` when a target has gone since it was saved; `Conflict` for an idempotency key that was used with
     /// other parameters.
     pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
@@ -128,6 +129,7 @@ impl Jobs<'_> {
         let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
         plan.job_name = record.name;
         plan.job_version = record.version;
+        let concurrency_key = job.concurrency_key(&plan.parameters)?;
         let new = NewRun {
             job: record.id,
             plan: Arc::new(plan),
@@ -136,6 +138,7 @@ impl Jobs<'_> {
             idempotency,
             priority: job.priority(),
             parent: None,
+            concurrency_key,
             labels: options.labels,
         };
         let enqueued = store.enqueue(tenant, new).await?;

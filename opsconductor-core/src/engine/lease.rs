@@ -11,7 +11,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::Inner;
+use super::{Inner, roster::Presence};
 use crate::{
     id::{RunId, TaskId},
     store::{Lease, LeaseState},
@@ -145,6 +145,11 @@ impl Held {
         }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     fn all(&self) -> Vec<Arc<Holding>> {
         self.lock().values().cloned().collect()
     }
@@ -155,22 +160,23 @@ impl Held {
     }
 }
 
-/// Keeps what is held until `ended`: renews every lease once per `heartbeat`, and beside that, whatever the store does or
+/// Keeps what is held until `ended`: renews every lease once per `heartbeat` and tells how the worker stands, and beside that, whatever the store does or
 /// does not answer, stops each task before its lease ends, so that this worker and the one that takes over never act at
 /// the same time.
 pub(super) async fn keep(
     inner: Arc<Inner>,
     held: Arc<Held>,
-    heartbeat: Duration,
-    ttl: Duration,
+    (heartbeat, ttl): (Duration, Duration),
+    presence: Presence,
     ended: CancellationToken,
 ) {
     // Enough to stop a remote command, and never so much that one late heartbeat stops anything.
     let margin = STOP_GRACE.min(ttl / 3);
     let look = (heartbeat / 10).max(Duration::from_millis(10));
     tokio::join!(
-        renew(Arc::clone(&inner), Arc::clone(&held), heartbeat, ttl, ended.clone()),
-        fence(inner, held, margin, look, ended)
+        beat(Arc::clone(&inner), Arc::clone(&held), (heartbeat, ttl), ended.clone()),
+        fence(inner, held, margin, look, ended.clone()),
+        presence.keep(heartbeat, ended),
     );
 }
 
@@ -195,11 +201,10 @@ async fn fence(
     }
 }
 
-async fn renew(
+async fn beat(
     inner: Arc<Inner>,
     held: Arc<Held>,
-    heartbeat: Duration,
-    ttl: Duration,
+    (heartbeat, ttl): (Duration, Duration),
     ended: CancellationToken,
 ) {
     loop {
@@ -207,36 +212,38 @@ async fn renew(
             () = ended.cancelled() => return,
             () = inner.clock.sleep(heartbeat) => {}
         }
-        let holdings = held.all();
-        if holdings.is_empty() {
-            continue;
+        renew(&inner, &held, heartbeat, ttl).await;
+    }
+}
+
+async fn renew(inner: &Inner, held: &Held, heartbeat: Duration, ttl: Duration) {
+    let holdings = held.all();
+    if holdings.is_empty() {
+        return;
+    }
+    let asked_at = inner.clock.monotonic();
+    let leases: Vec<Lease> = holdings.iter().map(|holding| holding.lease).collect();
+    let answer = tokio::select! {
+        answer = inner.store.renew(&leases, ttl) => answer,
+        () = inner.clock.sleep(heartbeat) => {
+            Err(crate::Error::new(crate::ErrorKind::StoreUnavailable, "the store did not answer in time"))
         }
-        let asked_at = inner.clock.monotonic();
-        let leases: Vec<Lease> = holdings.iter().map(|holding| holding.lease).collect();
-        let answer = tokio::select! {
-            answer = inner.store.renew(&leases, ttl) => answer,
-            () = inner.clock.sleep(heartbeat) => {
-                Err(crate::Error::new(crate::ErrorKind::StoreUnavailable, "the store did not answer in time"))
-            }
-        };
-        match answer {
-            Ok(states) => {
-                for (holding, state) in holdings.iter().zip(states) {
-                    match state {
-                        LeaseState::Lost => holding.stop(Stop::LeaseLost),
-                        LeaseState::Held => {
-                            holding.valid_until.store(micros(asked_at + ttl), Ordering::Release)
-                        }
-                        LeaseState::Canceled => {
-                            holding.valid_until.store(micros(asked_at + ttl), Ordering::Release);
-                            holding.stop(Stop::Canceled);
-                        }
+    };
+    match answer {
+        Ok(states) => {
+            for (holding, state) in holdings.iter().zip(states) {
+                match state {
+                    LeaseState::Lost => holding.stop(Stop::LeaseLost),
+                    LeaseState::Held => holding.valid_until.store(micros(asked_at + ttl), Ordering::Release),
+                    LeaseState::Canceled => {
+                        holding.valid_until.store(micros(asked_at + ttl), Ordering::Release);
+                        holding.stop(Stop::Canceled);
                     }
                 }
             }
-            Err(error) => {
-                tracing::warn!(error = %error.report(), tasks = leases.len(), "leases could not be renewed");
-            }
+        }
+        Err(error) => {
+            tracing::warn!(error = %error.report(), tasks = leases.len(), "leases could not be renewed");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, Inner, Jobs, Runs, Targets};
+use super::{Credentials, Inner, Jobs, Runs, Targets, Workers};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -44,6 +44,11 @@ impl Scoped {
     /// Runs of the tenant.
     pub fn runs(&self) -> Runs<'_> {
         Runs { at: self }
+    }
+
+    /// Workers of the deployment.
+    pub fn workers(&self) -> Workers<'_> {
+        Workers { at: self }
     }
 
     pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {

@@ -19,6 +19,7 @@ use super::{
     plans::Plans,
     rescue::Rescuer,
     resume::{Resumption, Running},
+    roster::Presence,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -133,8 +134,14 @@ impl Worker {
         let heart = lease::keep(
             Arc::clone(&shared.inner),
             Arc::clone(&shared.held),
-            shared.settings.heartbeat,
-            shared.settings.lease_ttl,
+            (shared.settings.heartbeat, shared.settings.lease_ttl),
+            Presence::new(
+                Arc::clone(&shared.inner),
+                Arc::clone(&shared.held),
+                shared.closing.clone(),
+                id,
+                (shared.settings.concurrency, shared.settings.lease_ttl),
+            ),
             shared.ended.clone(),
         );
         // No more wait for a slot than there are slots: what is beyond is left to other workers.

@@ -67,6 +67,10 @@ pub(super) fn job() -> Value {
                 "type": "integer", "minimum": -1_000, "maximum": 1_000, "default": 0,
                 "description": "which of several waiting runs goes first: the higher one"
             },
+            "concurrencyKey": {
+                "type": "string", "minLength": 1, "maxLength": 1_024,
+                "description": "runs whose key is the same go one after the other, in the order in which they were enqueued; a template over the parameters"
+            },
             "allowRaw": {
                 "type": "boolean", "default": false,
                 "description": "whether templates may write values unquoted and unchecked, by `| raw`"

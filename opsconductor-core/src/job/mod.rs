@@ -31,6 +31,7 @@
 
 mod bind;
 mod compose;
+pub mod concurrency;
 mod explain;
 mod faults;
 pub mod fields;

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::place;
-use crate::{run::plan::OnLost, transport::Protocol};
+use crate::{run::plan::OnLost, template::Template, transport::Protocol};
 
 /// A job definition in which no fault was found. Only [`JobSpec::validate`](super::JobSpec::validate) makes one, so whoever
 /// holds it need not check it. Cloning it is cheap.
@@ -17,6 +17,7 @@ pub(super) struct Checked {
     pub(super) name: String,
     pub(super) version: i32,
     pub(super) priority: i16,
+    pub(super) concurrency_key: Option<Template>,
     pub(super) allow_raw: bool,
     pub(super) parameters: Map<String, Value>,
     pub(super) required: Vec<String>,

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
-    compose, explain,
+    compose, concurrency, explain,
     faults::Faults,
     fields::StepTemplates,
     nearest::nearest,
@@ -83,6 +83,8 @@ impl<'d> Check<'d> {
         let allow_raw = flag("allowRaw");
         self.options.allow_raw = allow_raw;
         self.parameters = members.get("parameters").and_then(Value::as_object);
+        let concurrency_key = members.get("concurrencyKey").and_then(Value::as_str);
+        let concurrency_key = concurrency_key.and_then(|source| self.concurrency_key(source));
         let steps =
             self.steps(members.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default());
         Some(Checked {
@@ -90,11 +92,44 @@ impl<'d> Check<'d> {
             name: members.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
             version: number("version") as i32,
             priority: number("priority") as i16,
+            concurrency_key,
             allow_raw,
             parameters: self.parameters.cloned().unwrap_or_default(),
             required: std::mem::take(&mut self.required).into_iter().collect(),
             steps,
         })
+    }
+
+    /// The template that tells runs apart. It is rendered when a run is enqueued: the run has no number yet and is on no
+    /// target.
+    fn concurrency_key(&mut self, source: &str) -> Option<Template> {
+        let pointer = place::join("", concurrency::MEMBER);
+        let template = match Template::compile(source, concurrency::SINK, self.options) {
+            Ok(template) => template,
+            Err(error) => {
+                self.faults.add(pointer, error.to_string());
+                return None;
+            }
+        };
+        for name in template.names() {
+            if reserved::is_reserved(name) {
+                let message =
+                    format!("a concurrency key is made of parameters alone and cannot read `{name}`");
+                self.faults.add(pointer.clone(), message);
+            } else {
+                self.need(name, &template);
+            }
+        }
+        Some(template)
+    }
+
+    /// A name that a template reads and nothing declares is a parameter that every run must bring.
+    fn need(&mut self, name: &str, template: &Template) {
+        let declared = self.parameters.is_some_and(|parameters| parameters.contains_key(name));
+        let optional = template.optional_names().binary_search_by(|other| other.as_str().cmp(name)).is_ok();
+        if !declared && !optional && !self.required.contains(name) {
+            self.required.insert(name.to_owned());
+        }
     }
 
     fn steps(&mut self, definitions: &'d [Value]) -> Vec<ValidStep> {
@@ -178,11 +213,8 @@ impl<'d> Check<'d> {
         for name in template.names() {
             if reserved::is_reserved(name) {
                 self.reserved_name(name, template, on_target, index, pointer);
-            } else if !self.parameters.is_some_and(|parameters| parameters.contains_key(name))
-                && template.optional_names().binary_search(name).is_err()
-                && !self.required.contains(name)
-            {
-                self.required.insert(name.clone());
+            } else {
+                self.need(name, template);
             }
         }
     }

@@ -43,6 +43,8 @@ pub struct RunRecord {
     pub priority: i16,
     /// The run that this one repeats.
     pub parent: Option<RunId>,
+    /// Runs of the tenant with the same key go one after the other.
+    pub concurrency_key: Option<String>,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
     /// When it was enqueued.

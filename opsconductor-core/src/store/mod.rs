@@ -1,7 +1,7 @@
 //! The storage seam: what the engine asks of a database, and what each answer promises.
 //!
-//! A [`Store`] is three traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) and the
-//! [`History`] (what is shown). Each method states what is atomic, what is idempotent and which error kind means what;
+//! A [`Store`] is four traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves), the
+//! [`History`] (what is shown) and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -16,6 +16,7 @@ pub mod history;
 pub mod memory;
 pub mod plan_cache;
 pub mod queue;
+pub mod workers;
 
 use std::fmt;
 
@@ -29,11 +30,12 @@ pub use queue::{
     Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
     Requeue, Settled,
 };
+pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + History + fmt::Debug {
+pub trait Store: Catalog + Queue + History + Roster + fmt::Debug {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

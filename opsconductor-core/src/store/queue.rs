@@ -35,6 +35,8 @@ pub struct NewRun {
     pub priority: i16,
     /// The run that this one repeats.
     pub parent: Option<RunId>,
+    /// Runs of the tenant with the same key go one after the other; see [`Queue::enqueue`].
+    pub concurrency_key: Option<String>,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
 }
@@ -189,6 +191,10 @@ pub trait Queue: Send + Sync {
     /// that are released later, so that older runs go first.
     ///
     /// Idempotent by [`NewRun::idempotency`]: a repeat with the same digest answers the first run, however it stands.
+    ///
+    /// A run with a [`NewRun::concurrency_key`] begins when every run of the tenant that was enqueued before it with the
+    /// same key is over, however that ended: until then its first tasks are `waiting`. In this order a priority counts for
+    /// nothing; a run that is canceled before its turn leaves it.
     ///
     /// # Errors
     ///

@@ -218,6 +218,7 @@ fn record(id: RunId, queued_at: Timestamp, new: &NewRun) -> RunRecord {
         idempotency_key: new.idempotency.as_ref().map(|given| given.key.clone()),
         priority: new.priority,
         parent: new.parent,
+        concurrency_key: None,
         labels: new.labels.clone(),
         queued_at,
         started_at: None,

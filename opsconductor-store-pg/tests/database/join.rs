@@ -53,6 +53,7 @@ impl Host {
             idempotency: None,
             priority: 0,
             parent: None,
+            concurrency_key: None,
             labels: Default::default(),
         }
     }

@@ -12,7 +12,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Row, params};
 
-use super::lease::cancel_reason;
+use super::{lease::cancel_reason, turns};
 use crate::{
     columns,
     error::DbResult,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const RELEASE_ONE: &str = include_str!("../../sql/release_one.sql");
-const RELEASE_ALL: &str = include_str!("../../sql/release_all.sql");
+pub(super) const RELEASE_ALL: &str = include_str!("../../sql/release_all.sql");
 
 /// Takes note of the tasks that ended, carries out what follows, and says how the run ended if it did.
 pub(super) fn advance(
@@ -91,9 +91,17 @@ pub(super) fn write_counters(
 
 /// Ends a run.
 pub(super) fn end_run(tx: &mut Tx<'_>, events: &mut Events, run: RunId, status: RunStatus) -> DbResult<()> {
-    let sql = "UPDATE job_runs SET status = ?2, finished_at = ?3 WHERE id = ?1";
-    tx.db.prepare_cached(sql)?.execute(params![run.get(), status.as_str(), tx.now])?;
-    events.push(tx, run, EventRow::run_finished(status))
+    let sql = "UPDATE job_runs SET status = ?2, finished_at = ?3 WHERE id = ?1
+        RETURNING tenant_id, concurrency_key";
+    let key: (i64, Option<String>) = tx
+        .db
+        .prepare_cached(sql)?
+        .query_row(params![run.get(), status.as_str(), tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    events.push(tx, run, EventRow::run_finished(status))?;
+    match key {
+        (tenant, Some(key)) => turns::pass_on(tx, run, tenant, &key),
+        _ => Ok(()),
+    }
 }
 
 /// A task that was taken out of the queue while no worker held it.

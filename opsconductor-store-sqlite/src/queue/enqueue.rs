@@ -8,6 +8,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::turns;
 use crate::{
     columns,
     error::{DbResult, invalid, missing},
@@ -54,10 +55,11 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     if new.plan.steps.is_empty() {
         return Err(invalid("a run needs at least one step").with("job", new.job).into());
     }
+    let wait_for_turn = u32::from(turns::is_taken(tx, tenant, new.concurrency_key.as_deref())?);
     let run = add_run(tx, tenant, prepared)?;
     add_steps(tx, run, new)?;
     for (key, edges) in new.plan.tasks() {
-        add_task(tx, tenant, run, new, key, edges)?;
+        add_task(tx, tenant, run, new, key, edges.max(wait_for_turn))?;
     }
     Events::default().push(tx, run, EventRow::run_queued())?;
     tx.notice(Notice::Ready);
@@ -99,9 +101,9 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
     let new = &prepared.new;
     let sql = "INSERT INTO job_runs
             (tenant_id, job_id, job_version, status, priority, queued_at, requested_by, parent_run_id, correlation_id,
-             idempotency_key, idempotency_digest, labels, parameters)
+             idempotency_key, idempotency_digest, concurrency_key, labels, parameters)
         VALUES (:tenant, :job, :version, 'queued', :priority, :now, :requested_by, :parent, :correlation, :key, :digest,
-                :labels, :parameters)";
+                :concurrency_key, :labels, :parameters)";
     tx.db.prepare_cached(sql)?.execute(named_params! {
         ":tenant": tenant.get(),
         ":job": new.job.get(),
@@ -113,6 +115,7 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
         ":correlation": new.correlation_id,
         ":key": new.idempotency.as_ref().map(|given| &given.key),
         ":digest": new.idempotency.as_ref().map(|given| &given.digest[..]),
+        ":concurrency_key": new.concurrency_key,
         ":labels": prepared.labels,
         ":parameters": prepared.parameters,
     })?;
@@ -184,6 +187,7 @@ fn record(tx: &Tx<'_>, id: RunId, new: &NewRun) -> RunRecord {
         idempotency_key: new.idempotency.as_ref().map(|given| given.key.clone()),
         priority: new.priority,
         parent: new.parent,
+        concurrency_key: new.concurrency_key.clone(),
         labels: new.labels.clone(),
         queued_at: columns::moment(tx.now),
         started_at: None,

@@ -8,6 +8,7 @@ mod enqueue;
 mod lease;
 mod output;
 mod requeue;
+mod turns;
 
 use std::time::Duration;
 

@@ -128,7 +128,7 @@ fn faults_of_the_job() {
             (
                 "/retry",
                 "this member is not known: a job may have `name`, `version`, `description`, `parameters`, `priority`, \
-                 `allowRaw` and `steps`",
+                 `concurrencyKey`, `allowRaw` and `steps`",
             ),
             ("/description", "must be a string, not null"),
         ],

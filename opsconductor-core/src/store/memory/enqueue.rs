@@ -27,9 +27,10 @@ impl State {
             return Err(invalid("a run needs at least one step").with("job", new.job));
         }
         let id = RunId::new(self.next_id());
+        let wait_for_turn = u32::from(self.is_key_taken(tenant, new.concurrency_key.as_deref()));
         let mut tasks = Vec::new();
         for (key, edges) in new.plan.tasks() {
-            tasks.push(self.add_task(id, &new, key, edges));
+            tasks.push(self.add_task(id, &new, key, edges.max(wait_for_turn)));
         }
         let record = RunRecord {
             id,
@@ -43,6 +44,7 @@ impl State {
             idempotency_key: new.idempotency.as_ref().map(|given| given.key.clone()),
             priority: new.priority,
             parent: new.parent,
+            concurrency_key: new.concurrency_key,
             labels: new.labels,
             queued_at: self.now,
             started_at: None,

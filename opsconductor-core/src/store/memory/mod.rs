@@ -6,9 +6,11 @@ mod complete;
 mod enqueue;
 mod history;
 mod queue;
+mod turns;
+mod workers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -119,6 +121,7 @@ struct State {
     /// One row for each task that has not ended.
     live: BTreeMap<TaskId, LiveRow>,
     output: BTreeMap<(TaskId, u32, u32), OutputChunk>,
+    workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
 }
 
@@ -240,6 +243,7 @@ impl State {
             row.record.finished_at = Some(now);
             self.run_event(run, EventKind::RunFinished { status });
         }
+        self.pass_key_on(run);
     }
 }
 

@@ -109,6 +109,7 @@ impl Fixture {
             idempotency: None,
             priority: 0,
             parent: None,
+            concurrency_key: None,
             labels: BTreeMap::new(),
         }
     }

@@ -145,6 +145,15 @@ macro_rules! store_suite {
                 other_runs_go_on,
                 workers_hear_of_it,
             }
+            turns {
+                they_go_one_after_the_other_in_the_order_of_enqueue,
+                other_keys_and_runs_without_one_go_beside_them,
+                a_turn_passes_on_however_the_run_ended,
+                a_run_that_is_canceled_before_its_turn_leaves_the_row,
+                a_run_keeps_its_turn_between_its_tasks_and_while_it_is_rescued,
+                of_many_enqueued_at_once_one_begins,
+                listeners_hear_that_the_next_one_may_begin,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -167,6 +176,14 @@ macro_rules! store_suite {
                 enqueue_stays_in_the_tenant,
                 workers_serve_every_tenant,
                 a_task_is_read_through_its_own_run,
+            }
+            workers {
+                a_heartbeat_writes_a_worker_down,
+                a_later_heartbeat_says_what_has_changed,
+                a_silent_worker_is_shown_as_gone_until_it_is_heard_again,
+                a_worker_that_signs_off_is_off_the_list,
+                what_was_silent_for_a_day_goes_with_the_next_heartbeat,
+                workers_come_newest_first_in_parts,
             }
         }
     };
@@ -207,9 +224,11 @@ mod tests {
             ("requeue", include_str!("cases/requeue.rs")),
             ("rescue", include_str!("cases/rescue.rs")),
             ("cancel", include_str!("cases/cancel.rs")),
+            ("turns", include_str!("cases/turns.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+            ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();
             let (listed, _) = listed.split_once('}').unwrap_or_default();

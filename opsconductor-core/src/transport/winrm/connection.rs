@@ -6,10 +6,10 @@
 
 use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Uri,
     body::Incoming,
     client::conn::http1::SendRequest,
     header::{self, HeaderValue},
@@ -22,14 +22,20 @@ use super::{
     dial::Timings,
     handshake::refused_before,
     host::Host,
-    sealing,
-    security::Security,
-    soap::{Action, Fault, tree, tree::Element},
+    sealing::Sealing,
+    soap::{
+        Action, Envelope, Fault,
+        reply::ReplyError,
+        tree::{self, Element},
+    },
 };
 use crate::{Error, Result, error::Layer};
 
 /// How much longer than its operation time-out a request may take on the way.
 const TRANSIT: Duration = Duration::from_secs(30);
+
+/// A buffer for requests that has grown larger is not kept: large ones are rare, but for copies, and connections wait long.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 const SOAP_TYPE: &str = "application/soap+xml;charset=UTF-8";
 
@@ -74,11 +80,21 @@ pub(super) struct Connection {
     pub(super) driver: AbortHandle,
     pub(super) protection: Protection,
     pub(super) dirty: bool,
+    pub(super) message_id: Uuid,
+    /// Where requests are built and sealed. It is used again and again.
+    pub(super) outgoing: BytesMut,
+}
+
+/// An answer as it came, opened.
+pub(super) struct Answer {
+    /// The host did what it was asked; else it says why not.
+    pub(super) done: bool,
+    text: Bytes,
 }
 
 pub(super) enum Protection {
     /// Plain HTTP: every body is sealed, both ways.
-    Sealed(Security),
+    Sealed(Sealing),
     /// TLS carries the bodies; Basic says who we are with each request.
     Tls { authorization: Option<HeaderValue> },
 }
@@ -109,13 +125,15 @@ impl Connection {
         }
     }
 
-    /// Sends one request and reads its answer.
-    pub(super) async fn call(
-        &mut self,
-        document: String,
-        message_id: Uuid,
-        operation_timeout: Duration,
-    ) -> Result<Element, Failure> {
+    /// The id of the next request: the connection has the first one at random, and counts on from there.
+    pub(super) fn next_message_id(&mut self) -> Uuid {
+        let next = self.message_id;
+        self.message_id = Uuid::from_u128(next.as_u128().wrapping_add(1));
+        next
+    }
+
+    /// Sends one request and takes its answer.
+    pub(super) async fn call(&mut self, request: &Envelope<'_>) -> Result<Answer, Failure> {
         if !self.is_usable() {
             return Err(Failure::Refused(Error::transport(
                 Layer::Connect,
@@ -126,26 +144,35 @@ impl Connection {
         if !self.logs_on_once() && self.host.logon_refused() {
             return Err(Failure::Refused(refused_before(&self.host)));
         }
-        let limit = operation_timeout + TRANSIT;
-        let again = self.logs_on_once().then(|| document.clone());
-        let mut body = self.attempt(document, limit).await?;
-        if let (None, Some(document)) = (&body, again) {
+        let limit = request.operation_timeout + TRANSIT;
+        let mut answer = self.attempt(request, limit).await?;
+        if answer.is_none() && self.logs_on_once() {
             // The host forgot who we are and did nothing: one logon on a new connection, and the request once more.
             let host = Arc::clone(&self.host);
             *self = reopen(host).await.map_err(Failure::Refused)?;
-            body = self.attempt(document, limit).await?;
+            answer = self.attempt(request, limit).await?;
         }
-        let Some(body) = body else {
+        let Some(answer) = answer else {
             self.host.set_logon_refused();
             return Err(Failure::Refused(self.refused()));
         };
         self.dirty = false;
+        Ok(answer)
+    }
+
+    /// Reads an answer to the request of that id: a fault, or else what `read` finds in it.
+    pub(super) fn read<T>(
+        &mut self,
+        answer: &Answer,
+        message_id: Uuid,
+        read: impl FnOnce(&Element<'_>) -> Result<T, ReplyError>,
+    ) -> Result<T, Failure> {
         let malformed = |error| {
             Failure::Broken(
                 Error::transport(Layer::Protocol, "the host's answer cannot be read").with_source(error),
             )
         };
-        let text = std::str::from_utf8(&body).map_err(|error| {
+        let text = std::str::from_utf8(&answer.text).map_err(|error| {
             Failure::Broken(
                 Error::transport(Layer::Protocol, "the host's answer is not UTF-8").with_source(error),
             )
@@ -162,7 +189,10 @@ impl Connection {
         }
         match Fault::read(&root) {
             Some(fault) => Err(Failure::Fault(fault)),
-            None => Ok(root),
+            None => read(&root).map_err(|error| {
+                let message = "the host's answer is not what was asked for";
+                Failure::Broken(Error::transport(Layer::Protocol, message).with_source(error))
+            }),
         }
     }
 
@@ -177,28 +207,44 @@ impl Connection {
     }
 
     /// One round, in time; a connection on which it fails is used no more.
-    async fn attempt(&mut self, document: String, limit: Duration) -> Result<Option<Vec<u8>>, Failure> {
+    async fn attempt(&mut self, request: &Envelope<'_>, limit: Duration) -> Result<Option<Answer>, Failure> {
         self.dirty = true;
-        timeout(limit, self.round(document)).await.unwrap_or_else(|_| {
+        timeout(limit, self.round(request)).await.unwrap_or_else(|_| {
             Err(Failure::Broken(Error::transport(Layer::Protocol, "the host did not answer in time")))
         })
     }
 
-    /// The body of the answer; `None` when the host turned the request away for want of a logon.
-    async fn round(&mut self, document: String) -> Result<Option<Vec<u8>>, Failure> {
-        let (body, content_type, authorization) = match &mut self.protection {
-            Protection::Sealed(security) => {
-                let mut message = document.into_bytes();
-                let plain_len = message.len();
-                let signature = security.seal(&mut message).map_err(|error| {
+    /// The document of a request as it goes out, its content type, and who we are.
+    fn pack(
+        &mut self,
+        request: &Envelope<'_>,
+    ) -> Result<(Bytes, &'static str, Option<HeaderValue>), Failure> {
+        let out = &mut self.outgoing;
+        let packed = match &mut self.protection {
+            Protection::Sealed(sealing) => {
+                sealing.begin(out);
+                request.write(out);
+                let sealed = sealing.seal(out).map_err(|error| {
                     let message = "the request could not be sealed";
                     Failure::Refused(Error::transport(Layer::Protocol, message).with_source(error))
                 })?;
-                let protocol = security.protocol();
-                (sealing::encode(protocol, plain_len, &signature, &message), protocol.content_type(), None)
+                (sealed, sealing.content_type(), None)
             }
-            Protection::Tls { authorization } => (Bytes::from(document), SOAP_TYPE, authorization.clone()),
+            Protection::Tls { authorization } => {
+                out.clear();
+                request.write(out);
+                (out.split().freeze(), SOAP_TYPE, authorization.clone())
+            }
         };
+        if packed.0.len() > KEPT_BYTES_MAX {
+            self.outgoing = BytesMut::new();
+        }
+        Ok(packed)
+    }
+
+    /// The answer; `None` when the host turned the request away for want of a logon.
+    async fn round(&mut self, request: &Envelope<'_>) -> Result<Option<Answer>, Failure> {
+        let (body, content_type, authorization) = self.pack(request)?;
         let response = self.exchange(body, Some(content_type), authorization).await?;
         let status = response.status();
         let sealed = response
@@ -227,25 +273,22 @@ impl Connection {
         if body.is_empty() {
             return Err(Failure::Broken(self.unexpected(status)));
         }
-        match &mut self.protection {
-            Protection::Tls { .. } => Ok(Some(body.into())),
+        let text = match &mut self.protection {
+            Protection::Tls { .. } => body,
             // What is not sealed did not come from whom we logged on to, or was changed on the way.
             Protection::Sealed(_) if !sealed => {
                 let message = "the host answered in plain text where a sealed message is due";
-                Err(Failure::Broken(Error::transport(Layer::Protocol, message)))
+                return Err(Failure::Broken(Error::transport(Layer::Protocol, message)));
             }
-            Protection::Sealed(security) => {
-                let broken = |error: Box<dyn std::error::Error + Send + Sync>| {
+            Protection::Sealed(sealing) => sealing
+                .open(&body)
+                .map_err(|error| {
                     let message = "the host's sealed answer does not open";
                     Failure::Broken(Error::transport(Layer::Protocol, message).with_source(error))
-                };
-                let frame =
-                    sealing::decode(security.protocol(), &body).map_err(|error| broken(error.into()))?;
-                let mut message = frame.sealed.to_vec();
-                security.open(frame.signature, &mut message).map_err(|error| broken(error.into()))?;
-                Ok(Some(message))
-            }
-        }
+                })?
+                .into(),
+        };
+        Ok(Some(Answer { done: status == StatusCode::OK, text }))
     }
 
     /// One HTTP request on this connection, up to the answer's headers.
@@ -255,21 +298,19 @@ impl Connection {
         content_type: Option<&'static str>,
         authorization: Option<HeaderValue>,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut request = Request::post("/wsman")
-            .header(header::HOST, self.host.authority())
-            .header(header::USER_AGENT, "OpsConductor");
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static("/wsman");
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host.host_header.clone());
+        headers.insert(header::USER_AGENT, HeaderValue::from_static("OpsConductor"));
         if let Some(content_type) = content_type {
-            request = request.header(header::CONTENT_TYPE, content_type);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if let Some(mut authorization) = authorization {
             authorization.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, authorization);
+            headers.insert(header::AUTHORIZATION, authorization);
         }
-        let request = request.body(Full::new(body)).map_err(|error| {
-            Failure::Refused(
-                Error::transport(Layer::Protocol, "the request cannot be made").with_source(error),
-            )
-        })?;
         self.sender.ready().await.map_err(|error| unsent(broken(error)))?;
         match self.sender.try_send_request(request).await {
             Ok(response) => Ok(response),

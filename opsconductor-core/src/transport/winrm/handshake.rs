@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hyper::{
     StatusCode,
     client::conn::http1,
     header::{self, HeaderMap, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
+use uuid::Uuid;
 
 use super::{
     account::Scheme,
@@ -45,7 +46,15 @@ impl Connection {
         })
         .abort_handle();
         let protection = Protection::Tls { authorization: None };
-        let mut connection = Self { host: Arc::clone(host), sender, driver, protection, dirty: false };
+        let mut connection = Self {
+            host: Arc::clone(host),
+            sender,
+            driver,
+            protection,
+            dirty: false,
+            message_id: Uuid::now_v7(),
+            outgoing: BytesMut::new(),
+        };
         match host.account.scheme {
             Scheme::Basic => connection.show_password(host).await?,
             Scheme::Certificate if certificate_asked => connection.use_certificate(host).await?,
@@ -57,19 +66,23 @@ impl Connection {
             #[cfg(feature = "kerberos")]
             Scheme::Kerberos => {
                 let security = connection.log_on_by_ticket().await?;
-                if host.trust.is_none() {
-                    connection.protection = Protection::Sealed(security);
-                }
+                connection.seal_with(security)?;
             }
             Scheme::Negotiate | Scheme::Ntlm => {
                 let security = connection.log_on(end_point.as_deref()).await?;
-                if host.trust.is_none() {
-                    connection.protection = Protection::Sealed(security);
-                }
+                connection.seal_with(security)?;
             }
         }
         timings.finish();
         Ok(connection)
+    }
+
+    /// Without TLS every message is sealed from now on.
+    fn seal_with(&mut self, security: Security) -> Result<()> {
+        if self.host.trust.is_none() {
+            self.protection = Protection::Sealed(security.into_sealing().map_err(unusable)?);
+        }
+        Ok(())
     }
 
     /// Basic: each request says who we are, so one is made to find out whether that is right.
@@ -92,10 +105,6 @@ impl Connection {
 
     /// The handshake: tokens go to and fro in headers, with empty bodies.
     async fn log_on(&mut self, end_point: Option<&[u8]>) -> Result<Security> {
-        let unusable = |error: sspi::Error| {
-            Error::transport(Layer::Protocol, "the host's part of the logon does not make sense")
-                .with_source(error)
-        };
         let host = Arc::clone(&self.host);
         let mut security =
             Security::new(&host.account, &format!("HTTP/{}", host.name), end_point).map_err(unusable)?;
@@ -156,6 +165,10 @@ impl Connection {
         };
         Error::transport(Layer::Authentication, message).with("user", self.host.account.display())
     }
+}
+
+fn unusable(error: sspi::Error) -> Error {
+    Error::transport(Layer::Protocol, "the host's part of the logon does not make sense").with_source(error)
 }
 
 /// What is said instead of trying a refused credential again.

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use hyper::header::HeaderValue;
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::Value;
 
@@ -37,6 +38,8 @@ pub(super) struct Host {
     pub(super) settings: Arc<WinrmSettings>,
     /// The `To` address, escaped for XML.
     pub(super) to: String,
+    /// The `Host` header.
+    pub(super) host_header: HeaderValue,
 }
 
 impl Host {
@@ -82,9 +85,13 @@ impl Host {
             connect_timeout: endpoint.connect_timeout,
             settings,
             to: String::new(),
+            host_header: HeaderValue::from_static(""),
         };
         let scheme = if https { "https" } else { "http" };
-        host.to = escape(&format!("{scheme}://{}/wsman", host.authority())).unwrap_or_default();
+        let to = format!("{scheme}://{}/wsman", host.authority());
+        host.to = escape(&to).unwrap_or_default().into_owned();
+        host.host_header = HeaderValue::try_from(host.authority())
+            .map_err(|_| invalid(endpoint, "the host name cannot stand in a header"))?;
         Ok(host)
     }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{error::Elapsed, sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ pub(super) struct Lane {
     pub(super) tracker: TaskTracker,
     /// The last signal to a command that has ended, with the connection it goes over. Nobody need wait for its answer
     /// but the next request.
-    signing_off: Option<JoinHandle<(Connection, bool)>>,
+    signing_off: Option<JoinHandle<Result<(Connection, bool), Elapsed>>>,
 }
 
 impl Lane {
@@ -68,13 +68,12 @@ impl Lane {
         let Some(mut connection) = self.primary.take_if(|connection| connection.is_usable()) else { return };
         let (shell, command) = (remote.shell_id.clone(), remote.command_id.clone());
         let mut last = Box::pin(async move {
-            let signal = connection.signal(&shell, &command, SignalCode::Terminate);
-            let done = matches!(timeout(LAST_SIGNAL, signal).await, Ok(Ok(())));
+            let done = connection.signal(&shell, &command, SignalCode::Terminate).await.is_ok();
             (connection, done)
         });
         match timeout(NEARBY, &mut last).await {
             Ok((connection, done)) => self.take_back(connection, done),
-            Err(_) => self.signing_off = Some(self.tracker.spawn(last)),
+            Err(_) => self.signing_off = Some(self.tracker.spawn(timeout(LAST_SIGNAL, last))),
         }
     }
 
@@ -83,7 +82,8 @@ impl Lane {
         let Some(signing_off) = &mut self.signing_off else { return };
         let ended = signing_off.await;
         self.signing_off = None;
-        if let Ok((connection, done)) = ended {
+        // A connection on which there is no answer is not taken back.
+        if let Ok(Ok((connection, done))) = ended {
             self.take_back(connection, done);
         }
     }
@@ -239,7 +239,7 @@ impl Drop for Lane {
         let Ok(runtime) = Handle::try_current() else { return shell.forget() };
         let deletion = async move {
             if let Some(signing_off) = signing_off
-                && let Ok((connection, done)) = signing_off.await
+                && let Ok(Ok((connection, done))) = signing_off.await
             {
                 shell.busy &= !done;
                 usable = Some(connection).filter(Connection::is_usable);

@@ -1,14 +1,14 @@
 //! The operations of the text shell, one request each.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, Failure},
+    connection::{self, Connection, Failure},
     soap::{
         Action, Envelope,
-        body::{self, SignalCode},
+        body::{self, Body, SignalCode},
         escape::escape,
         reply::{self, Identity, Output, ReplyError},
         tree::Element,
@@ -21,8 +21,7 @@ type Answer<T> = Result<T, Failure>;
 impl Connection {
     /// Asks who answers.
     pub(super) async fn identify(&mut self) -> Answer<Identity> {
-        let root = self.operate(Action::Identify, None, &[], "").await?;
-        reply::identity(&root).map_err(unreadable)
+        self.ask(Request::new(Action::Identify, None, Body::Empty), reply::identity).await
     }
 
     /// Opens a shell of that name, and gives the name the host has for it.
@@ -36,8 +35,8 @@ impl Connection {
         let body = body::create(shell_id, environment, working_directory, idle).map_err(Failure::Refused)?;
         // The code page is what makes cmd and the programs it starts speak UTF-8.
         let options = [("WINRS_NOPROFILE", "FALSE"), ("WINRS_CODEPAGE", "65001")];
-        let root = self.operate(Action::Create, None, &options, &body).await?;
-        reply::shell_id(&root).map_err(unreadable)
+        let request = Request { options: &options, ..Request::new(Action::Create, None, Body::Made(body)) };
+        self.ask(request, reply::shell_id).await
     }
 
     /// Starts a command and gives its id. Standard input is a pipe, so that its end can be said.
@@ -50,25 +49,27 @@ impl Connection {
         let body = body::command(program, arguments).map_err(Failure::Refused)?;
         // PowerShell goes through cmd.exe as well: started directly, its full path would have to be known.
         let options = [("WINRS_CONSOLEMODE_STDIN", "FALSE"), ("WINRS_SKIP_CMD_SHELL", "FALSE")];
-        let root = self.operate(Action::Command, Some(shell), &options, &body).await?;
-        reply::command_id(&root).map_err(unreadable)
+        let request =
+            Request { options: &options, ..Request::new(Action::Command, Some(shell), Body::Made(body)) };
+        self.ask(request, reply::command_id).await
     }
 
     /// Feeds standard input. A host that takes its time has taken the data all the same.
     pub(super) async fn send(&mut self, shell: &str, command: &str, bytes: &[u8], end: bool) -> Answer<()> {
-        let body = body::send(&id(command)?, bytes, end);
-        match self.operate(Action::Send, Some(shell), &[], &body).await {
-            Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(()),
-            other => other.map(drop),
-        }
+        let body = Body::Send { command_id: &id(command)?, bytes, end };
+        self.feed(shell, body).await
     }
 
     /// Feeds standard input with what is in base64 already, in one message.
     pub(super) async fn send_encoded(&mut self, shell: &str, command: &str, encoded: &str) -> Answer<()> {
-        let body = body::send_encoded(&id(command)?, encoded);
-        match self.operate(Action::Send, Some(shell), &[], &body).await {
+        let body = Body::SendEncoded { command_id: &id(command)?, encoded };
+        self.feed(shell, body).await
+    }
+
+    async fn feed(&mut self, shell: &str, body: Body<'_>) -> Answer<()> {
+        match self.tell(Request::new(Action::Send, Some(shell), body)).await {
             Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(()),
-            other => other.map(drop),
+            other => other,
         }
     }
 
@@ -79,73 +80,81 @@ impl Connection {
         command: &str,
         wait_max: Option<Duration>,
     ) -> Answer<Output> {
-        let body = body::receive(&id(command)?);
-        let wait_max = wait_max.unwrap_or(self.host.settings.operation_timeout);
-        match self.operate_within(wait_max, Action::Receive, Some(shell), &[], &body).await {
-            Ok(root) => reply::output(&root).map_err(unreadable),
+        let body = Body::Receive { command_id: &id(command)? };
+        let request = Request { wait_max, ..Request::new(Action::Receive, Some(shell), body) };
+        match self.ask(request, reply::output).await {
             Err(Failure::Fault(fault)) if fault.is_timed_out() => Ok(Output::default()),
-            Err(failure) => Err(failure),
+            other => other,
         }
     }
 
     /// Signals a command.
     pub(super) async fn signal(&mut self, shell: &str, command: &str, code: SignalCode) -> Answer<()> {
-        let body = body::signal(&id(command)?, code);
-        self.operate(Action::Signal, Some(shell), &[], &body).await.map(drop)
+        let body = Body::Signal { command_id: &id(command)?, code };
+        self.tell(Request::new(Action::Signal, Some(shell), body)).await
     }
 
     /// Deletes a shell with whatever runs in it. A shell that is gone already is as good.
     pub(super) async fn delete(&mut self, shell: &str) -> Answer<()> {
-        match self.operate(Action::Delete, Some(shell), &[], "").await {
+        match self.ask(Request::new(Action::Delete, Some(shell), Body::Empty), |_| Ok(())).await {
             Err(Failure::Fault(fault)) if fault.is_shell_gone() => Ok(()),
-            other => other.map(drop),
+            other => other,
         }
     }
 
-    async fn operate(
+    /// Makes a request and reads what the host answers.
+    async fn ask<T>(
         &mut self,
-        action: Action,
-        shell: Option<&str>,
-        options: &[(&str, &str)],
-        body: &str,
-    ) -> Answer<Element> {
-        let operation_timeout = self.host.settings.operation_timeout;
-        self.operate_within(operation_timeout, action, shell, options, body).await
+        request: Request<'_>,
+        read: impl FnOnce(&Element<'_>) -> Result<T, ReplyError>,
+    ) -> Answer<T> {
+        let (answer, message_id) = self.request(request).await?;
+        self.read(&answer, message_id, read)
     }
 
-    async fn operate_within(
-        &mut self,
-        operation_timeout: Duration,
-        action: Action,
-        shell: Option<&str>,
-        options: &[(&str, &str)],
-        body: &str,
-    ) -> Answer<Element> {
-        let settings = &self.host.settings;
-        let shell = shell.map(id).transpose()?;
-        let message_id = Uuid::now_v7();
-        let document = Envelope {
-            action,
-            to: &self.host.to,
+    /// Makes a request of which it is enough to know that the host did it.
+    async fn tell(&mut self, request: Request<'_>) -> Answer<()> {
+        let (answer, message_id) = self.request(request).await?;
+        if answer.done { Ok(()) } else { self.read(&answer, message_id, |_| Ok(())) }
+    }
+
+    async fn request(&mut self, request: Request<'_>) -> Answer<(connection::Answer, Uuid)> {
+        let host = Arc::clone(&self.host);
+        let message_id = self.next_message_id();
+        let shell = request.shell.map(id).transpose()?;
+        let envelope = Envelope {
+            action: request.action,
+            to: &host.to,
             shell_id: shell.as_deref(),
-            options,
-            operation_timeout,
-            envelope_bytes_max: settings.envelope_bytes_max,
-            body,
-        }
-        .render(message_id);
-        self.call(document, message_id, operation_timeout).await
+            options: request.options,
+            operation_timeout: request.wait_max.unwrap_or(host.settings.operation_timeout),
+            envelope_bytes_max: host.settings.envelope_bytes_max,
+            message_id,
+            body: request.body,
+        };
+        Ok((self.call(&envelope).await?, message_id))
+    }
+}
+
+/// A request, as far as it is not the same for every one.
+struct Request<'a> {
+    action: Action,
+    shell: Option<&'a str>,
+    options: &'a [(&'a str, &'a str)],
+    body: Body<'a>,
+    /// How long the host may wait before it answers, where that is not the operation time-out.
+    wait_max: Option<Duration>,
+}
+
+impl<'a> Request<'a> {
+    fn new(action: Action, shell: Option<&'a str>, body: Body<'a>) -> Self {
+        Self { action, shell, options: &[], body, wait_max: None }
     }
 }
 
 /// An id of the host on its way back to it.
-fn id(text: &str) -> Result<String, Failure> {
+fn id(text: &str) -> Result<Cow<'_, str>, Failure> {
     escape(text).ok_or_else(|| {
         Failure::Refused(Error::transport(Layer::Protocol, "the host gave an id that XML cannot carry"))
     })
-}
-
-fn unreadable(error: ReplyError) -> Failure {
-    let message = "the host's answer is not what was asked for";
-    Failure::Broken(Error::transport(Layer::Protocol, message).with_source(error))
 }

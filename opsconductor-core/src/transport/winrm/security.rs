@@ -1,4 +1,4 @@
-//! NTLM and SPNEGO, by `sspi`: the handshake's tokens, sealing and opening.
+//! The handshake's tokens, by `sspi`: NTLM, SPNEGO and Kerberos.
 //!
 //! `sspi` traces whole plaintext messages at `debug` and tokens at `trace`, and the `Debug` form of its contexts
 //! shows session keys. So nothing here derives `Debug`, and every call runs without a tracing subscriber ([`quiet`]).
@@ -8,8 +8,8 @@ use md4::{Digest as _, Md4};
 use sspi::Kerberos;
 use sspi::{
     AuthIdentity, AuthIdentityBuffers, BufferType, ClientRequestFlags, CredentialUse, Credentials,
-    CredentialsBuffers, DataRepresentation, EncryptionFlags, Negotiate, NegotiateConfig, Ntlm,
-    SecurityBuffer, SecurityBufferRef, SecurityStatus, Sspi, SspiImpl, Username, ntlm::NtlmConfig,
+    CredentialsBuffers, DataRepresentation, Negotiate, NegotiateConfig, Ntlm, SecurityBuffer, SecurityStatus,
+    Sspi, SspiImpl, Username, ntlm::NtlmConfig,
 };
 use tracing::dispatcher::{Dispatch, with_default};
 use zeroize::Zeroize as _;
@@ -18,7 +18,7 @@ use zeroize::Zeroize as _;
 use super::kerberos::{self, Route};
 use super::{
     account::{Account, Scheme},
-    sealing::Protocol,
+    sealing::Sealing,
 };
 #[cfg(feature = "kerberos")]
 use crate::{Error, ErrorKind, Result, error::Layer};
@@ -35,7 +35,7 @@ const REQUIREMENTS: ClientRequestFlags = ClientRequestFlags::CONFIDENTIALITY
 /// NTLM alone: no look-up of a key distribution centre, no `krb5.conf`.
 const PACKAGES: &str = "ntlm,!kerberos,!pku2u";
 
-/// One authentication, and the keys it leaves behind. It belongs to one connection.
+/// One authentication. It belongs to one connection.
 pub(super) struct Security {
     context: Context,
     service: String,
@@ -131,46 +131,19 @@ impl Security {
         Ok(output.pop().map(|buffer| buffer.buffer).unwrap_or_default())
     }
 
-    /// How its messages are framed.
-    pub(super) fn protocol(&self) -> Protocol {
-        match &self.context {
-            Context::Negotiate(..) | Context::Ntlm(..) => Protocol::Spnego,
-            #[cfg(feature = "kerberos")]
-            Context::Kerberos(..) => Protocol::Kerberos,
-        }
-    }
-
     /// Whether no further token of the host is needed.
     pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// Seals `message` in place and gives the signature.
-    pub(super) fn seal(&mut self, message: &mut [u8]) -> sspi::Result<Vec<u8>> {
-        let mut signature = vec![0; self.protocol().signature_bytes()];
-        let buffers =
-            &mut [SecurityBufferRef::token_buf(&mut signature), SecurityBufferRef::data_buf(message)];
-        quiet(|| match &mut self.context {
-            Context::Negotiate(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
-            Context::Ntlm(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
+    /// The keys that the logon has left behind.
+    pub(super) fn into_sealing(self) -> sspi::Result<Sealing> {
+        match self.context {
+            Context::Negotiate(context, _) => Sealing::ntlm(*context),
+            Context::Ntlm(context, _) => Sealing::ntlm(*context),
             #[cfg(feature = "kerberos")]
-            Context::Kerberos(context, _) => context.encrypt_message(EncryptionFlags::empty(), buffers),
-        })?;
-        Ok(signature)
-    }
-
-    /// Opens `message` in place, or says that it is not what the host sealed.
-    pub(super) fn open(&mut self, signature: &[u8], message: &mut [u8]) -> sspi::Result<()> {
-        let mut signature = signature.to_vec();
-        let buffers =
-            &mut [SecurityBufferRef::token_buf(&mut signature), SecurityBufferRef::data_buf(message)];
-        quiet(|| match &mut self.context {
-            Context::Negotiate(context, _) => context.decrypt_message(buffers),
-            Context::Ntlm(context, _) => context.decrypt_message(buffers),
-            #[cfg(feature = "kerberos")]
-            Context::Kerberos(context, _) => context.decrypt_message(buffers),
-        })?;
-        Ok(())
+            Context::Kerberos(context, _) => Ok(Sealing::kerberos(context)),
+        }
     }
 }
 

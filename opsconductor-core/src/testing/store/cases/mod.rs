@@ -19,6 +19,8 @@ pub mod rescue;
 pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
+pub mod turns;
+pub mod workers;
 
 use crate::{Error, ErrorKind, Result};
 

@@ -1,8 +1,9 @@
 //! What stands inside `s:Body`, by operation.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::BytesMut;
 
 use super::escape::escape;
 use crate::{Error, ErrorKind, Result};
@@ -55,43 +56,108 @@ pub(in super::super) fn command(program: &str, arguments: &[String]) -> Result<S
     Ok(out)
 }
 
-/// The body that feeds standard input.
-pub(in super::super) fn send(command_id: &str, bytes: &[u8], end: bool) -> String {
-    let end = if end { " End=\"true\"" } else { "" };
-    let mut out = String::with_capacity(bytes.len() / 3 * 4 + 160);
-    let _ = write!(out, "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"{command_id}\"{end}>");
-    STANDARD.encode_string(bytes, &mut out);
-    out.push_str("</rsp:Stream></rsp:Send>");
-    out
+/// What stands inside `s:Body`. Ids are escaped already.
+#[derive(Debug)]
+pub(in super::super) enum Body<'a> {
+    Empty,
+    /// What [`create`] or [`command`] made.
+    Made(String),
+    /// Feeds standard input, and says whether that is all of it.
+    Send {
+        command_id: &'a str,
+        bytes: &'a [u8],
+        end: bool,
+    },
+    /// Feeds standard input with what is in base64 already.
+    SendEncoded {
+        command_id: &'a str,
+        encoded: &'a str,
+    },
+    /// Asks for output.
+    Receive {
+        command_id: &'a str,
+    },
+    /// Signals a command.
+    Signal {
+        command_id: &'a str,
+        code: SignalCode,
+    },
 }
 
-/// The body that feeds standard input with what is in base64 already.
-pub(in super::super) fn send_encoded(command_id: &str, encoded: &str) -> String {
-    format!(
-        "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"{command_id}\">{encoded}</rsp:Stream></rsp:Send>"
-    )
+impl Body<'_> {
+    /// About how long it is; no shorter when it is long.
+    pub(super) fn len_hint(&self) -> usize {
+        const AROUND: usize = 256;
+        AROUND
+            + match self {
+                Self::Made(text) => text.len(),
+                Self::Send { bytes, .. } => base64_len(bytes),
+                Self::SendEncoded { encoded, .. } => encoded.len(),
+                Self::Empty | Self::Receive { .. } | Self::Signal { .. } => 0,
+            }
+    }
+
+    pub(super) fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::Empty => {}
+            Self::Made(text) => put(out, &[text]),
+            Self::Send { command_id, bytes, end } => {
+                let end = if *end { "\" End=\"true\">" } else { "\">" };
+                put(out, &["<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"", command_id, end]);
+                let at = out.len();
+                out.resize(at + base64_len(bytes), 0);
+                // There is exactly as much room as it needs.
+                let _ = STANDARD.encode_slice(bytes, &mut out[at..]);
+                put(out, &["</rsp:Stream></rsp:Send>"]);
+            }
+            Self::SendEncoded { command_id, encoded } => put(
+                out,
+                &[
+                    "<rsp:Send><rsp:Stream Name=\"stdin\" CommandId=\"",
+                    command_id,
+                    "\">",
+                    encoded,
+                    "</rsp:Stream></rsp:Send>",
+                ],
+            ),
+            Self::Receive { command_id } => put(
+                out,
+                &[
+                    "<rsp:Receive><rsp:DesiredStream CommandId=\"",
+                    command_id,
+                    "\">stdout stderr</rsp:DesiredStream></rsp:Receive>",
+                ],
+            ),
+            Self::Signal { command_id, code } => {
+                let code = match code {
+                    SignalCode::CtrlC => "ctrl_c",
+                    SignalCode::Terminate => "terminate",
+                };
+                let pieces = [
+                    "<rsp:Signal CommandId=\"",
+                    command_id,
+                    "\"><rsp:Code>",
+                    super::uri::SHELL,
+                    "/signal/",
+                    code,
+                    "</rsp:Code></rsp:Signal>",
+                ];
+                put(out, &pieces);
+            }
+        }
+    }
 }
 
-/// The body that asks for output.
-pub(in super::super) fn receive(command_id: &str) -> String {
-    format!(
-        "<rsp:Receive><rsp:DesiredStream CommandId=\"{command_id}\">stdout stderr</rsp:DesiredStream></rsp:Receive>"
-    )
+/// Appends text piece by piece.
+pub(super) fn put(out: &mut BytesMut, pieces: &[&str]) {
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece.as_bytes()));
 }
 
-/// The body that signals a command.
-pub(in super::super) fn signal(command_id: &str, code: SignalCode) -> String {
-    let code = match code {
-        SignalCode::CtrlC => "ctrl_c",
-        SignalCode::Terminate => "terminate",
-    };
-    format!(
-        "<rsp:Signal CommandId=\"{command_id}\"><rsp:Code>{}/signal/{code}</rsp:Code></rsp:Signal>",
-        super::uri::SHELL
-    )
+fn base64_len(bytes: &[u8]) -> usize {
+    bytes.len().div_ceil(3) * 4
 }
 
-fn xml(text: &str, what: &str) -> Result<String> {
+fn xml<'a>(text: &'a str, what: &str) -> Result<Cow<'a, str>> {
     escape(text).ok_or_else(|| {
         Error::new(
             ErrorKind::InvalidInput,
@@ -106,26 +172,40 @@ mod tests {
 
     use std::{collections::BTreeMap, time::Duration};
 
-    use super::{super::tree, SignalCode, command, create, send, send_encoded, signal};
+    use bytes::BytesMut;
+
+    use super::{super::tree, Body, SignalCode, command, create};
     use crate::ErrorKind;
 
-    fn parsed(body: &str) -> tree::Element {
-        tree::parse(&body.replace("rsp:", "")).unwrap()
+    fn parsed(body: &str) -> tree::Element<'_> {
+        tree::parse(body).unwrap()
+    }
+
+    fn written(body: &Body<'_>) -> String {
+        let mut out = BytesMut::new();
+        body.write(&mut out);
+        assert!(out.len() <= body.len_hint());
+        String::from_utf8(out.to_vec()).unwrap()
     }
 
     #[test]
     fn a_shell_carries_its_environment_and_directory() {
         let environment = BTreeMap::from([("A&B".to_owned(), "x <y>\n".to_owned())]);
-        let root = parsed(&create("A-1", &environment, Some("C:\\t & u"), Duration::from_secs(900)).unwrap());
+        let body = create("A-1", &environment, Some("C:\\t & u"), Duration::from_secs(900)).unwrap();
+        let root = parsed(&body);
         let variable = root.find("Variable").unwrap();
-        assert_eq!((variable.attribute("Name"), variable.text.as_str()), (Some("A&B"), "x <y>\n"));
+        assert_eq!(
+            (variable.attribute("Name").unwrap().as_deref(), &*variable.text),
+            (Some("A&B"), "x <y>\n")
+        );
         assert_eq!(root.child("WorkingDirectory").unwrap().text, "C:\\t & u");
         assert_eq!(root.child("IdleTimeOut").unwrap().text, "PT900.000S");
     }
 
     #[test]
     fn a_command_is_escaped_and_a_control_character_refused() {
-        let root = parsed(&command("echo \"a\" && dir <nul", &["é".to_owned()]).unwrap());
+        let body = command("echo \"a\" && dir <nul", &["é".to_owned()]).unwrap();
+        let root = parsed(&body);
         assert_eq!(root.child("Command").unwrap().text, "echo \"a\" && dir <nul");
         assert_eq!(root.child("Arguments").unwrap().text, "é");
         assert_eq!(command("a\0", &[]).unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -141,17 +221,22 @@ mod tests {
 
     #[test]
     fn input_ends_only_when_told() {
-        let part = parsed(&send("C-1", b"abc", false));
-        let stream = part.child("Stream").unwrap();
-        assert_eq!((stream.text.as_str(), stream.attribute("End")), ("YWJj", None));
-        assert_eq!(send_encoded("C-1", "YWJj"), send("C-1", b"abc", false));
-        let last = parsed(&send("C-1", b"", true));
-        assert_eq!(last.child("Stream").unwrap().attribute("End"), Some("true"));
+        let send = |bytes, end| written(&Body::Send { command_id: "C-1", bytes, end });
+        let part = send(b"abcd", false);
+        let stream = parsed(&part);
+        let stream = stream.child("Stream").unwrap();
+        assert_eq!((&*stream.text, stream.attribute("End").unwrap()), ("YWJjZA==", None));
+        assert_eq!(stream.attribute("CommandId").unwrap().as_deref(), Some("C-1"));
+        assert_eq!(written(&Body::SendEncoded { command_id: "C-1", encoded: "YWJjZA==" }), part);
+        let last = send(b"", true);
+        let last = parsed(&last);
+        assert_eq!(last.child("Stream").unwrap().attribute("End").unwrap().as_deref(), Some("true"));
     }
 
     #[test]
     fn signals_name_their_code() {
-        let root = parsed(&signal("C-1", SignalCode::CtrlC));
+        let body = written(&Body::Signal { command_id: "C-1", code: SignalCode::CtrlC });
+        let root = parsed(&body);
         assert_eq!(
             root.child("Code").unwrap().text,
             "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/ctrl_c"

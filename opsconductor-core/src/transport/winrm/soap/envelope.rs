@@ -2,9 +2,13 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use bytes::BytesMut;
 use uuid::Uuid;
 
-use super::uri;
+use super::{
+    body::{Body, put},
+    uri,
+};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,9 @@ impl Action {
     }
 }
 
+/// About how much stands around the body.
+const AROUND_BODY_BYTES: usize = 2048;
+
 /// A request. Everything in it that comes from outside is escaped already.
 #[derive(Debug)]
 pub(in super::super) struct Envelope<'a> {
@@ -57,24 +64,24 @@ pub(in super::super) struct Envelope<'a> {
     pub(in super::super) options: &'a [(&'a str, &'a str)],
     pub(in super::super) operation_timeout: Duration,
     pub(in super::super) envelope_bytes_max: usize,
-    /// What stands inside `s:Body`.
-    pub(in super::super) body: &'a str,
+    pub(in super::super) message_id: Uuid,
+    pub(in super::super) body: Body<'a>,
 }
 
 impl Envelope<'_> {
-    /// The document.
-    pub(in super::super) fn render(&self, message_id: Uuid) -> String {
-        let mut out = String::with_capacity(self.body.len() + 2048);
-        // Writing to a string cannot fail, so the results below say nothing.
+    /// Appends the document to `out`.
+    pub(in super::super) fn write(&self, out: &mut BytesMut) {
         if self.action == Action::Identify {
-            let _ = write!(
-                out,
-                "<s:Envelope xmlns:s=\"{}\" xmlns:i=\"{}\"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>",
+            let pieces = [
+                "<s:Envelope xmlns:s=\"",
                 uri::SOAP,
-                uri::IDENTITY
-            );
-            return out;
+                "\" xmlns:i=\"",
+                uri::IDENTITY,
+                "\"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>",
+            ];
+            return put(out, &pieces);
         }
+        out.reserve(AROUND_BODY_BYTES + self.body.len_hint());
         let mut id = Uuid::encode_buffer();
         let pieces = [
             "<s:Envelope xmlns:s=\"",
@@ -96,12 +103,13 @@ impl Envelope<'_> {
             "</a:Address></a:ReplyTo><a:Action s:mustUnderstand=\"true\">",
             self.action.uri(),
             "</a:Action><a:MessageID>uuid:",
-            message_id.hyphenated().encode_upper(&mut id),
+            self.message_id.hyphenated().encode_upper(&mut id),
             "</a:MessageID><w:Locale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
              <p:DataLocale xml:lang=\"en-US\" s:mustUnderstand=\"false\"/>\
              <w:MaxEnvelopeSize s:mustUnderstand=\"true\">",
         ];
-        pieces.into_iter().for_each(|piece| out.push_str(piece));
+        put(out, &pieces);
+        // Writing to a buffer that grows cannot fail.
         let _ = write!(
             out,
             "{}</w:MaxEnvelopeSize><w:OperationTimeout>PT{}.{:03}S</w:OperationTimeout>",
@@ -110,22 +118,20 @@ impl Envelope<'_> {
             self.operation_timeout.subsec_millis(),
         );
         if let Some(shell_id) = self.shell_id {
-            let _ = write!(
-                out,
-                "<w:SelectorSet><w:Selector Name=\"ShellId\">{shell_id}</w:Selector></w:SelectorSet>"
-            );
+            let pieces =
+                ["<w:SelectorSet><w:Selector Name=\"ShellId\">", shell_id, "</w:Selector></w:SelectorSet>"];
+            put(out, &pieces);
         }
         if !self.options.is_empty() {
-            out.push_str("<w:OptionSet>");
+            put(out, &["<w:OptionSet>"]);
             for (name, value) in self.options {
-                let _ = write!(out, "<w:Option Name=\"{name}\">{value}</w:Option>");
+                put(out, &["<w:Option Name=\"", name, "\">", value, "</w:Option>"]);
             }
-            out.push_str("</w:OptionSet>");
+            put(out, &["</w:OptionSet>"]);
         }
-        out.push_str("</s:Header><s:Body>");
-        out.push_str(self.body);
-        out.push_str("</s:Body></s:Envelope>");
-        out
+        put(out, &["</s:Header><s:Body>"]);
+        self.body.write(out);
+        put(out, &["</s:Body></s:Envelope>"]);
     }
 }
 
@@ -135,35 +141,46 @@ mod tests {
 
     use std::time::Duration;
 
+    use bytes::BytesMut;
     use uuid::Uuid;
 
-    use super::{super::tree, Action, Envelope};
+    use super::{
+        super::{body::Body, tree},
+        Action, Envelope,
+    };
 
-    fn envelope(action: Action) -> tree::Element {
-        let document = Envelope {
+    fn envelope(action: Action) -> String {
+        let mut out = BytesMut::new();
+        Envelope {
             action,
             to: "http://host:5985/wsman",
             shell_id: Some("S-1"),
             options: &[("WINRS_CODEPAGE", "65001")],
             operation_timeout: Duration::from_millis(20_500),
             envelope_bytes_max: 512_000,
-            body: "<rsp:Shell/>",
+            message_id: Uuid::nil(),
+            body: Body::Made("<rsp:Shell/>".into()),
         }
-        .render(Uuid::nil());
-        tree::parse(&document).unwrap()
+        .write(&mut out);
+        String::from_utf8(out.to_vec()).unwrap()
     }
 
     #[test]
     fn options_stand_inside_the_header() {
-        let root = envelope(Action::Create);
+        let document = envelope(Action::Create);
+        let root = tree::parse(&document).unwrap();
         let option = root.child("Header").unwrap().child("OptionSet").unwrap().child("Option").unwrap();
-        assert_eq!((option.attribute("Name"), option.text.as_str()), (Some("WINRS_CODEPAGE"), "65001"));
+        assert_eq!(
+            (option.attribute("Name").unwrap().as_deref(), &*option.text),
+            (Some("WINRS_CODEPAGE"), "65001")
+        );
         assert!(root.child("Body").unwrap().find("OptionSet").is_none());
     }
 
     #[test]
     fn every_header_that_a_host_requires_is_there() {
-        let root = envelope(Action::Receive);
+        let document = envelope(Action::Receive);
+        let root = tree::parse(&document).unwrap();
         let header = root.child("Header").unwrap();
         for name in
             ["To", "Action", "ResourceURI", "ReplyTo", "MessageID", "MaxEnvelopeSize", "OperationTimeout"]
@@ -177,7 +194,8 @@ mod tests {
 
     #[test]
     fn identify_carries_no_addressing() {
-        let root = envelope(Action::Identify);
+        let document = envelope(Action::Identify);
+        let root = tree::parse(&document).unwrap();
         assert!(root.child("Header").unwrap().children.is_empty());
         assert!(root.child("Body").unwrap().child("Identify").is_some());
     }

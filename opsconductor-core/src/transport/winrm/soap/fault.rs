@@ -36,7 +36,7 @@ pub(in super::super) struct Fault {
 
 impl Fault {
     /// The fault in an answer, if it is one.
-    pub(in super::super) fn read(root: &Element) -> Option<Self> {
+    pub(in super::super) fn read(root: &Element<'_>) -> Option<Self> {
         let fault = root.child("Body")?.child("Fault")?;
         let detail = fault.child("Detail");
         let code = detail.and_then(|detail| wsman_code(detail).or_else(|| wmi_code(detail)));
@@ -113,11 +113,11 @@ impl Fault {
     }
 }
 
-fn wsman_code(detail: &Element) -> Option<u32> {
-    number(detail.find("WSManFault")?.attribute("Code")?)
+fn wsman_code(detail: &Element<'_>) -> Option<u32> {
+    number(&detail.find("WSManFault")?.attribute("Code").ok()??)
 }
 
-fn wmi_code(detail: &Element) -> Option<u32> {
+fn wmi_code(detail: &Element<'_>) -> Option<u32> {
     number(&detail.find("MSFT_WmiError")?.find("error_Code")?.text)
 }
 

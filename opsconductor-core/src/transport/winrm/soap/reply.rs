@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
-use super::tree::Element;
+use super::tree::{Element, TreeError};
 use crate::transport::Stream;
 
 /// Why an answer cannot be used.
@@ -15,6 +15,8 @@ pub(in super::super) enum ReplyError {
     Base64(#[from] base64::DecodeError),
     #[error("the answer gives {0:?} as exit code")]
     ExitCode(String),
+    #[error(transparent)]
+    Attribute(#[from] TreeError),
 }
 
 /// What the host says of itself.
@@ -41,59 +43,57 @@ pub(in super::super) struct Ended {
 }
 
 /// Reads the answer to `Identify`.
-pub(in super::super) fn identity(root: &Element) -> Result<Identity, ReplyError> {
+pub(in super::super) fn identity(root: &Element<'_>) -> Result<Identity, ReplyError> {
     let response = root.find("IdentifyResponse").ok_or(ReplyError::Missing("IdentifyResponse"))?;
     let text = |name| response.child(name).map(|e| e.text.trim().to_owned()).unwrap_or_default();
     Ok(Identity { vendor: text("ProductVendor"), version: text("ProductVersion") })
 }
 
 /// Reads the id of a new shell: from the shell itself, or else from the reference to it.
-pub(in super::super) fn shell_id(root: &Element) -> Result<String, ReplyError> {
+pub(in super::super) fn shell_id(root: &Element<'_>) -> Result<String, ReplyError> {
     let body = root.child("Body").ok_or(ReplyError::Missing("Body"))?;
     let shell = body.find("Shell").and_then(|shell| shell.child("ShellId")).map(|id| id.text.trim());
     let selector = || {
         let set = body.find("SelectorSet")?;
         let mut all = set.children.iter();
-        all.find(|e| e.attribute("Name") == Some("ShellId")).map(|e| e.text.trim())
+        let named =
+            |e: &&Element<'_>| e.attribute("Name").is_ok_and(|name| name.as_deref() == Some("ShellId"));
+        all.find(named).map(|e| e.text.trim())
     };
     let id = shell.or_else(selector).filter(|id| !id.is_empty());
     id.map(str::to_owned).ok_or(ReplyError::Missing("ShellId"))
 }
 
 /// Reads the id of a started command.
-pub(in super::super) fn command_id(root: &Element) -> Result<String, ReplyError> {
+pub(in super::super) fn command_id(root: &Element<'_>) -> Result<String, ReplyError> {
     let id = root.find("CommandResponse").and_then(|response| response.child("CommandId"));
     let id = id.map(|id| id.text.trim().to_owned()).filter(|id| !id.is_empty());
     id.ok_or(ReplyError::Missing("CommandId"))
 }
 
 /// Reads an answer to a request for output.
-pub(in super::super) fn output(root: &Element) -> Result<Output, ReplyError> {
+pub(in super::super) fn output(root: &Element<'_>) -> Result<Output, ReplyError> {
     let response = root.find("ReceiveResponse").ok_or(ReplyError::Missing("ReceiveResponse"))?;
     let mut out = Output::default();
     for element in &response.children {
-        match element.name.as_ref() {
-            "Stream" => {
-                let stream = match element.attribute("Name") {
-                    Some("stdout") => Stream::Stdout,
-                    Some("stderr") => Stream::Stderr,
-                    _ => continue,
-                };
-                let bytes = decode(&element.text)?;
-                if !bytes.is_empty() {
-                    out.pieces.push((stream, bytes.into()));
-                }
+        if element.is("Stream") {
+            let stream = match element.attribute("Name")?.as_deref() {
+                Some("stdout") => Stream::Stdout,
+                Some("stderr") => Stream::Stderr,
+                _ => continue,
+            };
+            let bytes = decode(&element.text)?;
+            if !bytes.is_empty() {
+                out.pieces.push((stream, bytes.into()));
             }
-            "CommandState" if element.attribute("State").is_some_and(|state| state.ends_with("/Done")) => {
-                let exit_code = element.child("ExitCode").map(|code| code.text.trim());
-                let exit_code = exit_code
-                    .map(|code| {
-                        code.parse().map_err(|_| ReplyError::ExitCode(code.chars().take(40).collect()))
-                    })
-                    .transpose()?;
-                out.ended = Some(Ended { exit_code });
-            }
-            _ => {}
+        } else if element.is("CommandState")
+            && element.attribute("State")?.is_some_and(|state| state.ends_with("/Done"))
+        {
+            let exit_code = element.child("ExitCode").map(|code| code.text.trim());
+            let exit_code = exit_code
+                .map(|code| code.parse().map_err(|_| ReplyError::ExitCode(code.chars().take(40).collect())))
+                .transpose()?;
+            out.ended = Some(Ended { exit_code });
         }
     }
     Ok(out)

@@ -7,56 +7,46 @@ use quick_xml::{Reader, escape::resolve_predefined_entity, events::BytesStart, e
 /// Deeper nesting than this is not an answer of a WS-Management host.
 const DEPTH_MAX: usize = 64;
 
-/// The names that answers are made of; one that is here is not copied.
-const NAMES: [&str; 22] = [
-    "Envelope",
-    "Header",
-    "Body",
-    "Action",
-    "MessageID",
-    "OperationID",
-    "SequenceId",
-    "To",
-    "RelatesTo",
-    "Stream",
-    "CommandState",
-    "ExitCode",
-    "ReceiveResponse",
-    "CommandResponse",
-    "CommandId",
-    "SendResponse",
-    "SignalResponse",
-    "Name",
-    "State",
-    "End",
-    "Shell",
-    "ShellId",
-];
-
 /// One element.
-#[derive(Debug, Default, PartialEq)]
-pub(in super::super) struct Element {
-    pub(in super::super) name: Cow<'static, str>,
-    /// Without the declarations of namespaces, which say nothing here.
-    pub(in super::super) attributes: Vec<(Cow<'static, str>, String)>,
+#[derive(Debug)]
+pub(in super::super) struct Element<'a> {
+    /// Its name and its attributes, as they stand in the document: most are never asked for.
+    start: BytesStart<'a>,
     /// The text directly inside, joined.
-    pub(in super::super) text: String,
-    pub(in super::super) children: Vec<Element>,
+    pub(in super::super) text: Cow<'a, str>,
+    pub(in super::super) children: Vec<Element<'a>>,
 }
 
-impl Element {
-    pub(in super::super) fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+impl<'a> Element<'a> {
+    fn new(start: BytesStart<'a>) -> Self {
+        Self { start, text: Cow::Borrowed(""), children: Vec::new() }
+    }
+
+    pub(in super::super) fn is(&self, name: &str) -> bool {
+        self.start.local_name().as_ref() == name.as_bytes()
+    }
+
+    /// The value of an attribute. The declarations of namespaces are none.
+    pub(in super::super) fn attribute(&self, name: &str) -> Result<Option<Cow<'_, str>>, TreeError> {
+        for attribute in self.start.attributes() {
+            let attribute = attribute?;
+            let is_declaration = attribute.key.as_namespace_binding().is_some();
+            if !is_declaration && attribute.key.local_name().as_ref() == name.as_bytes() {
+                let version = quick_xml::XmlVersion::Implicit1_0;
+                return Ok(Some(attribute.decoded_and_normalized_value(version, self.start.decoder())?));
+            }
+        }
+        Ok(None)
     }
 
     /// The first child called `name`.
-    pub(in super::super) fn child(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find(|child| child.name == name)
+    pub(in super::super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|child| child.is(name))
     }
 
     /// The first element called `name` here or below, in document order.
-    pub(in super::super) fn find(&self, name: &str) -> Option<&Element> {
-        if self.name == name {
+    pub(in super::super) fn find(&self, name: &str) -> Option<&Self> {
+        if self.is(name) {
             return Some(self);
         }
         self.children.iter().find_map(|child| child.find(name))
@@ -64,11 +54,19 @@ impl Element {
 
     /// All text here and below, in document order.
     pub(in super::super) fn all_text(&self) -> String {
-        let mut out = self.text.clone();
+        let mut out = self.text.clone().into_owned();
         for child in &self.children {
             out.push_str(&child.all_text());
         }
         out
+    }
+
+    fn push(&mut self, text: Cow<'a, str>) {
+        if self.text.is_empty() {
+            self.text = text;
+        } else {
+            self.text.to_mut().push_str(&text);
+        }
     }
 }
 
@@ -90,9 +88,9 @@ pub(in super::super) enum TreeError {
 }
 
 /// Parses a document.
-pub(in super::super) fn parse(document: &str) -> Result<Element, TreeError> {
+pub(in super::super) fn parse(document: &str) -> Result<Element<'_>, TreeError> {
     let mut reader = Reader::from_str(document);
-    let mut open: Vec<Element> = Vec::new();
+    let mut open: Vec<Element<'_>> = Vec::with_capacity(8);
     let mut root = None;
     loop {
         match reader.read_event()? {
@@ -100,30 +98,30 @@ pub(in super::super) fn parse(document: &str) -> Result<Element, TreeError> {
                 if open.len() >= DEPTH_MAX {
                     return Err(TreeError::Depth);
                 }
-                open.push(element(&start)?);
+                open.push(Element::new(start));
             }
-            Event::Empty(start) => close(element(&start)?, &mut open, &mut root)?,
+            Event::Empty(start) => close(Element::new(start), &mut open, &mut root)?,
             Event::End(_) => {
                 let done = open.pop().ok_or(TreeError::Incomplete)?;
                 close(done, &mut open, &mut root)?;
             }
             Event::Text(text) => {
                 if let Some(parent) = open.last_mut() {
-                    parent.text.push_str(&text.decode()?);
+                    parent.push(text.decode()?);
                 }
             }
             Event::CData(text) => {
                 if let Some(parent) = open.last_mut() {
-                    parent.text.push_str(&text.decode()?);
+                    parent.push(text.decode()?);
                 }
             }
             Event::GeneralRef(reference) => {
                 let parent = open.last_mut().ok_or(TreeError::Forbidden)?;
                 match reference.resolve_char_ref()? {
-                    Some(character) => parent.text.push(character),
-                    None => parent.text.push_str(
+                    Some(character) => parent.text.to_mut().push(character),
+                    None => parent.push(Cow::Borrowed(
                         resolve_predefined_entity(&reference.decode()?).ok_or(TreeError::Forbidden)?,
-                    ),
+                    )),
                 }
             }
             Event::DocType(_) | Event::PI(_) => return Err(TreeError::Forbidden),
@@ -134,28 +132,11 @@ pub(in super::super) fn parse(document: &str) -> Result<Element, TreeError> {
     if open.is_empty() { root.ok_or(TreeError::Incomplete) } else { Err(TreeError::Incomplete) }
 }
 
-fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
-    let mut out = Element { name: local(start.local_name().as_ref()), ..Element::default() };
-    for attribute in start.attributes() {
-        let attribute = attribute?;
-        if attribute.key.as_namespace_binding().is_some() {
-            continue;
-        }
-        let value =
-            attribute.decoded_and_normalized_value(quick_xml::XmlVersion::Implicit1_0, start.decoder())?;
-        out.attributes.push((local(attribute.key.local_name().as_ref()), value.into_owned()));
-    }
-    Ok(out)
-}
-
-fn local(name: &[u8]) -> Cow<'static, str> {
-    match NAMES.iter().find(|known| known.as_bytes() == name) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(String::from_utf8_lossy(name).into_owned()),
-    }
-}
-
-fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) -> Result<(), TreeError> {
+fn close<'a>(
+    done: Element<'a>,
+    open: &mut [Element<'a>],
+    root: &mut Option<Element<'a>>,
+) -> Result<(), TreeError> {
     match open.last_mut() {
         Some(parent) => parent.children.push(done),
         None if root.is_none() => *root = Some(done),
@@ -175,9 +156,10 @@ mod tests {
         let root =
             parse("<?xml version=\"1.0\"?><s:a xmlns:s=\"u\" s:k='v'>x&amp;&#x41;<b/><![CDATA[<y>]]></s:a>")
                 .unwrap();
-        assert_eq!((root.name.as_ref(), root.text.as_str()), ("a", "x&A<y>"));
-        assert_eq!(root.attribute("k"), Some("v"));
-        assert_eq!(root.attribute("s"), None, "a namespace is no attribute");
+        assert!(root.is("a"));
+        assert_eq!(root.text, "x&A<y>");
+        assert_eq!(root.attribute("k").unwrap().as_deref(), Some("v"));
+        assert_eq!(root.attribute("s").unwrap(), None, "a namespace is no attribute");
         assert!(root.find("b").is_some());
     }
 
@@ -188,5 +170,13 @@ mod tests {
         assert!(matches!(parse("<!DOCTYPE a [<!ENTITY x 'y'>]><a>&x;</a>"), Err(TreeError::Forbidden)));
         assert!(matches!(parse("<a>&x;</a>"), Err(TreeError::Forbidden)));
         assert!(matches!(parse(&"<a>".repeat(100)), Err(TreeError::Depth)));
+    }
+
+    #[test]
+    fn an_attribute_is_read_when_it_is_asked_for() {
+        let root = parse("<a k='1' l='&x;' m/>").unwrap();
+        assert_eq!(root.attribute("k").unwrap().as_deref(), Some("1"));
+        assert!(root.attribute("l").is_err());
+        assert!(root.attribute("n").is_err());
     }
 }

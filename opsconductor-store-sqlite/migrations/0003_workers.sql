@@ -1,0 +1,15 @@
+-- The workers of the deployment, as their heartbeats tell. Nothing refers to these rows: leases alone say who holds what.
+
+CREATE TABLE workers (
+    id          TEXT PRIMARY KEY,
+    host        TEXT NOT NULL,
+    process     INTEGER NOT NULL,
+    version     TEXT NOT NULL,
+    concurrency INTEGER NOT NULL CHECK (concurrency >= 1),
+    running     INTEGER NOT NULL CHECK (running >= 0),
+    draining    INTEGER NOT NULL CHECK (draining IN (0, 1)),
+    -- Microseconds of silence after which it counts as gone.
+    gone_after  INTEGER NOT NULL CHECK (gone_after > 0),
+    started_at  INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,42 @@
+//! Runs with the same concurrency key, one after the other.
+
+use opsconductor_core::{
+    id::{RunId, TenantId},
+    store::Notice,
+};
+use rusqlite::{OptionalExtension, params};
+
+use super::advance::RELEASE_ALL;
+use crate::{error::DbResult, plans, writer::Tx};
+
+/// Whether a run with this key is alive.
+pub(super) fn is_taken(tx: &Tx<'_>, tenant: TenantId, key: Option<&str>) -> DbResult<bool> {
+    match key {
+        Some(key) => Ok(first(tx, tenant.get(), key)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// The oldest run with this key that is alive: the one whose turn it is.
+fn first(tx: &Tx<'_>, tenant: i64, key: &str) -> DbResult<Option<RunId>> {
+    let sql = "SELECT id FROM job_runs
+        WHERE tenant_id = ?1 AND concurrency_key = ?2 AND status IN ('queued', 'running') ORDER BY id LIMIT 1";
+    let found = tx.db.prepare_cached(sql)?.query_row(params![tenant, key], |row| row.get(0)).optional()?;
+    Ok(found.map(RunId::new))
+}
+
+/// Lets the next run with the key of `ended` begin.
+pub(super) fn pass_on(tx: &mut Tx<'_>, ended: RunId, tenant: i64, key: &str) -> DbResult<()> {
+    // A run that was canceled while it waited had nothing to pass on: an older one has it.
+    let Some(next) = first(tx, tenant, key)?.filter(|next| *next > ended) else { return Ok(()) };
+    let plan = plans::of(tx.plans, tx.db, next)?;
+    for (step, index) in plan.steps.iter().zip(0_u32..) {
+        if step.edges.is_empty() {
+            let mut release = tx.db.prepare_cached(RELEASE_ALL)?;
+            let mut released = release.query(params![next.get(), index])?;
+            while released.next()?.is_some() {}
+        }
+    }
+    tx.notice(Notice::Ready);
+    Ok(())
+}
