@@ -54,7 +54,12 @@ async fn main() -> ExitCode {
             settle: Duration::from_secs(600),
             program: beside("crash-worker"),
         };
-        match run(settings).await {
+        let ended = tokio::select! {
+            ended = run(settings) => ended,
+            // What was mounted and started is put away all the same.
+            _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+        };
+        match ended {
             Ok(summary) => {
                 println!("{}", summary.json());
                 well &= summary.breaches.is_empty() && summary.stuck == 0;

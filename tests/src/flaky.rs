@@ -13,9 +13,9 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId, WorkerId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, Claimed, Completion, Enqueued, Expired, Heartbeat, History, Idempotency, Lease, LeaseState,
-        Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, Roster, RunFilter,
-        RunRecord, Settled, Store, TaskRecord, WorkerRecord,
+        AttemptRecord, Claimed, Completion, Enqueued, Expired, Heartbeat, History, Idempotency, Lease,
+        LeaseState, Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue,
+        Roster, RunFilter, RunRecord, Settled, Store, TaskRecord, WorkerRecord,
     },
     transport::RemoteHandle,
 };

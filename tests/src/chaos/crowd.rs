@@ -9,10 +9,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::process::{Orders, Role};
+use super::process::{Orders, Role, STUCK};
 
 /// How long processes may take to end by themselves.
-const END_LIMIT: Duration = Duration::from_secs(15);
+const END_LIMIT: Duration = Duration::from_secs(45);
 
 /// Processes with their orders.
 #[derive(Debug)]
@@ -145,7 +145,8 @@ impl Crowd {
         let until = Instant::now() + END_LIMIT;
         let mut stuck = 0;
         for member in &mut self.members {
-            if ended(&mut member.child, until)?.is_none() {
+            let status = ended(&mut member.child, until)?;
+            if status.is_none_or(|status| status.code() == Some(STUCK)) {
                 stuck += 1;
             }
         }

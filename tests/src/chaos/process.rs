@@ -30,6 +30,10 @@ use crate::history::{Log, read_acknowledged};
 /// How often a store that is away is opened before a process gives up.
 const OPEN_TRIES: u32 = 200;
 
+/// How long a process may take to end, and the status of one that takes longer.
+const END_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const STUCK: i32 = 70;
+
 /// How many enqueues a producer has under way.
 const ENQUEUES_AT_ONCE: usize = 8;
 
@@ -200,12 +204,17 @@ pub async fn obey() -> Result<()> {
     io::stdin().lock().read_line(&mut line).map_err(fault)?;
     let orders: Orders = serde_json::from_str(&line)
         .map_err(|source| Error::new(ErrorKind::InvalidInput, "no orders").with_source(source))?;
-    let engine = engine(open(&orders.store).await?, &orders.folder, orders.clock_off)?;
+    let mut dismissed = dismissed();
+    let store = tokio::select! {
+        store = open(&orders.store) => store?,
+        _ = &mut dismissed => return Ok(()),
+    };
+    let engine = engine(store, &orders.folder, orders.clock_off)?;
     let ops = engine.local();
     match orders.role {
         Role::Worker => {
             let worker = engine.worker(settings())?;
-            dismissed().await;
+            let _ = dismissed.await;
             worker.shutdown().await;
             engine.close().await;
         }
@@ -213,23 +222,25 @@ pub async fn obey() -> Result<()> {
             let log = orders.folder.join(format!("acknowledged-{number}"));
             tokio::select! {
                 produced = produce(&ops, &log, number, runs, seed) => produced?,
-                () = dismissed() => {}
+                _ = dismissed => {}
             }
         }
     }
     Ok(())
 }
 
-/// Returns when standard input ends.
-async fn dismissed() {
+/// Tells when standard input ends. Whoever has not ended a while after that is ended.
+fn dismissed() -> tokio::sync::oneshot::Receiver<()> {
     let (gone, told) = tokio::sync::oneshot::channel();
     // A thread of its own: whoever waits for a read on the runtime's threads keeps the process from ending.
     std::thread::spawn(move || {
         let mut nothing = String::new();
         let _ = io::stdin().lock().read_line(&mut nothing);
         let _ = gone.send(());
+        std::thread::sleep(END_LIMIT);
+        std::process::exit(STUCK);
     });
-    let _ = told.await;
+    told
 }
 
 async fn open(place: &Place) -> Result<Arc<dyn Store>> {
