@@ -317,3 +317,4 @@ impl Roster for Flawed {
 }
 
 crate::pass_catalog_through!(Flawed);
+crate::pass_roster_through!(Flawed);

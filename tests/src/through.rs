@@ -1,4 +1,4 @@
-//! What stores that stand around another have in common: they pass the catalog through.
+//! What stores that stand around another have in common: they pass through what they do not change.
 
 /// Implements [`Catalog`](opsconductor_core::store::Catalog) for a type whose field `inner` is a store.
 #[macro_export]
@@ -125,6 +125,35 @@ macro_rules! pass_catalog_through {
 
                 async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {
                     self.inner.delete_job(tenant, id).await
+                }
+            }
+        };
+    };
+}
+
+/// Implements [`Roster`](opsconductor_core::store::Roster) for a type whose field `inner` is a store.
+#[macro_export]
+macro_rules! pass_roster_through {
+    ($wrapper:ty) => {
+        const _: () = {
+            use ::opsconductor_core::{
+                Result,
+                id::WorkerId,
+                store::{Heartbeat, Listing, Page, Roster, WorkerRecord},
+            };
+
+            #[::async_trait::async_trait]
+            impl Roster for $wrapper {
+                async fn beat(&self, heartbeat: &Heartbeat) -> Result<()> {
+                    self.inner.beat(heartbeat).await
+                }
+
+                async fn sign_off(&self, worker: WorkerId) -> Result<()> {
+                    self.inner.sign_off(worker).await
+                }
+
+                async fn list_workers(&self, page: Page) -> Result<Listing<WorkerRecord>> {
+                    self.inner.list_workers(page).await
                 }
             }
         };
