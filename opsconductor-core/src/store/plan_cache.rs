@@ -61,6 +61,11 @@ impl PlanCache {
         }
     }
 
+    /// Lets go of the plan of a run that is removed.
+    pub fn forget(&self, run: RunId) {
+        self.lock().forget(run);
+    }
+
     /// Keeps a plan whose row is committed and is `bytes` long, and lets go of those that were not used for longest.
     pub fn keep(&self, run: RunId, plan: Arc<RunPlan>, bytes: usize) {
         self.lock().keep(run, plan, bytes);

@@ -4,10 +4,12 @@ mod advance;
 mod cancel;
 mod claim;
 mod complete;
-mod enqueue;
+pub(crate) mod enqueue;
 mod join;
 mod lease;
+mod limited;
 mod output;
+pub(crate) mod parking;
 mod requeue;
 mod turns;
 
