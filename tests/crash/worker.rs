@@ -2,7 +2,8 @@
 //! output once it is in the middle.
 //!
 //! * `crash-worker FOLDER command|connection`: on a scripted host; after the command was sent, or before;
-//! * `crash-worker FOLDER windows HOST:PORT JOB`: the job in the file JOB, on a Windows host; after its first output.
+//! * `crash-worker FOLDER windows HOST:PORT JOB`: the job in the file JOB, on a Windows host; after its first output;
+//! * `crash-worker . chaos`: does not say `holding`, and is one of the processes of a chaos run.
 #![forbid(unsafe_code)]
 
 use std::{env, fs, path::PathBuf, time::Duration};
@@ -14,6 +15,7 @@ use opsconductor_core::{
     run::EventKind,
 };
 use opsconductor_tests::{
+    chaos,
     fleet::{Fleet, steps},
     scripted::Scripted,
     windows,
@@ -29,6 +31,7 @@ async fn main() -> Result<()> {
             let (address, job) = (arguments.next().unwrap_or_default(), arguments.next().unwrap_or_default());
             on_windows(&folder, &address, &fs::read_to_string(job).unwrap_or_default()).await
         }
+        Some("chaos") => chaos::process::obey().await,
         Some("connection") => on_scripted(&folder, Scripted::stuck()).await,
         _ => on_scripted(&folder, Scripted::default()).await,
     }

@@ -1,18 +1,20 @@
 //! Step kinds of a host that misbehave, and what the engine makes of them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use opsconductor_core::{
     Engine, Error, ErrorKind, JobSpec, Result,
     engine::{RunOptions, WorkerSettings},
     job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
-    run::TaskStatus,
+    run::{RunStatus, TaskStatus},
     store::memory::MemoryStore,
     transport::Protocol,
     vault::Keyring,
 };
+use opsconductor_tests::flaky::Flaky;
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
 struct Act;
 
@@ -107,4 +109,58 @@ async fn the_order_of_parameters_does_not_matter_to_an_idempotency_key() {
     let first = jobs(r#"{"a": 1, "b": 2}"#).await;
     let second = jobs(r#"{"b": 2, "a": 1}"#).await;
     assert!(second.is_ok(), "{first:?} {second:?}");
+}
+
+/// Acts only once it is told to, and tells when it could.
+struct Late {
+    ready: Arc<Notify>,
+    told: Arc<Notify>,
+}
+
+#[async_trait]
+impl StepHandler for Late {
+    fn kind(&self) -> &str {
+        "test.late"
+    }
+
+    fn schema(&self) -> Value {
+        json!({"required": [], "properties": {}})
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        None
+    }
+
+    fn templates(&self, _: &Map<String, Value>) -> Vec<TemplateField> {
+        Vec::new()
+    }
+
+    async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
+        self.ready.notify_one();
+        self.told.notified().await;
+        context.dispatch().await?;
+        Ok(StepOutcome::succeeded())
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_the_store_alone_knows_of_aborts_the_task() {
+    let (ready, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let engine = Engine::builder()
+        .shared_store(Flaky::mute(Arc::new(MemoryStore::default())))
+        .keys(Keyring::generate().unwrap())
+        .step_kind(Late { ready: Arc::clone(&ready), told: Arc::clone(&told) })
+        .build()
+        .unwrap();
+    let text = json!({"name": "l", "version": 1, "steps": [{"type": "test.late"}]}).to_string();
+    engine.local().jobs().create(&JobSpec::parse(&text).unwrap()).await.unwrap();
+    let worker = engine.worker(WorkerSettings::default()).unwrap();
+    let run = engine.local().jobs().run("l", Map::new(), RunOptions::default()).await.unwrap();
+    ready.notified().await;
+    run.cancel().await.unwrap();
+    told.notify_one();
+    let result = run.wait(Duration::from_secs(30)).await.unwrap();
+    let step = &result.steps[0];
+    assert_eq!((result.status, step.status), (RunStatus::Canceled, TaskStatus::Aborted), "{:?}", step.error);
+    worker.shutdown().await;
 }

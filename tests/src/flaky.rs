@@ -28,6 +28,8 @@ pub struct Flaky {
     faults: Mutex<HashMap<&'static str, Fault>>,
     /// What `complete` waits for.
     gate: Semaphore,
+    /// It gives no notices.
+    mute: bool,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +45,17 @@ struct Fault {
 impl Flaky {
     /// Around `inner`; nothing fails yet.
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, faults: Mutex::default(), gate: Semaphore::new(Semaphore::MAX_PERMITS >> 1) })
+        Self::made(inner, false)
+    }
+
+    /// The same that never says what was committed.
+    pub fn mute(inner: Arc<dyn Store>) -> Arc<Self> {
+        Self::made(inner, true)
+    }
+
+    fn made(inner: Arc<dyn Store>, mute: bool) -> Arc<Self> {
+        let gate = Semaphore::new(Semaphore::MAX_PERMITS >> 1);
+        Arc::new(Self { inner, faults: Mutex::default(), gate, mute })
     }
 
     /// The next `times` calls of `name` say that the store is away.
@@ -97,7 +109,7 @@ impl Store for Flaky {
     }
 
     fn notices(&self) -> Option<broadcast::Receiver<Notice>> {
-        self.inner.notices()
+        if self.mute { None } else { self.inner.notices() }
     }
 }
 

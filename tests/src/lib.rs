@@ -3,9 +3,11 @@
 //! A package of its own, so that what tests need never widens what the library is built with.
 #![forbid(unsafe_code)]
 
+pub mod chaos;
 pub mod flaky;
 pub mod flawed;
 pub mod fleet;
+pub mod history;
 pub mod scripted;
 mod through;
 pub mod windows;

@@ -144,7 +144,12 @@ impl Observer for Recorder {
             Some(Stop::LeaseLost) => return Err(self.lost()),
             Some(_) => return Err(Error::new(ErrorKind::Canceled, "stopped before anything was sent")),
         }
-        self.inner.store.record_dispatch(&self.holding.lease, handle).await?;
+        let recorded = self.inner.store.record_dispatch(&self.holding.lease, handle).await;
+        if recorded.as_ref().is_err_and(|error| error.kind() == ErrorKind::Canceled) {
+            // The store says so before anybody told this worker.
+            self.holding.stop(Stop::Canceled);
+        }
+        recorded?;
         self.holding.set_dispatched();
         Ok(())
     }

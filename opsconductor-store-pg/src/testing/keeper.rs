@@ -1,11 +1,12 @@
-//! A shell that keeps a server: it makes the cluster in a folder of its own, starts the server, waits until whoever started
-//! it is gone (its standard input ends, however that came), and puts everything away.
+//! A shell that keeps a server: it makes the cluster in a folder of its own, starts the server, stops and starts it when it is
+//! told to, waits until whoever started it is gone (its standard input ends, however that came), and puts everything away.
 
 use std::{
-    io::{BufRead, BufReader, ErrorKind},
+    io::{BufRead, BufReader, ErrorKind, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use super::Disk;
@@ -35,22 +36,42 @@ printf '%s\n' "$PASSWORD" >"$folder/password"
 unset PASSWORD
 "${programs}initdb" --pgdata="$folder/data" --username=admin --pwfile="$folder/password" --auth=scram-sha-256 --encoding=UTF8 \
     --locale=C --no-sync >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
-"${programs}postgres" -D "$folder/data" -k "$folder" -p "$port" "$@" >>"$folder/log" 2>&1 </dev/null &
-server=$!
+start() {
+    "${programs}postgres" -D "$folder/data" -k "$folder" -p "$port" "$@" >>"$folder/log" 2>&1 </dev/null &
+    server=$!
+}
+start "$@"
 echo "$folder"
-read -r nothing || true
+while read -r order; do
+    case $order in
+    crash) kill -QUIT "$server" 2>>"$folder/log" || true; wait "$server" || true; server= ;;
+    start) [ -n "$server" ] && [ -f "$folder/data/postmaster.pid" ] || start "$@" ;;
+    esac
+    echo "$order"
+done
 "#;
+
+/// What a keeper can be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order {
+    /// End the server at once, as `pg_ctl stop -m immediate` does: it recovers when it is started again.
+    Crash,
+    /// Start the server, if it does not run.
+    Start,
+}
 
 /// The shell.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shell: Child,
+    answers: Mutex<BufReader<ChildStdout>>,
     folder: String,
     port: u16,
 }
 
 impl Keeper {
-    pub(super) fn start(password: &str, disk: Disk) -> Self {
+    /// Starts one in the folder for temporary files, or in `place`.
+    pub(super) fn start(password: &str, disk: Disk, place: Option<&Path>) -> Self {
         let programs = programs().unwrap_or_else(|| panic!("{INSTALL}"));
         // Free now, and taken by nobody else in the moment until the server has it.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -68,6 +89,9 @@ impl Keeper {
             shell.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
         shell.env("PASSWORD", password).current_dir("/");
+        if let Some(place) = place {
+            shell.env("TMPDIR", place);
+        }
         let started = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut shell = match started {
             Ok(shell) => shell,
@@ -77,13 +101,14 @@ impl Keeper {
             Err(error) => panic!("no throwaway PostgreSQL can be started: {error}"),
         };
         let mut folder = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut folder).unwrap();
+        let mut answers = BufReader::new(shell.stdout.take().unwrap());
+        answers.read_line(&mut folder).unwrap();
         let folder = folder.trim_end().to_owned();
         assert!(
             !folder.is_empty(),
             "no throwaway PostgreSQL could be made; is there an account `{ACCOUNT}`? {INSTALL}"
         );
-        Self { shell, folder, port }
+        Self { shell, answers: Mutex::new(answers), folder, port }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -92,6 +117,19 @@ impl Keeper {
 
     pub(super) fn folder(&self) -> &str {
         &self.folder
+    }
+
+    /// Tells the shell, and returns when it has done it.
+    pub(super) fn tell(&self, order: Order) {
+        let word = match order {
+            Order::Crash => "crash\n",
+            Order::Start => "start\n",
+        };
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shell.stdin.as_ref().unwrap().write_all(word.as_bytes()).unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer, word, "the keeper of the throwaway PostgreSQL is gone");
     }
 
     /// What the server wrote, as far as it may be read.

@@ -17,6 +17,7 @@
 mod keeper;
 
 use std::{
+    path::Path,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -27,13 +28,16 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use keeper::Keeper;
+use keeper::{Keeper, Order};
 
 /// Names a server to use instead of a throwaway one.
 const EXTERNAL: &str = "OPSCONDUCTOR_TEST_PG";
 
 /// How long a server may take to answer for the first time.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long until a server that does not answer is told to start once more.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The role that owns the database: plain, so that row-level security holds for it.
 pub const OWNER: &str = "ops";
@@ -89,12 +93,65 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start(disk: Disk) -> Self {
+        Self::make(disk, None)
+    }
+
+    /// The same with its files in `folder`, which the account `postgres` may write to.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::shared`].
+    pub fn start_in(disk: Disk, folder: &Path) -> Self {
+        Self::make(disk, Some(folder))
+    }
+
+    fn make(disk: Disk, folder: Option<&Path>) -> Self {
         let password = Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).simple().to_string();
-        let keeper = Keeper::start(&password, disk);
+        let keeper = Keeper::start(&password, disk, folder);
         let own = Own { password, keeper };
         let server = Self { url: own.url(OWNER, "ops"), own: Some(own), places: AtomicU32::new(0) };
         wait(server.prepare());
         server
+    }
+
+    /// Ends a throwaway server at once, as `pg_ctl stop -m immediate` does; what was committed is there again after
+    /// [`Server::start_again`], unless the disk is [`Disk::Careless`]. One that is not ours is left alone.
+    ///
+    /// # Panics
+    ///
+    /// When whatever keeps the server is gone.
+    pub fn crash(&self) {
+        if let Some(own) = &self.own {
+            own.keeper.tell(Order::Crash);
+        }
+    }
+
+    /// Starts a throwaway server that was ended or ended by itself, and waits until it answers. One that runs is left alone.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer in time.
+    pub fn start_again(&self) {
+        if let Some(own) = &self.own {
+            let began = Instant::now();
+            loop {
+                own.keeper.tell(Order::Start);
+                // One that was just going down when it was told takes the next word.
+                match wait(own.connect_within(AGAIN)) {
+                    Ok(()) => return,
+                    Err(error) => assert!(
+                        began.elapsed() < START_LIMIT,
+                        "the throwaway PostgreSQL does not answer: {error}\n{}",
+                        own.keeper.log()
+                    ),
+                }
+            }
+        }
+    }
+
+    /// The port of a throwaway server.
+    pub fn port(&self) -> Option<u16> {
+        self.own.as_ref().map(|own| own.keeper.port())
     }
 
     /// A URL for [`OWNER`].
@@ -151,13 +208,21 @@ impl Own {
     }
 
     async fn first_connection(&self) -> PgConnection {
+        self.connection(START_LIMIT).await.unwrap_or_else(|error| {
+            panic!("the throwaway PostgreSQL does not answer: {error}\n{}", self.keeper.log())
+        })
+    }
+
+    async fn connect_within(&self, limit: Duration) -> sqlx::Result<()> {
+        self.connection(limit).await?.close().await
+    }
+
+    async fn connection(&self, limit: Duration) -> sqlx::Result<PgConnection> {
         let (url, began) = (self.url(keeper::ADMIN, "postgres"), Instant::now());
         loop {
             match PgConnection::connect(&url).await {
-                Ok(connection) => return connection,
-                Err(error) if began.elapsed() > START_LIMIT => {
-                    panic!("the throwaway PostgreSQL does not answer: {error}\n{}", self.keeper.log())
-                }
+                Ok(connection) => return Ok(connection),
+                Err(error) if began.elapsed() > limit => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -198,13 +263,11 @@ impl Drop for Place {
 }
 
 /// Waits from a place that may be inside a runtime.
-fn wait(work: impl Future<Output = ()> + Send) {
+fn wait<T: Send>(work: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|threads| {
         let work = threads.spawn(|| {
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work);
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
         });
-        if let Err(panic) = work.join() {
-            std::panic::resume_unwind(panic);
-        }
-    });
+        work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

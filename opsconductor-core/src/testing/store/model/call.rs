@@ -127,6 +127,8 @@ pub(super) struct JobShape {
 pub(super) struct RunShape {
     pub(super) priority: i16,
     pub(super) key: Option<Key>,
+    /// The concurrency key.
+    pub(super) turn: Option<u8>,
     pub(super) parent: Option<Pick>,
     pub(super) wrong: Option<Wrong>,
 }
@@ -254,8 +256,14 @@ fn job() -> impl Strategy<Value = JobShape> {
 fn run_shape() -> impl Strategy<Value = RunShape> {
     let priority = prop_oneof![3 => Just(0_i16), 2 => -2_i16..3, 1 => any::<i16>()];
     let wrong = prop_oneof![Just(Wrong::Tenant), Just(Wrong::Version), Just(Wrong::NoSteps)];
-    (priority, option::weighted(0.3, key()), option::weighted(0.1, pick()), option::weighted(0.05, wrong))
-        .prop_map(|(priority, key, parent, wrong)| RunShape { priority, key, parent, wrong })
+    (
+        priority,
+        option::weighted(0.3, key()),
+        option::weighted(0.25, 0_u8..2),
+        option::weighted(0.1, pick()),
+        option::weighted(0.05, wrong),
+    )
+        .prop_map(|(priority, key, turn, parent, wrong)| RunShape { priority, key, turn, parent, wrong })
 }
 
 pub(super) fn key() -> impl Strategy<Value = Key> {

@@ -114,6 +114,7 @@ impl Side {
             correlation_id: run.key.map(|key| format!("of key {}", key.name)),
             idempotency: run.key.filter(|_| right).map(idempotency),
             priority: run.priority,
+            concurrency_key: run.turn.map(|turn| format!("turn{turn}")),
             parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
             concurrency_key: None,
             labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),

@@ -1,0 +1,257 @@
+//! [`run`]: breaks things, lets all come to rest, and looks.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use opsconductor_core::{tenant::DEFAULT_TENANT, vault};
+use tokio::task::JoinHandle;
+
+use super::{
+    Backend, Chance, Settings, Summary,
+    crowd::Crowd,
+    ground::{Ground, blocking},
+    process::{Orders, Role, engine, furnish},
+};
+use crate::history::{Acknowledged, History, Left, read_acknowledged, read_effects, read_runs};
+
+/// How often processes are looked after.
+const TICK: Duration = Duration::from_millis(20);
+
+/// How often it is counted what was acknowledged.
+const COUNT: Duration = Duration::from_millis(500);
+
+/// How far a clock is off when it is.
+const HOUR: i64 = 3600;
+
+/// Does what `settings` say.
+///
+/// # Errors
+///
+/// What kept it from being done, in words. A rule that was broken is in the summary.
+pub async fn run(settings: Settings) -> Result<Summary, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let ground = Ground::new(settings.backend, settings.runs).await.map_err(|error| error.to_string())?;
+    vault::create_key_file(folder.path().join("key")).map_err(|error| error.report())?;
+    let store = ground.store().await.map_err(|error| error.report())?;
+    let first = engine(store, folder.path(), 0).map_err(|error| error.report())?;
+    furnish(&first.local()).await.map_err(|error| error.report())?;
+    first.close().await;
+    let mut chaos = Chaos {
+        chance: Chance::new(settings.seed),
+        crowd: Crowd::new(&settings.program, folder.path().join("words")),
+        summary: Summary::new(&settings),
+        folder: folder.path().to_owned(),
+        disturbance: None,
+        ground,
+        settings,
+    };
+    chaos.people().map_err(|error| error.to_string())?;
+    let began = Instant::now();
+    chaos.break_things().await.map_err(|error| error.to_string())?;
+    chaos.summary.seconds.0 = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let left = chaos.come_to_rest().await?;
+    chaos.summary.seconds.1 = began.elapsed().as_secs_f64();
+    chaos.look(left).await
+}
+
+struct Chaos {
+    settings: Settings,
+    ground: Ground,
+    crowd: Crowd,
+    chance: Chance,
+    summary: Summary,
+    folder: PathBuf,
+    /// What is being broken and mended again.
+    disturbance: Option<JoinHandle<()>>,
+}
+
+impl Chaos {
+    fn people(&mut self) -> io::Result<()> {
+        for number in 0..self.settings.producers {
+            let share = self.settings.runs / self.settings.producers;
+            let runs = share + u32::from(number < self.settings.runs % self.settings.producers);
+            self.add(Role::Producer { number, runs, seed: self.settings.seed })?;
+        }
+        for _ in 0..self.settings.workers {
+            self.add(Role::Worker)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, role: Role) -> io::Result<()> {
+        let clock_off = self.clock_off();
+        let (folder, store) = (self.folder.clone(), self.ground.reached());
+        self.crowd.add(Orders { role, folder, store, clock_off })
+    }
+
+    /// On a server, each process has a clock of its own.
+    fn clock_off(&mut self) -> i64 {
+        let off = *self.chance.of(&[0, 0, HOUR, -HOUR]);
+        if self.settings.backend == Backend::Sqlite || off == 0 {
+            return 0;
+        }
+        self.summary.count("clock_off");
+        off
+    }
+
+    async fn break_things(&mut self) -> io::Result<()> {
+        let began = Instant::now();
+        let mut next = began + self.chance.millis(300..1500);
+        let (mut done, mut counted) = (0.0, began);
+        loop {
+            tokio::time::sleep(TICK).await;
+            self.crowd.tend()?;
+            let past = began.elapsed().as_secs_f64() / self.settings.limit.as_secs_f64();
+            if counted.elapsed() > COUNT {
+                done = self.acknowledged()?.len() as f64 / f64::from(self.settings.runs.max(1));
+                counted = Instant::now();
+            }
+            let due = (f64::from(self.settings.kills) * past.max(done)).floor() as u64;
+            if self.summary.broken("kill") < due.min(u64::from(self.settings.kills)) {
+                self.kill()?;
+            }
+            if Instant::now() >= next {
+                self.disturb();
+                next = Instant::now() + self.chance.millis(300..1500);
+            }
+            let all_killed = self.summary.broken("kill") >= u64::from(self.settings.kills);
+            if (self.crowd.all_produced() && all_killed) || past >= 1.0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        let clock_off = self.clock_off();
+        let place = self.chance.below(self.crowd.len() as u64) as usize;
+        // Instead of a producer that is done, a worker, who come last.
+        if self.crowd.kill(place, clock_off)? || self.crowd.kill(self.crowd.len() - 1, clock_off)? {
+            self.summary.count("kill");
+        }
+        Ok(())
+    }
+
+    /// Breaks one thing that is not a kill.
+    fn disturb(&mut self) {
+        let free = self.disturbance.as_ref().is_none_or(JoinHandle::is_finished);
+        match (self.chance.below(10), self.settings.backend) {
+            (0..3, _) => {
+                // Longer than a lease lasts.
+                let until = Instant::now() + self.chance.millis(1600..3500);
+                let place = self.chance.below(self.crowd.len() as u64) as usize;
+                if self.crowd.stop(place, until) {
+                    self.summary.count("stop");
+                }
+            }
+            (3 | 4, _) if free => self.fill_the_disk(),
+            (5, Backend::Postgres) if free => self.crash_the_server(),
+            (_, Backend::Postgres) => self.ground.cut(&mut self.chance),
+            (_, Backend::Sqlite) => {}
+        }
+    }
+
+    fn fill_the_disk(&mut self) {
+        let (disk, server) = (self.ground.disk(), self.ground.server());
+        if !disk.can_be_filled() {
+            if !self.summary.left_out.contains(&"full_disk") {
+                self.summary.left_out.push("full_disk");
+            }
+            return;
+        }
+        self.summary.count("full_disk");
+        let full_for = self.chance.millis(200..1200);
+        self.disturbance = Some(tokio::spawn(async move {
+            blocking({
+                let disk = disk.clone();
+                move || disk.fill()
+            })
+            .await;
+            tokio::time::sleep(full_for).await;
+            blocking(move || {
+                disk.free();
+                // A server that cannot write its log ends itself.
+                server.iter().for_each(|server| server.start_again());
+            })
+            .await;
+        }));
+    }
+
+    fn crash_the_server(&mut self) {
+        let Some(server) = self.ground.server() else { return };
+        self.summary.count("server_crash");
+        let away_for = self.chance.millis(50..800);
+        self.disturbance = Some(tokio::spawn(async move {
+            let again = server.clone();
+            blocking(move || server.crash()).await;
+            tokio::time::sleep(away_for).await;
+            blocking(move || again.start_again()).await;
+        }));
+    }
+
+    /// Mends everything and waits until nothing is left to do.
+    async fn come_to_rest(&mut self) -> Result<Left, String> {
+        if let Some(disturbance) = self.disturbance.take() {
+            disturbance.await.map_err(|error| error.to_string())?;
+        }
+        if let Some(proxy) = self.ground.proxy() {
+            proxy.disarm();
+            *self.summary.broken.entry("cut").or_default() = proxy.cuts();
+        }
+        self.crowd.wake();
+        self.crowd.enough();
+        let store = self.ground.store().await.map_err(|error| error.report())?;
+        let until = Instant::now() + self.settings.settle;
+        loop {
+            self.crowd.tend().map_err(|error| error.to_string())?;
+            let left = self.ground.left(&*store).await?;
+            let rest = left == Left::default() && self.crowd.all_produced();
+            if rest || Instant::now() > until {
+                return Ok(left);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn look(mut self, left: Left) -> Result<Summary, String> {
+        let crowd = self.crowd;
+        let stuck = blocking(move || crowd.dismiss()).await.map_err(|error| error.to_string())?;
+        let store = self.ground.store().await.map_err(|error| error.report())?;
+        let history = History {
+            acknowledged: acknowledged(&self.folder, self.settings.producers).map_err(|e| e.to_string())?,
+            effects: read_effects(&self.folder.join("effects")).map_err(|e| e.to_string())?,
+            runs: read_runs(&store, DEFAULT_TENANT).await.map_err(|error| error.report())?,
+            left,
+        };
+        self.summary.stuck = stuck;
+        self.summary.take(&history);
+        if !self.summary.breaches.is_empty() {
+            keep(&self.folder);
+        }
+        Ok(self.summary)
+    }
+
+    fn acknowledged(&self) -> io::Result<Vec<Acknowledged>> {
+        acknowledged(&self.folder, self.settings.producers)
+    }
+}
+
+fn acknowledged(folder: &Path, producers: u32) -> io::Result<Vec<Acknowledged>> {
+    let mut all = Vec::new();
+    for number in 0..producers {
+        all.extend(read_acknowledged(&folder.join(format!("acknowledged-{number}")))?);
+    }
+    Ok(all)
+}
+
+/// Shows what the processes said, for whoever looks for the reason.
+fn keep(folder: &Path) {
+    if let Ok(words) = std::fs::read_to_string(folder.join("words")) {
+        for line in words.lines().take(50) {
+            eprintln!("{line}");
+        }
+    }
+}

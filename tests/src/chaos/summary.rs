@@ -1,0 +1,122 @@
+//! [`Summary`]: what was done and what came of it.
+
+use std::collections::BTreeMap;
+
+use opsconductor_core::run::TaskStatus;
+use serde_json::{Value, json};
+
+use super::{Backend, Settings};
+use crate::history::{Breach, History};
+
+/// How many breaches are told in full.
+const TOLD_MAX: usize = 20;
+
+/// What was done and what came of it.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The seed.
+    pub seed: u64,
+    /// The store.
+    pub backend: Backend,
+    /// How often each thing was broken.
+    pub broken: BTreeMap<&'static str, u64>,
+    /// What could not be broken here.
+    pub left_out: Vec<&'static str>,
+    /// How many enqueues were acknowledged.
+    pub acknowledged: usize,
+    /// How many runs the store shows.
+    pub runs: usize,
+    /// How many tasks ended how.
+    pub tasks: BTreeMap<&'static str, u64>,
+    /// Why tasks failed, and how many of each.
+    pub failures: BTreeMap<String, u64>,
+    /// How many tasks were claimed more than once.
+    pub claimed_again: u64,
+    /// How many effects were written down.
+    pub effects: usize,
+    /// How many processes had to be killed in the end.
+    pub stuck: usize,
+    /// How long it took, in seconds: to break, to come to rest.
+    pub seconds: (f64, f64),
+    /// What broke a rule.
+    pub breaches: Vec<Breach>,
+}
+
+impl Summary {
+    /// A summary before anything has happened.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            seed: settings.seed,
+            backend: settings.backend,
+            broken: BTreeMap::new(),
+            left_out: Vec::new(),
+            acknowledged: 0,
+            runs: 0,
+            tasks: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            claimed_again: 0,
+            effects: 0,
+            stuck: 0,
+            seconds: (0.0, 0.0),
+            breaches: Vec::new(),
+        }
+    }
+
+    /// Counts one thing that was broken.
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.broken.entry(what).or_default() += 1;
+    }
+
+    /// How often `what` was broken.
+    pub fn broken(&self, what: &str) -> u64 {
+        self.broken.get(what).copied().unwrap_or_default()
+    }
+
+    /// Takes what the history says.
+    pub(super) fn take(&mut self, history: &History) {
+        self.acknowledged = history.acknowledged.len();
+        self.runs = history.runs.len();
+        self.effects = history.effects.len();
+        for task in history.runs.iter().flat_map(|run| &run.tasks) {
+            *self.tasks.entry(task.status.as_str()).or_default() += 1;
+            self.claimed_again += u64::from(task.attempt > 1);
+            if let (TaskStatus::Failed, Some(reason)) = (task.status, &task.reason) {
+                *self.failures.entry(without_numbers(reason)).or_default() += 1;
+            }
+        }
+        self.breaches = crate::history::check(history);
+    }
+
+    /// As one JSON object.
+    pub fn json(&self) -> Value {
+        let store = match self.backend {
+            Backend::Postgres => "postgres",
+            Backend::Sqlite => "sqlite",
+        };
+        let told: Vec<_> = self.breaches.iter().take(TOLD_MAX).map(ToString::to_string).collect();
+        json!({
+            "chaos": store,
+            "seed": self.seed,
+            "broken": self.broken,
+            "left_out": self.left_out,
+            "acknowledged": self.acknowledged,
+            "runs": self.runs,
+            "tasks": self.tasks,
+            "failures": self.failures,
+            "claimed_again": self.claimed_again,
+            "effects": self.effects,
+            "stuck_processes": self.stuck,
+            "seconds_breaking": self.seconds.0.round(),
+            "seconds_to_rest": self.seconds.1.round(),
+            "breaches": self.breaches.len(),
+            "first_breaches": told,
+        })
+    }
+}
+
+/// Reasons that differ in ids alone are one.
+fn without_numbers(reason: &str) -> String {
+    let words =
+        reason.split(' ').map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
