@@ -116,7 +116,6 @@ impl Side {
             priority: run.priority,
             concurrency_key: run.turn.map(|turn| format!("turn{turn}")),
             parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
-            concurrency_key: None,
             labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),
         };
         let tenant = self.home(home, matches!(run.wrong, Some(Wrong::Tenant)));
