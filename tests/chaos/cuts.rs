@@ -35,9 +35,6 @@ const EVERY: &str = "OPSCONDUCTOR_CHAOS_EVERY_MESSAGE";
 /// How long a run may take though its connection broke.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// More messages than a run has either way.
-const MESSAGES_MAX: u64 = 2000;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_may_break_at_any_message() {
     let every = std::env::var_os(EVERY).is_some();
@@ -55,26 +52,25 @@ async fn a_connection_may_break_at_any_message() {
     let store = direct.open().await.unwrap();
     furnish(&engine(Arc::clone(&store), folder.path(), 0).unwrap().local()).await.unwrap();
 
-    let (began, mut acknowledged) = (Instant::now(), Vec::new());
-    for way in [Way::Up, Way::Down] {
-        // The whole way takes so many messages; few enough of them are tried to be done in time.
-        let mut message = 1;
-        let half = if way == Way::Up { BUDGET / 2 } else { BUDGET };
-        while message < MESSAGES_MAX && (every || began.elapsed() < half) {
-            let at = *chance.of(&[At::Before, At::Within, At::After]);
-            proxy.arm(Cut { way, at, message, kind: None });
-            let key = format!("{way:?}-{message}");
-            let told = format!("{key}, {at:?}, seed {seed}");
-            let run = tokio::time::timeout(LIMIT, through(&reached, &store, folder.path(), &key)).await;
-            let run = run.unwrap_or_else(|_| panic!("{told}: the run did not end in time"));
-            let run = run.unwrap_or_else(|error| panic!("{told}: {}", error.report()));
-            acknowledged.push(Acknowledged { key, run: run.get() });
-            if proxy.disarm() {
-                // The run was over before this message: there is none that was not tried.
-                break;
-            }
-            message += if every { 1 } else { 1 + chance.below(24) };
-        }
+    // How many messages a run takes each way when nothing breaks.
+    let mut acknowledged = Vec::new();
+    let run = through(&reached, &store, folder.path(), "whole").await.unwrap();
+    acknowledged.push(Acknowledged { key: "whole".to_owned(), run: run.get() });
+    let ways = [Way::Up, Way::Down].map(|way| (way, proxy.messages(way)));
+    let each = ways.iter().flat_map(|(way, messages)| (1..=*messages).map(|message| (*way, message)));
+    let mut cuts: Vec<_> = each.collect();
+    let began = Instant::now();
+    while !cuts.is_empty() && (every || began.elapsed() < BUDGET) {
+        let (way, message) = cuts.swap_remove(chance.below(cuts.len() as u64) as usize);
+        let at = *chance.of(&[At::Before, At::Within, At::After]);
+        proxy.arm(Cut { way, at, message, kind: None });
+        let key = format!("{way:?}-{message}");
+        let told = format!("{key}, {at:?}, seed {seed}");
+        let run = tokio::time::timeout(LIMIT, through(&reached, &store, folder.path(), &key)).await;
+        let run = run.unwrap_or_else(|_| panic!("{told}: the run did not end in time"));
+        let run = run.unwrap_or_else(|error| panic!("{told}: {}", error.report()));
+        acknowledged.push(Acknowledged { key, run: run.get() });
+        proxy.disarm();
     }
     let history = History {
         acknowledged,
@@ -85,7 +81,7 @@ async fn a_connection_may_break_at_any_message() {
     let breaches: Vec<_> = check(&history).iter().map(ToString::to_string).collect();
     assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}");
     assert_eq!(store.queue_depth().await.unwrap(), (0, 0), "seed {seed}");
-    eprintln!("{} cuts, {} runs", proxy.cuts(), history.runs.len());
+    eprintln!("{} cuts of {ways:?} messages, {} runs", proxy.cuts(), history.runs.len());
     assert!(proxy.cuts() >= 4, "cuts were made");
 }
 
