@@ -54,6 +54,8 @@ ids! {
     RunId,
     /// One step of a run on one target.
     TaskId,
+    /// A dead letter.
+    LetterId,
 }
 
 /// A worker process, unique per start: a version 7 UUID, so that ids sort by start time.

@@ -7,10 +7,17 @@ WITH allowed AS (
       AND ($8::bigint IS NULL OR EXISTS (SELECT 1 FROM :schema.job_runs AS p WHERE p.id = $8 AND p.tenant_id = $2))
       AND cardinality($14::int[]) > 0
 ),
+-- With a concurrency key ($22), whose lock this transaction has: whether an older run with it is alive.
+turn AS MATERIALIZED (
+    SELECT ($22::text IS NOT NULL AND EXISTS (
+        SELECT 1 FROM :schema.job_runs AS r
+        WHERE r.tenant_id = $2 AND r.concurrency_key = $22 AND r.status IN ('queued', 'running')
+    ))::int AS taken
+),
 run AS (
     INSERT INTO :schema.job_runs (tenant_id, job_id, job_version, status, priority, requested_by, parameters, parent_run_id, correlation_id,
-                                  idempotency_key, idempotency_digest, labels, queued_at, last_event)
-    SELECT $2, $3, $4, 'queued', $5, $6, $7::jsonb, $8, $9, $10, $11, $12::jsonb, coalesce($1::timestamptz, clock_timestamp()), 1
+                                  idempotency_key, idempotency_digest, labels, queued_at, last_event, concurrency_key)
+    SELECT $2, $3, $4, 'queued', $5, $6, $7::jsonb, $8, $9, $10, $11, $12::jsonb, coalesce($1::timestamptz, clock_timestamp()), 1, $22
     FROM allowed
     ON CONFLICT (tenant_id, job_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id, queued_at
@@ -28,20 +35,24 @@ counters AS (
 ),
 tasks AS (
     INSERT INTO :schema.job_run_steps (tenant_id, job_run_id, idx, type, target_id, status, shell, timeoutsec)
-    SELECT $2, run.id, task.idx, steps.type, task.target_id, CASE steps.waits WHEN 0 THEN 'queued' ELSE 'waiting' END, steps.shell,
+    SELECT $2, run.id, task.idx, steps.type, task.target_id, CASE greatest(steps.waits, turn.taken) WHEN 0 THEN 'queued' ELSE 'waiting' END, steps.shell,
            steps.timeoutsec
     FROM run
     CROSS JOIN unnest($20::int[], $21::bigint[]) WITH ORDINALITY AS task (idx, target_id, place)
     JOIN steps ON steps.idx = task.idx
+    CROSS JOIN turn
     ORDER BY task.place
     RETURNING id, job_run_id, idx, target_id, status
 ),
 live AS (
-    INSERT INTO :schema.queue (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits)
-    SELECT tasks.id, tasks.job_run_id, $2, tasks.idx, tasks.target_id, tasks.status, $5, run.queued_at, steps.waits
+    INSERT INTO :schema.queue (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits, job_id, credential_id)
+    SELECT tasks.id, tasks.job_run_id, $2, tasks.idx, tasks.target_id, tasks.status, $5, run.queued_at, greatest(steps.waits, turn.taken), $3,
+           opens.credential_id
     FROM tasks
     JOIN steps ON steps.idx = tasks.idx
     CROSS JOIN run
+    CROSS JOIN turn
+    LEFT JOIN unnest($23::bigint[], $24::bigint[]) AS opens (target_id, credential_id) ON opens.target_id = tasks.target_id
 ),
 told AS (
     INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at) SELECT id, 1, $2, 'run.queued', queued_at FROM run

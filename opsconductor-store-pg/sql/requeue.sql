@@ -2,6 +2,7 @@
 UPDATE :schema.queue AS q
 SET state = 'queued',
     due_at = $1 + given.delay * interval '1 microsecond',
+    limited = false,
     worker = NULL,
     lease_until = NULL,
     dispatched = NULL,

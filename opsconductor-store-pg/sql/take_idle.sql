@@ -8,4 +8,5 @@ WITH idle AS MATERIALIZED (
 )
 DELETE FROM :schema.queue AS q
 WHERE q.task_id = ANY (ARRAY(SELECT task_id FROM idle))
-RETURNING q.run_id, q.task_id, q.idx, q.target_id, q.attempt, q.started_at
+RETURNING q.run_id, q.task_id, q.idx, q.target_id, q.attempt, q.started_at, q.state = 'queued' AND q.parked_on IS NULL, q.tenant_id, q.job_id,
+          q.credential_id

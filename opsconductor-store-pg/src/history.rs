@@ -69,7 +69,8 @@ impl History for PgStore {
 
 const RUN: &str =
     "SELECT id, job_id, job_version, status, cancel_reason IS NOT NULL, requested_by, parameters,
-        correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at
+        correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at,
+        concurrency_key
     FROM :schema.job_runs
     WHERE tenant_id = $1 AND id = $2";
 
@@ -106,7 +107,8 @@ const COUNT_RUNS: &str = "SELECT count(*) FROM :schema.job_runs
 
 const LIST_RUNS: &str =
     "SELECT id, job_id, job_version, status, cancel_reason IS NOT NULL, requested_by, parameters,
-        correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at
+        correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at,
+        concurrency_key
     FROM :schema.job_runs
     WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR status = $3)
     ORDER BY id DESC LIMIT $4 OFFSET $5";
@@ -232,7 +234,8 @@ async fn output(
 }
 
 async fn queue_depth(store: &PgStore) -> DbResult<(u64, u64)> {
-    let sql = "SELECT (SELECT count(*) FROM :schema.queue WHERE state = 'queued'),
+    let sql = "SELECT (SELECT count(*) FROM :schema.queue WHERE state = 'queued' AND parked_on IS NULL)
+        + (SELECT count(*) FROM :schema.queue WHERE parked_on IS NOT NULL),
         (SELECT count(*) FROM :schema.queue WHERE state = 'running')";
     let mut db = store.pools.queue().await?;
     let (queued, running): (i64, i64) = sqlx::query_as(store.statements.of(sql)).fetch_one(&mut *db).await?;

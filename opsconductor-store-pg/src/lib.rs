@@ -33,14 +33,17 @@
 mod address;
 mod catalog;
 mod columns;
+mod dead_letters;
 mod error;
 mod events;
 mod history;
+mod limits;
 mod notices;
 mod options;
 mod plans;
 mod pools;
 mod queue;
+mod retention;
 mod rights;
 mod schema;
 mod sql;

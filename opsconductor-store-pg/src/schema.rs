@@ -11,6 +11,7 @@ use crate::{error::DbResult, options::Names, rights, sql::Statements};
 /// Every migration, in order. Released files never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "init", include_str!("../migrations/0001_init.sql")),
+    (2, "limits_and_letters", include_str!("../migrations/0002_limits_and_letters.sql")),
     (3, "workers", include_str!("../migrations/0003_workers.sql")),
 ];
 

@@ -119,7 +119,8 @@ impl History for SqliteStore {
     async fn queue_depth(&self) -> Result<(u64, u64)> {
         self.readers
             .read(|db| {
-                let sql = "SELECT (SELECT count(*) FROM queue WHERE state = 'queued'),
+                let sql = "SELECT (SELECT count(*) FROM queue WHERE state = 'queued' AND parked_on IS NULL)
+                    + (SELECT count(*) FROM queue WHERE parked_on IS NOT NULL),
                     (SELECT count(*) FROM queue WHERE state = 'running')";
                 let depth = |row: &Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64));
                 Ok(db.prepare_cached(sql)?.query_row([], depth)?)

@@ -20,14 +20,17 @@
 
 mod catalog;
 mod columns;
+mod dead_letters;
 mod error;
 mod events;
 mod history;
+mod limits;
 mod open;
 mod options;
 mod plans;
 mod queue;
 mod readers;
+mod retention;
 mod schema;
 mod workers;
 mod writer;

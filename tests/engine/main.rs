@@ -48,6 +48,8 @@ macro_rules! on_each_store {
     };
 }
 
+mod promises;
+
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,
     a_failed_step_aborts_those_after_it,

@@ -228,3 +228,4 @@ impl History for Flaky {
 }
 
 crate::pass_catalog_through!(Flaky);
+crate::pass_promises_through!(Flaky);

@@ -303,3 +303,4 @@ impl History for Flawed {
 
 crate::pass_catalog_through!(Flawed);
 crate::pass_roster_through!(Flawed);
+crate::pass_promises_through!(Flawed);

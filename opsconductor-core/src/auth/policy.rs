@@ -39,6 +39,10 @@ pub enum Resource {
     Job,
     /// Runs, their steps, events and logs.
     Run,
+    /// What the queue may do: limits, rates and pauses.
+    Queue,
+    /// Tasks that ended badly for good.
+    DeadLetter,
     /// Workers, which are the deployment's.
     Worker,
 }
@@ -62,6 +66,11 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::Job, Action::Execute, Role::Operator),
     (Resource::Run, Action::Read, Role::Viewer),
     (Resource::Run, Action::Cancel, Role::Operator),
+    (Resource::Queue, Action::Read, Role::Viewer),
+    (Resource::Queue, Action::Update, Role::Operator),
+    (Resource::DeadLetter, Action::Read, Role::Viewer),
+    (Resource::DeadLetter, Action::Execute, Role::Operator),
+    (Resource::DeadLetter, Action::Delete, Role::Operator),
     (Resource::Worker, Action::Read, Role::Operator),
 ];
 
@@ -104,6 +113,8 @@ impl fmt::Display for Resource {
             Self::Target => "targets",
             Self::Job => "jobs",
             Self::Run => "runs",
+            Self::Queue => "the queue",
+            Self::DeadLetter => "dead letters",
             Self::Worker => "workers",
         })
     }

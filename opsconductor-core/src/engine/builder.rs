@@ -7,7 +7,7 @@ use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
     job::{StepHandler, StepKinds, WorkerFiles},
-    store::Store,
+    store::{Keep, Store},
     transport::{Connector, Protocol},
     vault::{KeyProvider, Vault},
 };
@@ -22,6 +22,7 @@ pub struct EngineBuilder {
     handlers: Vec<Arc<dyn StepHandler>>,
     clock: Option<Arc<dyn Clock>>,
     files: Option<PathBuf>,
+    keep: Keep,
 }
 
 impl EngineBuilder {
@@ -76,6 +77,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Which runs are kept; all, when it is not said. Workers of this engine remove the others in small batches, those first
+    /// that ended first, as often as [`WorkerSettings::cleanup`](super::WorkerSettings::cleanup) says.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -112,6 +121,7 @@ impl EngineBuilder {
                 vault: Vault::new(deployment, keys)?,
                 kinds,
                 connectors,
+                keep: self.keep,
                 files: self.files.map(WorkerFiles::new).transpose()?,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
                 redactors: Redactors::new()?,

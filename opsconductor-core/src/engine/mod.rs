@@ -18,14 +18,17 @@ mod abandon;
 mod builder;
 mod complete;
 mod credentials;
+mod dead_letters;
 mod execute;
 mod jobs;
 mod lease;
 mod plans;
+mod queue;
 mod recorder;
 mod redactors;
 mod rescue;
 mod resume;
+mod retention;
 mod roster;
 mod run;
 mod scoped;
@@ -34,9 +37,13 @@ pub mod worker;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use tokio_util::sync::CancellationToken;
+
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};
+pub use dead_letters::DeadLetterBox;
 pub use jobs::{Jobs, RunOptions};
+pub use queue::{QueueControl, QueuePart};
 pub use roster::Workers;
 pub use run::{Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
@@ -47,7 +54,7 @@ use crate::{
     Error, ErrorKind, Result,
     clock::Clock,
     job::{StepKinds, WorkerFiles},
-    store::Store,
+    store::{Keep, Store},
     tenant::Scope,
     transport::{Connector, Protocol},
     vault::Vault,
@@ -65,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) kinds: StepKinds,
     pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
     pub(crate) files: Option<WorkerFiles>,
+    pub(crate) keep: Keep,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
 }
@@ -104,6 +112,16 @@ impl Engine {
         for connector in self.inner.connectors.values() {
             connector.shutdown().await;
         }
+    }
+
+    /// Removes every run that `keep` does not keep, in small batches, and says how many went. Runs that are not over stay.
+    /// Workers do so by themselves with [`EngineBuilder::keep`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; what was removed before stays removed.
+    pub async fn remove_old_runs(&self, keep: &Keep) -> Result<u64> {
+        retention::remove_all(&self.inner, keep, &CancellationToken::new()).await
     }
 
     /// The step kinds that this engine runs.

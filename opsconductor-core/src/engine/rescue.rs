@@ -31,7 +31,7 @@ const OVERTIME_MAX: Duration = Duration::from_secs(10 * 60);
 /// How many expired tasks are taken at a time.
 const BATCH_MAX: usize = 200;
 
-/// Looks for expired leases and decides what becomes of their tasks.
+/// Looks for what crashes left behind: expired leases, whose tasks it decides about, and tasks that a limit holds back.
 pub(super) struct Rescuer {
     pub(super) inner: Arc<Inner>,
     pub(super) plans: Arc<Plans>,
@@ -61,6 +61,9 @@ impl Rescuer {
                 Err(error) => {
                     tracing::warn!(error = %error.report(), "expired leases could not be taken over")
                 }
+            }
+            if let Err(error) = self.inner.store.wake_limited().await {
+                tracing::warn!(error = %error.report(), "limits could not be looked at");
             }
             tokio::select! {
                 () = ended.cancelled() => return,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, Inner, Jobs, Runs, Targets, Workers};
+use super::{Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -44,6 +44,16 @@ impl Scoped {
     /// Runs of the tenant.
     pub fn runs(&self) -> Runs<'_> {
         Runs { at: self }
+    }
+
+    /// The queue of the tenant: limits, rates, pauses.
+    pub fn queue(&self) -> QueueControl<'_> {
+        QueueControl { at: self }
+    }
+
+    /// Dead letters of the tenant.
+    pub fn dead_letters(&self) -> DeadLetterBox<'_> {
+        DeadLetterBox { at: self }
     }
 
     /// Workers of the deployment.

@@ -92,7 +92,7 @@ impl Targets<'_> {
         })
     }
 
-    async fn by_name(&self, name: &str) -> Result<Target> {
+    pub(super) async fn by_name(&self, name: &str) -> Result<Target> {
         let names = [name.to_owned()];
         let found = self.at.inner.store.targets_by_name(self.at.scope.tenant, &names).await?;
         found.into_iter().next().ok_or_else(|| {

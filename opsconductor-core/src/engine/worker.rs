@@ -19,6 +19,7 @@ use super::{
     plans::Plans,
     rescue::Rescuer,
     resume::{Resumption, Running},
+    retention,
     roster::Presence,
 };
 use crate::{
@@ -41,6 +42,8 @@ pub struct WorkerSettings {
     pub poll: Duration,
     /// How often it looks for tasks that others let go.
     pub rescue: Duration,
+    /// How often it removes runs that [`EngineBuilder::keep`](super::EngineBuilder::keep) does not keep.
+    pub cleanup: Duration,
     /// How long a shutdown waits for running tasks before it stops them.
     pub drain: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for WorkerSettings {
             heartbeat: Duration::from_secs(5),
             poll: Duration::from_millis(500),
             rescue: Duration::from_secs(2),
+            cleanup: Duration::from_secs(600),
             drain: Duration::from_secs(30),
         }
     }
@@ -76,8 +80,8 @@ impl WorkerSettings {
     fn check(&self) -> Result<()> {
         let fault = if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
             "a worker's concurrency is at least 1"
-        } else if self.heartbeat.is_zero() || self.poll.is_zero() || self.rescue.is_zero() {
-            "a worker's heartbeat, poll and rescue intervals are longer than zero"
+        } else if [self.heartbeat, self.poll, self.rescue, self.cleanup].contains(&Duration::ZERO) {
+            "a worker's heartbeat, poll, rescue and cleanup intervals are longer than zero"
         } else if self.lease_ttl < self.heartbeat * 3 {
             "a worker's lease lasts at least three heartbeats, so that one missed beat does not lose it"
         } else {
@@ -162,6 +166,11 @@ impl Worker {
             tokio::spawn(cancel_loop(Arc::clone(&shared), shared.inner.store.notices())),
             tokio::spawn(heart),
             tokio::spawn(rescuer.watch(shared.closing.clone())),
+            tokio::spawn(retention::watch(
+                Arc::clone(&shared.inner),
+                shared.settings.cleanup,
+                shared.closing.clone(),
+            )),
             completing,
         ];
         tracing::info!(worker = %id, concurrency = shared.settings.concurrency, "worker started");

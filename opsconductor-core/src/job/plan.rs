@@ -190,17 +190,7 @@ struct Used {
 impl Used {
     fn place(&mut self, target: &Target) -> u32 {
         *self.places.entry(target.id).or_insert_with(|| {
-            let spec = &target.spec;
-            self.targets.push(PlannedTarget {
-                id: target.id,
-                name: spec.name.clone(),
-                hostname: spec.hostname.clone(),
-                protocol: spec.protocol,
-                port: spec.port,
-                credential_ref: spec.credential_ref,
-                tags: spec.tags.clone(),
-                metadata: spec.metadata.clone(),
-            });
+            self.targets.push(target.into());
             self.targets.len() as u32 - 1
         })
     }

@@ -5,6 +5,7 @@ pub mod event;
 pub mod output;
 pub mod plan;
 pub mod redact;
+mod rest;
 pub mod state;
 
 pub use event::{Event, EventKind};

@@ -1,10 +1,13 @@
 //! The snapshot that `enqueue` freezes: what will be done, where, and in which order.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
+    target::Target,
     transport::Protocol,
 };
 
@@ -43,6 +46,21 @@ pub struct PlannedTarget {
     pub tags: Vec<String>,
     /// Its metadata.
     pub metadata: Map<String, Value>,
+}
+
+impl From<&Target> for PlannedTarget {
+    fn from(Target { id, spec, .. }: &Target) -> Self {
+        Self {
+            id: *id,
+            name: spec.name.clone(),
+            hostname: spec.hostname.clone(),
+            protocol: spec.protocol,
+            port: spec.port,
+            credential_ref: spec.credential_ref,
+            tags: spec.tags.clone(),
+            metadata: spec.metadata.clone(),
+        }
+    }
 }
 
 /// A step as it will run.
@@ -129,6 +147,11 @@ impl RunPlan {
     /// The target with `id`.
     pub fn target(&self, id: TargetId) -> Option<&PlannedTarget> {
         self.targets.iter().find(|target| target.id == id)
+    }
+
+    /// The credential of each target that has one: for whoever needs all of them.
+    pub fn credentials(&self) -> HashMap<TargetId, CredentialId> {
+        self.targets.iter().filter_map(|target| Some((target.id, target.credential_ref?))).collect()
     }
 
     /// The step at `index`.

@@ -1,7 +1,8 @@
 //! The storage seam: what the engine asks of a database, and what each answer promises.
 //!
-//! A [`Store`] is four traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves), the
-//! [`History`] (what is shown) and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
+//! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
+//! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
+//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -12,10 +13,14 @@
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
 pub mod catalog;
+pub mod dead_letters;
+pub mod gate;
 pub mod history;
+pub mod limits;
 pub mod memory;
 pub mod plan_cache;
 pub mod queue;
+pub mod retention;
 pub mod workers;
 
 use std::fmt;
@@ -23,19 +28,23 @@ use std::fmt;
 use tokio::sync::broadcast;
 
 pub use catalog::{Catalog, CredentialRecord, JobRecord, NewCredential, NewJob};
+pub use dead_letters::{DeadLetter, DeadLetters, NewLetter};
+pub use gate::{Gate, Passage};
 pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use limits::{Limit, LimitRecord, LimitScope, Limits, Pause, Rate};
 pub use memory::MemoryStore;
 pub use plan_cache::PlanCache;
 pub use queue::{
     Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
     Requeue, Settled,
 };
+pub use retention::{Keep, Retention};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + History + Roster + fmt::Debug {
+pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

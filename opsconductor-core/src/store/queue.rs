@@ -218,12 +218,16 @@ pub trait Queue: Send + Sync {
     /// given to two workers. Raises each epoch and attempt, writes `step.started`, and `run.started` with the run's first
     /// task. An empty answer means nothing is ready.
     ///
+    /// What a limit or a pause holds back is left out, as [`Limits`](super::Limits) says, and the order is that of the
+    /// others.
+    ///
     /// # Errors
     ///
     /// Only those of the store itself.
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>>;
 
-    /// When the next task that is queued but not yet due will be, by the store's clock.
+    /// When the next task that is queued but not yet due will be, by the store's clock; also when the next of those may
+    /// start that a claim left out because of a rate. With rates an answer may be too early, never too late.
     ///
     /// # Errors
     ///

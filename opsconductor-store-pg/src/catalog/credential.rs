@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use opsconductor_core::{
     Error, ErrorKind,
     id::{CredentialId, TenantId},
-    store::{CredentialRecord, Listing, NewCredential, Page},
+    store::{CredentialRecord, LimitScope, Listing, NewCredential, Page},
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
@@ -12,6 +12,7 @@ use super::refused;
 use crate::{
     PgStore, columns,
     error::{DbResult, Failure, invalid, missing, taken},
+    limits,
 };
 
 const BY_ID: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at
@@ -179,6 +180,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: CredentialId) -
         refused(error, owner, |constraint| (constraint == "targets_credential").then(|| in_use(None)))
     })?;
     if gone.rows_affected() > 0 {
+        limits::forget(store, &mut tx, owner, LimitScope::Credential(id)).await?;
         return Ok(tx.commit().await?);
     }
     let sql = "SELECT name FROM :schema.targets WHERE tenant_id = $1 AND credential_ref = $2 LIMIT 1";

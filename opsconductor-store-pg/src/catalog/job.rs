@@ -4,7 +4,7 @@ use opsconductor_core::{
     Error, ErrorKind,
     clock::Timestamp,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, Listing, NewJob, Page},
+    store::{JobRecord, LimitScope, Listing, NewJob, Page},
 };
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
 
@@ -12,6 +12,7 @@ use super::refused;
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid, missing, taken},
+    limits,
 };
 
 const BY_ID: &str = "SELECT id, name, version, definition, created_by, is_active, created_at
@@ -179,10 +180,11 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: JobId) -> DbRes
     let gone = sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await;
     let gone = gone
         .map_err(|error| refused(error, owner, |constraint| (constraint == "job_runs_job").then(in_use)))?;
-    match gone.rows_affected() {
-        0 => Err(missing("job", id).into()),
-        _ => Ok(tx.commit().await?),
+    if gone.rows_affected() == 0 {
+        return Err(missing("job", id).into());
     }
+    limits::forget(store, &mut tx, owner, LimitScope::Job(id)).await?;
+    Ok(tx.commit().await?)
 }
 
 fn record(id: JobId, version: i32, new: NewJob, created_at: Timestamp) -> JobRecord {

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{CredentialId, TargetId, TenantId},
-    store::{Listing, Page},
+    store::{LimitScope, Listing, Page},
     target::{Target, TargetSpec},
 };
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
@@ -12,6 +12,7 @@ use super::refused;
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid, missing, taken},
+    limits,
 };
 
 const BY_ID: &str =
@@ -199,6 +200,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: TargetId) -> Db
     }
     let sql = "DELETE FROM :schema.targets WHERE tenant_id = $1 AND id = $2";
     sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
+    limits::forget(store, &mut tx, owner, LimitScope::Target(id)).await?;
     Ok(tx.commit().await?)
 }
 

@@ -24,7 +24,7 @@ pub(super) fn run_record(row: &PgRow) -> sqlx::Result<RunRecord> {
         idempotency_key: columns::get(row, 8)?,
         priority: columns::get(row, 9)?,
         parent: columns::id_or_none(row, 10, RunId::new)?,
-        concurrency_key: None,
+        concurrency_key: columns::get(row, 15)?,
         labels,
         queued_at: columns::get(row, 12)?,
         started_at: columns::get(row, 13)?,

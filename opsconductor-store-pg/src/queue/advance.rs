@@ -27,7 +27,7 @@ use super::{
 use crate::{PgStore, columns, error::DbResult, events::EventRow, plans};
 
 const WAITING: &str = include_str!("../../sql/waiting.sql");
-const RELEASE: &str = include_str!("../../sql/release.sql");
+pub(super) const RELEASE: &str = include_str!("../../sql/release.sql");
 
 /// The waiting tasks that are meant: those of a step for a target, or all of the step. A step without targets is one task.
 type Meant = (u32, Option<TargetId>);

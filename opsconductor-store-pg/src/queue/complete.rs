@@ -6,20 +6,23 @@ use opsconductor_core::{
     Result,
     id::RunId,
     run::{RunStatus, TaskStatus, plan::TaskKey},
-    store::{Completion, Lease, Notice, Settled, tail},
+    store::{Completion, Lease, NewLetter, Notice, Settled, tail},
 };
 use sqlx::PgConnection;
 
 use super::{
     advance,
     ends::{Attempts, Ends, Outcome},
-    lease::{Held, LeaseColumns, hold, place},
+    lease::{Held, LeaseColumns, hold, limited, place},
+    letters::Letters,
+    parking,
     runs::Locked,
 };
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid},
     events::EventRow,
+    plans,
 };
 
 const ENDED_BY: &str = include_str!("../../sql/ended_by.sql");
@@ -71,6 +74,7 @@ pub(super) async fn complete(store: &PgStore, completions: &[Prepared]) -> DbRes
     let repeated = repeated(store, &mut tx, &stale, &leases).await?;
     tx.commit().await?;
     store.notices.tell(notices);
+    parking::freed(store, &limited(&held)).await;
 
     // The last of a run's completions says how the run ended.
     let mut last: HashMap<RunId, usize> = HashMap::new();
@@ -110,6 +114,7 @@ async fn end(
     let mut locked = Locked::lock(store, tx, runs).await?;
     let (mut ends, mut attempts) = (Ends::default(), Attempts::default());
     let mut finished: BTreeMap<RunId, Vec<(TaskKey, TaskStatus)>> = BTreeMap::new();
+    let mut letters = Letters::default();
     for (prepared, held) in present() {
         let Completion { lease, status, exit_code, stdout, stderr, reason, .. } = &prepared.completion;
         let reason = reason.as_deref().map(columns::storable);
@@ -124,12 +129,22 @@ async fn end(
         ends.held(held, lease, *status, reason, outcome);
         let key = TaskKey { step: held.place.step, target: held.place.target };
         finished.entry(lease.run).or_default().push((key, *status));
+        if matches!(status, TaskStatus::Failed | TaskStatus::Lost) {
+            let plan = plans::of(store, tx, [lease.run]).await?.remove(&lease.run);
+            let canceled = locked.runs.get(&lease.run).is_some_and(|run| run.cancel_reason.is_some());
+            let letter =
+                plan.and_then(|plan| NewLetter::of(&plan, key, *status, held.attempt as u32, canceled));
+            if let Some(letter) = letter {
+                letters.push(held, lease.run, letter, prepared.completion.reason.as_deref());
+            }
+        }
     }
     attempts.write(store, tx, locked.now).await?;
     let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;
-    locked.write(store, tx).await?;
+    letters.write(store, tx, locked.now).await?;
+    let began = locked.write(store, tx).await?;
     notices.extend(finished.keys().copied().map(Notice::Run));
-    notices.extend(advanced.ready.then_some(Notice::Ready));
+    notices.extend((advanced.ready || began).then_some(Notice::Ready));
     Ok(advanced.over)
 }
 

@@ -9,6 +9,7 @@ use opsconductor_core::{
 };
 use sqlx::PgConnection;
 
+use super::turns;
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid, missing},
@@ -22,7 +23,7 @@ const REFUSED: &str = include_str!("../../sql/enqueue_refused.sql");
 const TRIES_MAX: u32 = 3;
 
 /// A run as columns, made before a connection is taken.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     new: NewRun,
     plan: String,
     parameters: String,
@@ -30,6 +31,9 @@ pub(super) struct Prepared {
     steps: StepColumns,
     task_step: Vec<i32>,
     task_target: Vec<Option<i64>>,
+    /// Targets that a credential opens, and which.
+    opened: Vec<i64>,
+    credential: Vec<i64>,
 }
 
 #[derive(Default)]
@@ -43,7 +47,7 @@ struct StepColumns {
 }
 
 impl Prepared {
-    pub(super) fn of(new: NewRun) -> Result<Self> {
+    pub(crate) fn of(new: NewRun) -> Result<Self> {
         let mut steps = StepColumns::default();
         for (step, index) in new.plan.steps.iter().zip(0..) {
             steps.index.push(index);
@@ -58,6 +62,8 @@ impl Prepared {
             task_step.push(columns::int(key.step));
             task_target.push(key.target.map(TargetId::get));
         }
+        let credentials = new.plan.credentials().into_iter();
+        let (opened, credential) = credentials.map(|(target, id)| (target.get(), id.get())).unzip();
         Ok(Self {
             plan: columns::to_json(&*new.plan)?,
             parameters: columns::to_json(&new.plan.parameters)?,
@@ -65,14 +71,23 @@ impl Prepared {
             steps,
             task_step,
             task_target,
+            opened,
+            credential,
             new,
         })
     }
 }
 
 pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: &Prepared) -> DbResult<Enqueued> {
-    let mut db = store.pools.queue().await?;
-    let enqueued = write(store, &mut db, tenant, prepared).await?;
+    let enqueued = match prepared.new.concurrency_key {
+        None => write(store, &mut *store.pools.queue().await?, tenant, prepared).await?,
+        Some(_) => {
+            let mut tx = store.pools.queue_transaction().await?;
+            let enqueued = write(store, &mut tx, tenant, prepared).await?;
+            tx.commit().await?;
+            enqueued
+        }
+    };
     if !enqueued.repeated {
         store.plans.keep(enqueued.run.id, prepared.new.plan.clone(), prepared.plan.len());
         store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
@@ -80,13 +95,16 @@ pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: &Prepar
     Ok(enqueued)
 }
 
-/// Writes the run, or finds the first one.
-pub(super) async fn write(
+/// Writes the run, or finds the first one. One with a concurrency key needs a transaction.
+pub(crate) async fn write(
     store: &PgStore,
     db: &mut PgConnection,
     tenant: TenantId,
     prepared: &Prepared,
 ) -> DbResult<Enqueued> {
+    if let Some(key) = &prepared.new.concurrency_key {
+        turns::lock(store, db, [(tenant, key.as_str())]).await?;
+    }
     for _ in 0..TRIES_MAX {
         if let Some((id, queued_at)) = insert(store, db, tenant, prepared).await? {
             let run = record(RunId::new(id), queued_at, &prepared.new);
@@ -132,6 +150,9 @@ async fn insert(
         .bind(&steps.tasks)
         .bind(&prepared.task_step)
         .bind(&prepared.task_target)
+        .bind(&new.concurrency_key)
+        .bind(&prepared.opened)
+        .bind(&prepared.credential)
         .fetch_optional(db)
         .await?)
 }
@@ -218,7 +239,7 @@ fn record(id: RunId, queued_at: Timestamp, new: &NewRun) -> RunRecord {
         idempotency_key: new.idempotency.as_ref().map(|given| given.key.clone()),
         priority: new.priority,
         parent: new.parent,
-        concurrency_key: None,
+        concurrency_key: new.concurrency_key.clone(),
         labels: new.labels.clone(),
         queued_at,
         started_at: None,

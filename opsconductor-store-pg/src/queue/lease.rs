@@ -12,6 +12,7 @@ use opsconductor_core::{
 use sqlx::{PgConnection, postgres::PgRow};
 use uuid::Uuid;
 
+use super::parking::Belongs;
 use crate::{PgStore, columns, error::DbResult, events::Place};
 
 const HOLD: &str = include_str!("../../sql/hold.sql");
@@ -55,6 +56,19 @@ pub(super) struct Held {
     pub(super) place: Place,
     pub(super) attempt: i32,
     pub(super) started_at: Timestamp,
+    /// Whether it runs under a limit, and with whom it shares that.
+    limited: bool,
+    job: i64,
+    credential: Option<i64>,
+}
+
+/// What those of the tasks belong to that run under a limit.
+pub(super) fn limited<'a>(held: impl IntoIterator<Item = &'a Option<Held>>) -> Belongs {
+    let mut belongs = Belongs::default();
+    for task in held.into_iter().flatten().filter(|task| task.limited) {
+        belongs.push(task.tenant.get(), task.job, task.place.target.map(TargetId::get), task.credential);
+    }
+    belongs
 }
 
 /// Holds the tasks whose leases are the present right to them until the transaction ends; in the order of `leases`.
@@ -80,6 +94,9 @@ pub(super) async fn hold(
             place: Place { task, step: columns::unsigned(&row, 2)?, target: columns::target(&row, 3)? },
             attempt: columns::get(&row, 4)?,
             started_at: columns::get(&row, 5)?,
+            limited: columns::get(&row, 6)?,
+            job: columns::get(&row, 7)?,
+            credential: columns::get(&row, 8)?,
         });
     }
     Ok(held)

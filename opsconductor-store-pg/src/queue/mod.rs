@@ -6,12 +6,16 @@ mod cancel;
 mod claim;
 mod complete;
 mod ends;
-mod enqueue;
+pub(crate) mod enqueue;
 mod join;
 mod lease;
+mod letters;
+mod limited;
 mod output;
+pub(crate) mod parking;
 mod requeue;
 mod runs;
+mod turns;
 
 use std::time::Duration;
 

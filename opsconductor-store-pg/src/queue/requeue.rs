@@ -13,7 +13,8 @@ use sqlx::PgConnection;
 use super::{
     advance,
     ends::{Attempts, Ends, Idle},
-    lease::{Held, hold},
+    lease::{Held, hold, limited},
+    parking,
     runs::Locked,
 };
 use crate::{
@@ -54,6 +55,7 @@ pub(super) async fn requeue(store: &PgStore, tasks: &[Requeue]) -> DbResult<Vec<
     };
     tx.commit().await?;
     store.notices.tell(notices);
+    parking::freed(store, &limited(&held)).await;
     Ok(held.iter().map(Option::is_some).collect())
 }
 
@@ -95,6 +97,7 @@ async fn give_back(
     let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;
     let mut notices: Vec<_> = locked.runs.keys().copied().map(Notice::Run).collect();
     notices.extend((advanced.ready || !back.is_empty()).then_some(Notice::Ready));
-    locked.write(store, tx).await?;
+    let began = locked.write(store, tx).await?;
+    notices.extend(began.then_some(Notice::Ready));
     Ok(notices)
 }

@@ -9,6 +9,7 @@ use opsconductor_core::{
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
+use super::turns::{self, Ended};
 use crate::{
     PgStore, columns,
     error::DbResult,
@@ -29,6 +30,7 @@ pub(super) struct LockedRun {
     tenant: TenantId,
     last_event: i64,
     pub(super) cancel_reason: Option<String>,
+    concurrency_key: Option<String>,
     cancel: bool,
     before: Vec<StepCounters>,
     pub(super) counters: Vec<StepCounters>,
@@ -78,12 +80,16 @@ impl Locked {
         }
     }
 
-    /// Writes the runs.
-    pub(super) async fn write(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<()> {
+    /// Writes the runs, and lets those begin whose turn it is now. Whether one did.
+    pub(super) async fn write(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<bool> {
+        let mut ended = Vec::new();
         let (mut counted, mut told, mut moved) =
             (CounterColumns::default(), EventColumns::default(), RunColumns::default());
         for (id, run) in self.runs {
             counted.push(id, &run.before, &run.counters);
+            if let (Some(_), Some(key)) = (run.ended, run.concurrency_key) {
+                ended.push(Ended { run: id, tenant: run.tenant, key });
+            }
             let mut seq = run.last_event;
             for event in run.events {
                 seq += 1;
@@ -115,9 +121,9 @@ impl Locked {
             .bind(&moved.last_event)
             .bind(&moved.status)
             .bind(&moved.cancel_reason)
-            .execute(tx)
+            .execute(&mut *tx)
             .await?;
-        Ok(())
+        turns::pass_on(store, tx, &ended).await
     }
 }
 
@@ -127,6 +133,7 @@ impl LockedRun {
             tenant: TenantId::new(columns::get(row, 1)?),
             last_event: columns::get(row, 2)?,
             cancel_reason: columns::get(row, 3)?,
+            concurrency_key: columns::get(row, 10)?,
             cancel: false,
             before: Vec::new(),
             counters: Vec::new(),

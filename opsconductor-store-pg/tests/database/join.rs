@@ -193,3 +193,22 @@ async fn a_plain_role_may_enqueue_for_its_tenant() {
     tx.commit().await.unwrap();
     assert_eq!(host.store.run(DEFAULT_TENANT, enqueued.run.id).await.unwrap().status, RunStatus::Queued);
 }
+
+#[tokio::test]
+async fn a_run_with_a_key_waits_its_turn_and_needs_to_see_who_has_it() {
+    let host = Host::new().await;
+    let keyed = || NewRun { concurrency_key: Some("deploy".to_owned()), ..host.new_run() };
+    let first = host.store.enqueue(DEFAULT_TENANT, keyed()).await.unwrap().run;
+    let mut tx = host.order(1).await;
+    let second = host.store.enqueue_in(&mut tx, DEFAULT_TENANT, keyed()).await.unwrap().run;
+    tx.commit().await.unwrap();
+    let worker = opsconductor_core::id::WorkerId::generate();
+    let claimed = host.store.claim(worker, 10, std::time::Duration::from_secs(15)).await.unwrap();
+    assert_eq!(claimed.iter().map(|task| task.lease.run).collect::<Vec<_>>(), [first.id]);
+    host.store.cancel_run(DEFAULT_TENANT, second.id, "enough").await.unwrap();
+
+    let mut tx = host.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
+    let refused = host.store.enqueue_in(&mut tx, DEFAULT_TENANT, keyed()).await;
+    assert_eq!(refused.map(|enqueued| enqueued.run.id).unwrap_err().kind(), ErrorKind::InvalidInput);
+    tx.rollback().await.unwrap();
+}

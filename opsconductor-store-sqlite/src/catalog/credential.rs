@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{CredentialId, TenantId},
-    store::{CredentialRecord, Listing, NewCredential, Page},
+    store::{CredentialRecord, LimitScope, Listing, NewCredential, Page},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -11,6 +11,7 @@ use super::tenant;
 use crate::{
     columns,
     error::{DbResult, invalid, missing, taken},
+    limits,
     writer::Tx,
 };
 
@@ -118,7 +119,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: CredentialId) -> DbRe
         return Err(error.into());
     }
     tx.db.prepare_cached("DELETE FROM credentials WHERE id = ?1")?.execute([id.get()])?;
-    Ok(())
+    limits::forget(tx, owner, LimitScope::Credential(id))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<CredentialRecord> {

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, Listing, NewJob, Page},
+    store::{JobRecord, LimitScope, Listing, NewJob, Page},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -11,6 +11,7 @@ use super::tenant;
 use crate::{
     columns,
     error::{DbResult, invalid, missing, taken},
+    limits,
     writer::Tx,
 };
 
@@ -130,7 +131,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: JobId) -> DbResult<()
     }
     // Its versions go with it.
     tx.db.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.get()])?;
-    Ok(())
+    limits::forget(tx, owner, LimitScope::Job(id))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<JobRecord> {

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind, Result,
     id::{CredentialId, TargetId, TenantId},
-    store::{Listing, Page},
+    store::{LimitScope, Listing, Page},
     target::{Target, TargetSpec},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -12,6 +12,7 @@ use super::tenant;
 use crate::{
     columns,
     error::{DbResult, invalid, missing, taken},
+    limits,
     writer::Tx,
 };
 
@@ -156,7 +157,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: TargetId) -> DbResult
         return Err(Error::new(ErrorKind::Conflict, message).with("run", run).into());
     }
     tx.db.prepare_cached("DELETE FROM targets WHERE id = ?1")?.execute([id.get()])?;
-    Ok(())
+    limits::forget(tx, owner, LimitScope::Target(id))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Target> {

@@ -7,7 +7,10 @@ use opsconductor_core::{
 };
 use rusqlite::params;
 
-use super::advance::{Idle, abort_idle, counters, end_run, write_counters};
+use super::{
+    advance::{Idle, abort_idle, counters, end_run, write_counters},
+    parking::{self, Belongs},
+};
 use crate::{error::DbResult, events::Events, history, plans, writer::Tx};
 
 pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &str) -> DbResult<RunRecord> {
@@ -19,12 +22,20 @@ pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &
     tx.db.prepare_cached(sql)?.execute(params![id.get(), reason])?;
     let sql = "DELETE FROM queue
         WHERE task_id IN (SELECT id FROM job_run_steps WHERE job_run_id = ?1) AND state IN ('waiting', 'queued')
-        RETURNING task_id, idx, target_id, attempt, started_at";
-    let idle = tx
-        .db
-        .prepare_cached(sql)?
-        .query_map([id.get()], Idle::read)?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+        RETURNING task_id, idx, target_id, attempt, started_at, state = 'queued' AND parked_on IS NULL,
+            tenant_id, job_id, target_id, credential_id";
+    let (mut idle, mut ready) = (Vec::new(), Vec::new());
+    let mut take = tx.db.prepare_cached(sql)?;
+    let mut rows = take.query([id.get()])?;
+    while let Some(row) = rows.next()? {
+        idle.push(Idle::read(row)?);
+        if row.get(5)? {
+            ready.push(Belongs::read(row, 6)?);
+        }
+    }
+    drop(rows);
+    drop(take);
+    parking::freed(tx, &ready)?;
     let plan = plans::of(tx.plans, tx.db, id)?;
     let before = counters(tx, id, &plan)?;
     let mut after = before.clone();

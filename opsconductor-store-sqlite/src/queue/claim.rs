@@ -9,6 +9,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::{limited, parking};
 use crate::{
     columns,
     error::DbResult,
@@ -31,6 +32,11 @@ pub(super) fn claim(
     limit: usize,
     ttl: Duration,
 ) -> DbResult<Vec<Claimed>> {
+    if parking::is_used(tx.db)? {
+        let claimed = limited::claim(tx, worker, limit, ttl)?;
+        tell(tx, &claimed)?;
+        return Ok(claimed);
+    }
     let mut taken = Vec::new();
     let mut above = None;
     // Priorities are few. Going from one to the next lets the index skip what is not yet due.
@@ -47,9 +53,9 @@ pub(super) fn claim(
 }
 
 /// The highest priority below `above` that has a queued task.
-fn next_priority(db: &Connection, above: Option<i16>) -> DbResult<Option<i16>> {
-    let sql =
-        "SELECT priority FROM queue WHERE state = 'queued' AND priority < ?1 ORDER BY priority DESC LIMIT 1";
+pub(super) fn next_priority(db: &Connection, above: Option<i16>) -> DbResult<Option<i16>> {
+    let sql = "SELECT priority FROM queue WHERE state = 'queued' AND parked_on IS NULL AND priority < ?1
+        ORDER BY priority DESC LIMIT 1";
     let above = above.map_or(i64::MAX, i64::from);
     Ok(db.prepare_cached(sql)?.query_row([above], |row| row.get(0)).optional()?)
 }
@@ -116,17 +122,14 @@ fn tell(tx: &mut Tx<'_>, claimed: &[Claimed]) -> DbResult<()> {
 }
 
 pub(super) fn next_due(db: &Connection, now: i64) -> DbResult<Option<Timestamp>> {
-    let sql = "SELECT due_at FROM queue WHERE state = 'queued' AND priority = ?1 AND due_at > ?2
+    let sql = "SELECT due_at FROM queue WHERE state = 'queued' AND parked_on IS NULL AND priority = ?1 AND due_at > ?2
         ORDER BY due_at LIMIT 1";
-    let mut earliest: Option<i64> = None;
+    let mut earliest = parking::next_wake(db)?;
     let mut above = None;
     while let Some(priority) = next_priority(db, above)? {
         let due: Option<i64> =
             db.prepare_cached(sql)?.query_row(params![priority, now], |row| row.get(0)).optional()?;
-        earliest = match (earliest, due) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        earliest = earliest.into_iter().chain(due).min();
         above = Some(priority);
     }
     Ok(earliest.map(columns::moment))

@@ -6,16 +6,20 @@ use opsconductor_core::{
     Result,
     id::RunId,
     run::{TaskStatus, plan::TaskKey},
-    store::{Completion, Lease, Settled, tail},
+    store::{Completion, Lease, NewLetter, Settled, tail},
 };
 use rusqlite::{OptionalExtension, named_params, params};
 
-use super::advance;
+use super::{
+    advance,
+    lease::cancel_reason,
+    parking::{self, Belongs},
+};
 use crate::{
     columns,
     error::{DbResult, invalid},
     events::{EventRow, Events, Place},
-    history,
+    history, plans,
     writer::Tx,
 };
 
@@ -54,18 +58,21 @@ struct Ended {
 pub(super) fn complete(tx: &mut Tx<'_>, completions: &[Prepared]) -> DbResult<Vec<Settled>> {
     let mut events = Events::default();
     let mut answers = Vec::with_capacity(completions.len());
+    let mut freed = Vec::with_capacity(completions.len());
     let mut ended: BTreeMap<RunId, Ended> = BTreeMap::new();
     for (index, prepared) in completions.iter().enumerate() {
         let Completion { lease, status, .. } = prepared.completion;
-        let Some(key) = end_held(tx, &mut events, prepared)? else {
+        let Some((key, belongs)) = end_held(tx, &mut events, prepared)? else {
             answers.push(repeated(tx, &lease)?);
             continue;
         };
+        freed.push(belongs);
         answers.push(Settled::Recorded { run: None });
         let of_run = ended.entry(lease.run).or_default();
         of_run.tasks.push((key, status));
         of_run.last = index;
     }
+    parking::freed(tx, &freed)?;
     for (run, Ended { tasks, last }) in ended {
         answers[last] = Settled::Recorded { run: advance::advance(tx, &mut events, run, &tasks)? };
     }
@@ -73,10 +80,14 @@ pub(super) fn complete(tx: &mut Tx<'_>, completions: &[Prepared]) -> DbResult<Ve
 }
 
 /// Ends a task that a worker holds; none if the lease is not the present right to it.
-fn end_held(tx: &mut Tx<'_>, events: &mut Events, prepared: &Prepared) -> DbResult<Option<TaskKey>> {
+fn end_held(
+    tx: &mut Tx<'_>,
+    events: &mut Events,
+    prepared: &Prepared,
+) -> DbResult<Option<(TaskKey, Belongs)>> {
     let completion = &prepared.completion;
     let lease = &completion.lease;
-    let Some((place, attempt, started_at)) = take_held(tx, lease)? else { return Ok(None) };
+    let Some(Held { place, attempt, started_at, belongs }) = take_held(tx, lease)? else { return Ok(None) };
     let reason = completion.reason.as_deref();
     tx.db.prepare_cached(END_TASK)?.execute(named_params! {
         ":task": lease.task.get(),
@@ -93,12 +104,50 @@ fn end_held(tx: &mut Tx<'_>, events: &mut Events, prepared: &Prepared) -> DbResu
         ":worker": lease.worker.to_string(),
     })?;
     end_attempt(tx, lease, attempt, started_at, completion.status, reason)?;
+    write_letter(tx, completion, place, attempt, belongs.tenant)?;
     events.push(tx, lease.run, EventRow::finished(place, completion.status, reason))?;
-    Ok(Some(TaskKey { step: place.step, target: place.target }))
+    Ok(Some((TaskKey { step: place.step, target: place.target }, belongs)))
 }
 
-/// Takes a task out of the queue, with its attempt and when that started.
-fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<(Place, u32, i64)>> {
+/// Writes the letter for a task that ended, if it gets one.
+fn write_letter(
+    tx: &Tx<'_>,
+    completion: &Completion,
+    place: Place,
+    attempt: u32,
+    tenant: i64,
+) -> DbResult<()> {
+    if !matches!(completion.status, TaskStatus::Failed | TaskStatus::Lost) {
+        return Ok(());
+    }
+    let run = completion.lease.run;
+    let (plan, canceled) = (plans::of(tx.plans, tx.db, run)?, cancel_reason(tx, run)?.is_some());
+    let key = TaskKey { step: place.step, target: place.target };
+    let Some(letter) = NewLetter::of(&plan, key, completion.status, attempt, canceled) else { return Ok(()) };
+    let sql = "INSERT INTO dlq (tenant_id, topic, payload, error, created_at, run_id, task_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    tx.db.prepare_cached(sql)?.execute(params![
+        tenant,
+        letter.topic,
+        columns::to_json(&letter.payload)?,
+        completion.reason,
+        tx.now,
+        run.get(),
+        place.task.get(),
+    ])?;
+    Ok(())
+}
+
+/// What the queue knew of a task.
+struct Held {
+    place: Place,
+    attempt: u32,
+    started_at: i64,
+    belongs: Belongs,
+}
+
+/// Takes a task out of the queue.
+fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<Held>> {
     let held = tx.db.prepare_cached(END_HELD)?.query_row(
         named_params! {
             ":task": lease.task.get(),
@@ -107,8 +156,12 @@ fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<(Place, u32, i64)>> 
             ":worker": lease.worker.to_string(),
         },
         |row| {
-            let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 1)? };
-            Ok((place, row.get(2)?, row.get(3)?))
+            Ok(Held {
+                place: Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 5)? },
+                attempt: row.get(1)?,
+                started_at: row.get(2)?,
+                belongs: Belongs::read(row, 3)?,
+            })
         },
     );
     Ok(held.optional()?)

@@ -1,8 +1,10 @@
 //! A run comes in.
 
+use std::collections::HashMap;
+
 use opsconductor_core::{
     Error, ErrorKind, Result,
-    id::{JobId, RunId, TargetId, TenantId},
+    id::{CredentialId, JobId, RunId, TargetId, TenantId},
     run::{RunStatus, TaskStatus, plan::TaskKey},
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
@@ -18,25 +20,27 @@ use crate::{
 };
 
 /// A run with its JSON, made before the writer is asked for a turn.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     new: NewRun,
     plan: String,
     parameters: String,
     labels: String,
+    credentials: HashMap<TargetId, CredentialId>,
 }
 
 impl Prepared {
-    pub(super) fn of(new: NewRun) -> Result<Self> {
+    pub(crate) fn of(new: NewRun) -> Result<Self> {
         Ok(Self {
             plan: columns::to_json(&*new.plan)?,
             parameters: columns::to_json(&new.plan.parameters)?,
             labels: columns::to_json(&new.labels)?,
+            credentials: new.plan.credentials(),
             new,
         })
     }
 }
 
-pub(super) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<Enqueued> {
+pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<Enqueued> {
     let new = &prepared.new;
     let mine = "SELECT 1 FROM jobs WHERE id = ?1 AND tenant_id = ?2";
     exists(tx, mine, params![new.job.get(), tenant.get()])?.ok_or_else(|| missing("job", new.job))?;
@@ -59,7 +63,7 @@ pub(super) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     let run = add_run(tx, tenant, prepared)?;
     add_steps(tx, run, new)?;
     for (key, edges) in new.plan.tasks() {
-        add_task(tx, tenant, run, new, key, edges.max(wait_for_turn))?;
+        add_task(tx, tenant, run, prepared, key, edges.max(wait_for_turn))?;
     }
     Events::default().push(tx, run, EventRow::run_queued())?;
     tx.notice(Notice::Ready);
@@ -138,7 +142,7 @@ fn add_task(
     tx: &Tx<'_>,
     tenant: TenantId,
     run: RunId,
-    new: &NewRun,
+    Prepared { new, credentials, .. }: &Prepared,
     key: TaskKey,
     edges: u32,
 ) -> DbResult<()> {
@@ -157,8 +161,9 @@ fn add_task(
         step.timeout_sec,
     ])?;
     let id = tx.db.last_insert_rowid();
-    let sql = "INSERT INTO queue (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO queue
+            (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits, job_id, credential_id)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     tx.db.prepare_cached(sql)?.execute(params![
         id,
         run.get(),
@@ -169,6 +174,8 @@ fn add_task(
         new.priority,
         tx.now,
         edges,
+        new.job.get(),
+        key.target.and_then(|target| credentials.get(&target)).map(|credential| credential.get()),
     ])?;
     Ok(())
 }

@@ -4,9 +4,11 @@ mod advance;
 mod cancel;
 mod claim;
 mod complete;
-mod enqueue;
+pub(crate) mod enqueue;
 mod lease;
+mod limited;
 mod output;
+pub(crate) mod parking;
 mod requeue;
 mod turns;
 

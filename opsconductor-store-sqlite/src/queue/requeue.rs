@@ -11,6 +11,7 @@ use super::{
     advance::{self, Idle},
     complete::end_attempt,
     lease::cancel_reason,
+    parking::{self, Belongs},
 };
 use crate::{
     columns,
@@ -39,8 +40,8 @@ pub(super) fn requeue(tx: &mut Tx<'_>, tasks: &[Requeue]) -> DbResult<Vec<bool>>
 fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult<bool> {
     let lease = &task.lease;
     let read = |row: &Row<'_>| {
-        let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 1)? };
-        Ok((place, row.get::<_, u32>(2)?, row.get::<_, i64>(3)?))
+        let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 5)? };
+        Ok((place, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?, Belongs::read(row, 3)?))
     };
     let given_back = tx
         .db
@@ -56,17 +57,19 @@ fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult
             read,
         )
         .optional()?;
-    let Some((place, attempt, started_at)) = given_back else { return Ok(false) };
+    let Some((place, attempt, started_at, belongs)) = given_back else { return Ok(false) };
     end_attempt(tx, lease, attempt, started_at, task.attempt_status, Some(&task.reason))?;
     if let Some(reason) = cancel_reason(tx, lease.run)? {
         let sql =
             "DELETE FROM queue WHERE task_id = ?1 RETURNING task_id, idx, target_id, attempt, started_at";
         let idle = tx.db.prepare_cached(sql)?.query_row([lease.task.get()], Idle::read)?;
+        parking::freed(tx, &[belongs])?;
         advance::abort_idle(tx, events, lease.run, vec![idle], &reason)?;
         let key = TaskKey { step: place.step, target: place.target };
         advance::advance(tx, events, lease.run, &[(key, TaskStatus::Aborted)])?;
         return Ok(true);
     }
+    parking::freed(tx, &[belongs])?;
     events.push(tx, lease.run, EventRow::requeued(place, &task.reason))?;
     tx.notice(Notice::Ready);
     Ok(true)

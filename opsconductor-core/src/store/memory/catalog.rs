@@ -8,7 +8,7 @@ use super::{JobRow, MemoryStore, State, history::listing, invalid, missing, take
 use crate::{
     Error, ErrorKind, Result,
     id::{CredentialId, JobId, TargetId, TenantId},
-    store::{Catalog, CredentialRecord, JobRecord, Listing, NewCredential, NewJob, Page},
+    store::{Catalog, CredentialRecord, JobRecord, LimitScope, Listing, NewCredential, NewJob, Page},
     target::{Target, TargetSpec},
     tenant::Tenant,
 };
@@ -74,6 +74,7 @@ impl Catalog for MemoryStore {
                     .with("target", &user.spec.name));
             }
             state.credentials.remove(&id);
+            state.limits.remove(&(tenant, LimitScope::Credential(id)));
             Ok(())
         })
     }
@@ -129,6 +130,7 @@ impl Catalog for MemoryStore {
                     .with("run", run.record.id));
             }
             state.targets.remove(&id);
+            state.limits.remove(&(tenant, LimitScope::Target(id)));
             Ok(())
         })
     }
@@ -184,6 +186,7 @@ impl Catalog for MemoryStore {
                 return Err(Error::new(ErrorKind::Conflict, "the job has runs").with("run", run.record.id));
             }
             state.jobs.remove(&id);
+            state.limits.remove(&(tenant, LimitScope::Job(id)));
             Ok(())
         })
     }
@@ -194,7 +197,7 @@ impl State {
         self.credentials.values().rev().filter(move |(owner, _)| *owner == tenant).map(|(_, record)| record)
     }
 
-    fn credential_of(&self, tenant: TenantId, id: CredentialId) -> Result<&CredentialRecord> {
+    pub(super) fn credential_of(&self, tenant: TenantId, id: CredentialId) -> Result<&CredentialRecord> {
         let row = self.credentials.get(&id).filter(|(owner, _)| *owner == tenant);
         row.map(|(_, record)| record).ok_or_else(|| missing("credential", id))
     }
@@ -203,12 +206,12 @@ impl State {
         self.targets.values().rev().filter(move |(owner, _)| *owner == tenant).map(|(_, target)| target)
     }
 
-    fn target_of(&self, tenant: TenantId, id: TargetId) -> Result<&Target> {
+    pub(super) fn target_of(&self, tenant: TenantId, id: TargetId) -> Result<&Target> {
         let row = self.targets.get(&id).filter(|(owner, _)| *owner == tenant);
         row.map(|(_, target)| target).ok_or_else(|| missing("target", id))
     }
 
-    fn job_of(&self, tenant: TenantId, id: JobId) -> Result<&JobRow> {
+    pub(super) fn job_of(&self, tenant: TenantId, id: JobId) -> Result<&JobRow> {
         self.jobs.get(&id).filter(|job| job.tenant == tenant).ok_or_else(|| missing("job", id))
     }
 

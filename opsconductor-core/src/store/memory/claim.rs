@@ -8,7 +8,7 @@ use crate::{
     clock::Timestamp,
     id::{TaskId, WorkerId},
     run::{event::EventKind, state::RunStatus, state::TaskStatus},
-    store::{Claimed, Expired, Lease, LeaseState},
+    store::{Claimed, Expired, Lease, LeaseState, Passage},
     transport::RemoteHandle,
 };
 
@@ -21,8 +21,20 @@ impl State {
             .map(|(id, row)| (Reverse(row.priority), row.due_at, *id))
             .collect();
         ready.sort_unstable();
-        ready.truncate(limit);
-        ready.into_iter().filter_map(|(_, _, id)| self.claim_one(id, worker, ttl)).collect()
+        let mut gates = self.gates();
+        let mut claimed = Vec::new();
+        for (_, _, id) in ready {
+            if claimed.len() == limit {
+                break;
+            }
+            let on = self.scopes_of(id);
+            if gates.passage(&on) == Passage::Open {
+                gates.start(&on);
+                claimed.extend(self.claim_one(id, worker, ttl));
+            }
+        }
+        self.keep_rates(&gates);
+        claimed
     }
 
     fn claim_one(&mut self, id: TaskId, worker: WorkerId, ttl: Duration) -> Option<Claimed> {
@@ -55,8 +67,16 @@ impl State {
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let later = |row: &&LiveRow| row.state == LiveState::Queued && row.due_at > self.now;
-        self.live.values().filter(later).map(|row| row.due_at).min()
+        let gates = self.gates();
+        let next = |(id, row): (&TaskId, &LiveRow)| match row.state {
+            LiveState::Queued if row.due_at > self.now => Some(row.due_at),
+            LiveState::Queued => match gates.passage(&self.scopes_of(*id)) {
+                Passage::From(micros) => Timestamp::from_timestamp_micros(micros),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.live.iter().filter_map(next).min()
     }
 
     pub(super) fn record_dispatch(&mut self, lease: &Lease, handle: &RemoteHandle) -> Result<()> {

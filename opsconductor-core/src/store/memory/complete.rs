@@ -35,6 +35,7 @@ impl State {
             of_run.tasks.push((key, status));
             of_run.last = index;
         }
+        self.tell_of_room();
         for (run, Ended { tasks, last }) in ended {
             answers[last] = Settled::Recorded { run: self.advance(run, &tasks)? };
         }
@@ -55,6 +56,7 @@ impl State {
     /// Ends a task that a worker holds.
     fn end_held(&mut self, completion: Completion) -> Option<TaskKey> {
         let lease = completion.lease;
+        self.write_letter(&completion);
         self.end_attempt(&lease, completion.status, completion.reason.clone());
         self.live.remove(&lease.task);
         let task = self.tasks.get_mut(&lease.task)?;
@@ -139,6 +141,7 @@ impl State {
         let cancel = self.runs.get(&lease.run).filter(|run| run.record.cancel_requested);
         if let Some(reason) = cancel.map(|run| run.cancel_reason.clone().unwrap_or_default()) {
             self.abort_idle(lease.task, &reason);
+            self.tell_of_room();
             if let Some(row) = self.tasks.get(&lease.task) {
                 let key = TaskKey { step: row.record.step, target: row.record.target };
                 self.advance(lease.run, &[(key, TaskStatus::Aborted)])?;

@@ -1,11 +1,13 @@
 //! A run comes in.
 
+use std::collections::HashMap;
+
 use serde_json::Map;
 
 use super::{LiveRow, LiveState, RunRow, State, TaskRow, invalid, missing};
 use crate::{
     Error, ErrorKind, Result,
-    id::{JobId, RunId, TaskId, TenantId},
+    id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId},
     run::{advance::StepCounters, event::EventKind, plan::TaskKey, state::RunStatus, state::TaskStatus},
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord, TaskRecord},
 };
@@ -28,9 +30,10 @@ impl State {
         }
         let id = RunId::new(self.next_id());
         let wait_for_turn = u32::from(self.is_key_taken(tenant, new.concurrency_key.as_deref()));
+        let credentials = new.plan.credentials();
         let mut tasks = Vec::new();
         for (key, edges) in new.plan.tasks() {
-            tasks.push(self.add_task(id, &new, key, edges.max(wait_for_turn)));
+            tasks.push(self.add_task(id, &new, key, edges.max(wait_for_turn), &credentials));
         }
         let record = RunRecord {
             id,
@@ -90,7 +93,14 @@ impl State {
         }
     }
 
-    fn add_task(&mut self, run: RunId, new: &NewRun, key: TaskKey, edges: u32) -> TaskId {
+    fn add_task(
+        &mut self,
+        run: RunId,
+        new: &NewRun,
+        key: TaskKey,
+        edges: u32,
+        credentials: &HashMap<TargetId, CredentialId>,
+    ) -> TaskId {
         let id = TaskId::new(self.next_id());
         let (state, status) = match edges {
             0 => (LiveState::Queued, TaskStatus::Queued),
@@ -98,6 +108,9 @@ impl State {
         };
         let live = LiveRow {
             run,
+            job: new.job,
+            target: key.target,
+            credential: key.target.and_then(|target| credentials.get(&target).copied()),
             state,
             priority: new.priority,
             due_at: self.now,

@@ -3,9 +3,12 @@
 mod catalog;
 mod claim;
 mod complete;
+mod dead_letters;
 mod enqueue;
 mod history;
+mod limits;
 mod queue;
+mod retention;
 mod turns;
 mod workers;
 
@@ -20,12 +23,13 @@ use chrono::SubsecRound;
 use tokio::sync::broadcast;
 
 use super::{
-    AttemptRecord, CredentialRecord, JobRecord, Lease, Notice, OutputChunk, RunRecord, Store, TaskRecord,
+    AttemptRecord, CredentialRecord, DeadLetter, JobRecord, Lease, LimitRecord, LimitScope, Notice,
+    OutputChunk, RunRecord, Store, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock, Timestamp},
-    id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
+    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
     run::{
         advance::StepCounters,
         event::{Event, EventKind},
@@ -121,8 +125,18 @@ struct State {
     /// One row for each task that has not ended.
     live: BTreeMap<TaskId, LiveRow>,
     output: BTreeMap<(TaskId, u32, u32), OutputChunk>,
+    limits: BTreeMap<(TenantId, LimitScope), LimitRow>,
+    letters: BTreeMap<LetterId, (TenantId, DeadLetter)>,
     workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
+}
+
+struct LimitRow {
+    /// When it was first set, in the order of all ids.
+    id: i64,
+    record: LimitRecord,
+    /// As in [`Gate`](super::Gate).
+    next_start: Option<i64>,
 }
 
 struct JobRow {
@@ -154,6 +168,9 @@ struct TaskRow {
 #[derive(Clone)]
 struct LiveRow {
     run: RunId,
+    job: JobId,
+    target: Option<TargetId>,
+    credential: Option<CredentialId>,
     state: LiveState,
     priority: i16,
     due_at: Timestamp,

@@ -141,6 +141,18 @@ impl Fixture {
         self.enqueue(self.new_run(&job, plan)).await
     }
 
+    /// An enqueued run of one step on one target, of a job of its own.
+    pub async fn on(&self, target: TargetId, priority: i16) -> RunRecord {
+        let job = self.job().await;
+        let plan = PlanSketch::new(&job, &[target]).step(&[0], &[]).build();
+        self.enqueue(NewRun { priority, ..self.new_run(&job, plan) }).await
+    }
+
+    /// The runs of the tasks that [`Fixture::worker`] gets when it claims.
+    pub async fn claim_runs(&self, limit: usize) -> Vec<RunId> {
+        self.claim(limit).await.iter().map(|claimed| claimed.lease.run).collect()
+    }
+
     /// What [`Fixture::worker`] gets when it claims.
     pub async fn claim(&self, limit: usize) -> Vec<Claimed> {
         self.store.claim(self.worker, limit, Self::TTL).await.unwrap()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 
 use crate::{
-    id::TargetId,
+    id::{CredentialId, TargetId},
     run::plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan},
     store::JobRecord,
     transport::Protocol,
@@ -63,6 +63,13 @@ impl PlanSketch {
         if let Some(step) = self.0.steps.last_mut() {
             step.continue_on_error = true;
         }
+        self
+    }
+
+    /// Lets a credential open every target.
+    #[must_use]
+    pub fn credential(mut self, credential: CredentialId) -> Self {
+        self.0.targets.iter_mut().for_each(|target| target.credential_ref = Some(credential));
         self
     }
 

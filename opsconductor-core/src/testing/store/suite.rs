@@ -154,6 +154,60 @@ macro_rules! store_suite {
                 of_many_enqueued_at_once_one_begins,
                 listeners_hear_that_the_next_one_may_begin,
             }
+            limits {
+                so_many_run_at_once_on_a_target,
+                four_claims_at_once_on_a_limit_of_one_start_one,
+                a_credential_counts_on_all_its_targets,
+                a_job_and_a_tenant_can_be_limited_too,
+                what_waits_for_a_limit_holds_nothing_else_back,
+                priority_orders_what_may_run,
+                a_task_needs_room_in_all_that_it_belongs_to,
+                a_limit_can_change_while_tasks_wait,
+                a_task_counts_until_it_ends_or_goes_back,
+                a_canceled_task_leaves_its_place_to_the_next,
+                limits_are_read_listed_and_lifted,
+                what_is_not_there_or_makes_no_sense_is_refused,
+                listeners_hear_of_room,
+                a_look_at_what_waits_does_no_harm,
+            }
+            rates {
+                starts_are_spread_and_the_next_is_foreseen,
+                a_burst_comes_after_a_quiet_time,
+                an_end_gives_no_start_back,
+                what_a_rate_keeps_holds_nothing_else_back,
+                what_a_rate_lets_go_comes_in_the_order_of_priority,
+                a_rate_and_a_limit_hold_together,
+                a_new_rate_holds_from_now_on,
+                claims_at_once_keep_a_rate_together,
+            }
+            pauses {
+                nothing_starts_in_a_paused_tenant_and_what_runs_goes_on,
+                a_paused_job_starts_nothing_and_others_do,
+                a_pause_and_a_limit_do_not_touch_each_other,
+                repeating_changes_nothing,
+                a_run_that_waits_in_a_pause_can_be_canceled,
+                listeners_hear_of_the_end,
+            }
+            dead_letters {
+                a_task_that_failed_or_was_lost_leaves_one,
+                what_is_handled_leaves_none,
+                a_repeat_and_a_stale_lease_leave_no_second,
+                they_are_listed_in_parts_and_by_run,
+                one_that_is_discarded_is_gone,
+                a_redrive_puts_a_run_in_their_place,
+                a_redrive_that_cannot_be_changes_nothing,
+                of_redrives_at_once_one_enqueues,
+                tenants_see_their_own,
+            }
+            retention {
+                runs_go_by_age_with_all_that_is_theirs,
+                of_each_job_the_newest_stay,
+                those_go_first_that_ended_first,
+                a_run_that_is_alive_stays_however_old,
+                a_repeat_of_a_removed_run_stands_alone,
+                every_tenant_is_cleaned_and_all_is_kept_by_default,
+                cleaners_at_once_do_no_harm,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -225,6 +279,11 @@ mod tests {
             ("rescue", include_str!("cases/rescue.rs")),
             ("cancel", include_str!("cases/cancel.rs")),
             ("turns", include_str!("cases/turns.rs")),
+            ("limits", include_str!("cases/limits.rs")),
+            ("rates", include_str!("cases/rates.rs")),
+            ("pauses", include_str!("cases/pauses.rs")),
+            ("dead_letters", include_str!("cases/dead_letters.rs")),
+            ("retention", include_str!("cases/retention.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),

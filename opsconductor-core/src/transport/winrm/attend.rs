@@ -93,9 +93,9 @@ pub(super) async fn attend(
                 return Err(host.about(left_running()));
             }
             Err(Over::Stop(error)) => {
+                let control = secondary.into_usable();
                 let (stopped, control) =
-                    stop::stop(&host, secondary.into_usable(), &remote.shell_id, &remote.command_id, receive)
-                        .await;
+                    Box::pin(stop::stop(&host, control, &remote.shell_id, &remote.command_id, receive)).await;
                 // A shell that may still be there is deleted in the background when it is dropped here.
                 if let (Some(shell), Stopped::Yes) = (lane.shell.take(), stopped) {
                     shell.forget();
@@ -117,7 +117,7 @@ pub(super) async fn attend(
             lane.sign_off(remote).await;
             Ok(ended)
         }
-        Err(interrupted) => Err(interrupt(lane, interrupted, limits).await),
+        Err(interrupted) => Err(Box::pin(interrupt(lane, interrupted, limits)).await),
     }
 }
 

@@ -4,7 +4,7 @@
 //! together. A request whose answer was not read to the end leaves it dirty: its sealing is out of step, and it is
 //! never used again.
 
-use std::{error::Error as StdError, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -20,11 +20,12 @@ use uuid::Uuid;
 use super::{
     account::Scheme,
     dial::Timings,
+    failure::{Failure, TOO_LARGE, broken, unsent},
     handshake::refused_before,
     host::Host,
     sealing::Sealing,
     soap::{
-        Action, Envelope, Fault,
+        Envelope, Fault,
         reply::ReplyError,
         tree::{self, Element},
     },
@@ -38,40 +39,6 @@ const TRANSIT: Duration = Duration::from_secs(30);
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 const SOAP_TYPE: &str = "application/soap+xml;charset=UTF-8";
-
-/// Why a request brought no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The host understood and refused.
-    Fault(Fault),
-    /// The request never left, or was turned away before anything acted on it.
-    Refused(Error),
-    /// The request may have been received, and what became of it is not known.
-    Broken(Error),
-}
-
-/// The HTTP status of a request that is too large.
-const TOO_LARGE: u32 = 413;
-
-impl Failure {
-    /// Whether the request was turned away for its size, before anything acted on it.
-    pub(super) fn is_too_large(&self) -> bool {
-        matches!(self, Self::Refused(error) if error.code() == Some(TOO_LARGE))
-    }
-
-    /// The error for a caller for whom nothing was at stake.
-    pub(super) fn into_error(self, host: &Host, action: Action) -> Error {
-        host.about(self.into_plain_error(action))
-    }
-
-    /// The same, of which the caller knows which host it is about.
-    pub(super) fn into_plain_error(self, action: Action) -> Error {
-        match self {
-            Self::Fault(fault) => fault.into_error(action),
-            Self::Refused(error) | Self::Broken(error) => error,
-        }
-    }
-}
 
 /// An authenticated connection.
 pub(super) struct Connection {
@@ -102,7 +69,8 @@ pub(super) enum Protection {
 impl Connection {
     /// Connects and logs on, within the host's time limit, and notes how long each layer took.
     pub(super) async fn open(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
-        Self::open_within(host, timings).await.map_err(|error| host.about(error))
+        // Boxed, like all that is rare: whoever may have to do it would else carry its state, which is large, all the time.
+        Box::pin(Self::open_within(host, timings)).await.map_err(|error| host.about(error))
     }
 
     async fn open_within(host: &Arc<Host>, timings: &mut Timings) -> Result<Self> {
@@ -145,16 +113,19 @@ impl Connection {
             return Err(Failure::Refused(refused_before(&self.host)));
         }
         let limit = request.operation_timeout + TRANSIT;
-        let mut answer = self.attempt(request, limit).await?;
-        if answer.is_none() && self.logs_on_once() {
+        let mut reopened = false;
+        let answer = loop {
+            if let Some(answer) = self.attempt(request, limit).await? {
+                break answer;
+            }
+            if reopened || !self.logs_on_once() {
+                self.host.set_logon_refused();
+                return Err(Failure::Refused(self.refused()));
+            }
             // The host forgot who we are and did nothing: one logon on a new connection, and the request once more.
+            reopened = true;
             let host = Arc::clone(&self.host);
             *self = reopen(host).await.map_err(Failure::Refused)?;
-            answer = self.attempt(request, limit).await?;
-        }
-        let Some(answer) = answer else {
-            self.host.set_logon_refused();
-            return Err(Failure::Refused(self.refused()));
         };
         self.dirty = false;
         Ok(answer)
@@ -357,39 +328,4 @@ pub(super) async fn read_body(response: Response<Incoming>, bytes_max: usize) ->
     body.map(http_body_util::Collected::to_bytes).map_err(|error| {
         Error::transport(Layer::Protocol, "the host's answer broke off or is too large").with_source(error)
     })
-}
-
-/// What never left may be sent another time.
-fn unsent(error: Error) -> Failure {
-    Failure::Refused(error.with_retryable(true))
-}
-
-pub(super) fn broken(error: hyper::Error) -> Error {
-    // After the handshake TLS is broken off for one reason above all: what we showed in it is not liked.
-    if let Some(rustls::Error::AlertReceived(alert)) = cause::<rustls::Error>(&error) {
-        let message = format!(
-            "the host broke TLS off with the alert {alert:?}; it may not accept the client certificate"
-        );
-        return Error::transport(Layer::Tls, message).with_source(error);
-    }
-    let message = match error.is_parse() {
-        true => "what answers does not speak HTTP; is this the port of WinRM, and is winrm_use_https right?",
-        false => "the connection broke",
-    };
-    Error::transport(Layer::Protocol, message).with_source(error)
-}
-
-/// The cause of that type, however deep. An `io::Error` hides what it was made of from `source`.
-fn cause<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = match error.downcast_ref::<std::io::Error>() {
-            Some(error) => error.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::{
     account::Scheme,
-    connection::{Connection, Protection, broken, read_body},
+    connection::{Connection, Protection, read_body},
     dial::{self, Dialed, Timings},
+    failure::broken,
     host::Host,
     security::Security,
     soap::Action,

@@ -12,8 +12,9 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, Failure},
+    connection::Connection,
     dial::Timings,
+    failure::Failure,
     host::Host,
     remote::Remote,
     shell::RemoteShell,
@@ -120,7 +121,7 @@ impl Lane {
             self.drop_shell().await;
         }
         if self.shell.is_none() {
-            self.create_shell(environment, working_directory).await?;
+            Box::pin(self.create_shell(environment, working_directory)).await?;
         }
         Ok(())
     }

@@ -6,8 +6,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::{Connection, Failure},
+    connection::Connection,
     dial::Timings,
+    failure::Failure,
     host::Host,
     remote::Remote,
     soap::{Action, fault::code, reply::Output},

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    connection::Failure,
+    failure::Failure,
     link::{Link, Unsent},
     remote::Remote,
     sink::Sink,
@@ -17,7 +17,7 @@ use super::{
 use crate::{Error, transport::Shell};
 
 /// The least time between two requests for output that bring nothing.
-const EMPTY_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const EMPTY_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a command that gets no input may run before it is told so. Most have ended by then, and a round trip with
 /// nothing in it is saved; one that reads its input all the same waits so much longer for the end of it.

@@ -138,6 +138,7 @@ mod connector;
 mod copy;
 pub mod danger;
 mod dial;
+mod failure;
 mod fetch;
 mod handshake;
 mod host;

@@ -5,7 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    connection::{self, Connection, Failure},
+    connection::{self, Connection},
+    failure::Failure,
     soap::{
         Action, Envelope,
         body::{self, Body, SignalCode},
@@ -132,7 +133,8 @@ impl Connection {
             message_id,
             body: request.body,
         };
-        Ok((self.call(&envelope).await?, message_id))
+        // Boxed, for it is awaited in many places, and each would make room for its state.
+        Ok((Box::pin(self.call(&envelope)).await?, message_id))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{
-    connection::Failure,
+    failure::Failure,
     lane::{Lane, wants_new_shell},
     launch::Launch,
     limits::Limits,
@@ -76,7 +76,7 @@ async fn start_bootstrap(lane: &mut Lane, launch: &Launch) -> Result<Remote> {
             Failure::Broken(_) => warm && tries.count == 0,
             Failure::Refused(_) => false,
         };
-        tries.again(lane, failure, harmless).await?;
+        Box::pin(tries.again(lane, failure, harmless)).await?;
     }
 }
 
@@ -132,7 +132,7 @@ async fn start_cmd(
             lane.drop_shell().await;
             return Err(error);
         }
-        let again = limits.within(tries.again(lane, failure, false)).await;
+        let again = limits.within(Box::pin(tries.again(lane, failure, false))).await;
         if let Err(error) = again {
             lane.drop_shell().await;
             return Err(error);

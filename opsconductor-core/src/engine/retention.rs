@@ -1,0 +1,46 @@
+//! The cleaner: removes runs that are not kept.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use crate::{Result, store::Keep};
+
+/// How many runs go in one transaction.
+const BATCH_MAX: usize = 100;
+
+/// Between two batches, so that whoever works on the store comes between.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Cleans once per interval until `ended`.
+pub(super) async fn watch(inner: Arc<Inner>, interval: Duration, ended: CancellationToken) {
+    let keep = inner.keep;
+    if keep.is_all() {
+        return;
+    }
+    loop {
+        match remove_all(&inner, &keep, &ended).await {
+            Ok(0) => {}
+            Ok(runs) => tracing::info!(runs, "old runs were removed"),
+            Err(error) => tracing::warn!(error = %error.report(), "old runs could not be removed"),
+        }
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = inner.clock.sleep(interval) => {}
+        }
+    }
+}
+
+/// Removes batch after batch until none is left to go.
+pub(super) async fn remove_all(inner: &Inner, keep: &Keep, ended: &CancellationToken) -> Result<u64> {
+    let mut removed = 0;
+    while !keep.is_all() && !ended.is_cancelled() {
+        match inner.store.remove_runs(keep, BATCH_MAX).await? {
+            0 => break,
+            some => removed += some,
+        }
+        inner.clock.sleep(BREATH).await;
+    }
+    Ok(removed)
+}

@@ -1,0 +1,106 @@
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use serde_json::Map;
+
+use super::*;
+use crate::{
+    id::TargetId,
+    run::plan::{OnLost, PlannedStep},
+    transport::Protocol,
+};
+
+/// Steps over the targets 1 to `targets`, each with the places of its own and its edges.
+fn plan(targets: u32, steps: &[(&[u32], &[(u32, Join)])]) -> RunPlan {
+    let target = |id| PlannedTarget {
+        id: TargetId::new(id),
+        name: format!("t{id}"),
+        hostname: String::new(),
+        protocol: Protocol::Http,
+        port: 80,
+        credential_ref: None,
+        tags: Vec::new(),
+        metadata: Map::new(),
+    };
+    let step = |(index, (targets, edges)): (usize, &(&[u32], &[(u32, Join)]))| PlannedStep {
+        id: format!("s{index}"),
+        name: None,
+        kind: "test".to_owned(),
+        fields: Map::new(),
+        targets: targets.to_vec(),
+        edges: edges.iter().map(|(step, join)| Edge { step: *step, join: *join }).collect(),
+        timeout_sec: 1,
+        continue_on_error: false,
+        on_lost: OnLost::Fail,
+        idempotent: false,
+        max_output_bytes: 1,
+        allow_raw: false,
+    };
+    RunPlan {
+        job_name: "j".to_owned(),
+        job_version: 1,
+        parameters: Map::new(),
+        targets: (1..=i64::from(targets)).map(target).collect(),
+        steps: steps.iter().enumerate().map(step).collect(),
+    }
+}
+
+/// What is left when all but `left`, as (step, target, 0 for none), is done: each step with its targets and edges.
+fn rest(plan: &RunPlan, left: &[(u32, i64)]) -> Vec<(String, Vec<String>, Vec<(u32, Join)>)> {
+    let done = |key: TaskKey| !left.contains(&(key.step, key.target.map_or(0, TargetId::get)));
+    let rest = plan.rest(done).unwrap();
+    let name = |at: &u32| rest.targets[*at as usize].name.clone();
+    rest.steps
+        .iter()
+        .map(|step| {
+            let edges = step.edges.iter().map(|edge| (edge.step, edge.join)).collect();
+            (step.id.clone(), step.targets.iter().map(name).collect(), edges)
+        })
+        .collect()
+}
+
+fn texts(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn a_target_that_failed_goes_on_where_it_stopped() {
+    let plan = plan(3, &[(&[0, 1, 2], &[]), (&[0, 1, 2], &[(0, Join::PerTarget)])]);
+    assert_eq!(
+        rest(&plan, &[(0, 2), (1, 2)]),
+        [
+            ("s0".to_owned(), texts(&["t2"]), vec![]),
+            ("s1".to_owned(), texts(&["t2"]), vec![(0, Join::PerTarget)])
+        ]
+    );
+    assert_eq!(rest(&plan, &[(1, 3)]), [("s1".to_owned(), texts(&["t3"]), vec![])], "the first step is done");
+}
+
+#[test]
+fn targets_that_are_not_the_same_are_waited_for_together() {
+    let plan = plan(2, &[(&[0, 1], &[]), (&[0, 1], &[(0, Join::PerTarget)])]);
+    assert_eq!(
+        rest(&plan, &[(0, 2), (1, 1), (1, 2)]),
+        [
+            ("s0".to_owned(), texts(&["t2"]), vec![]),
+            ("s1".to_owned(), texts(&["t1", "t2"]), vec![(0, Join::Barrier)])
+        ]
+    );
+}
+
+#[test]
+fn what_is_done_in_between_is_looked_through() {
+    let chain: &[(&[u32], &[(u32, Join)])] =
+        &[(&[0], &[]), (&[], &[(0, Join::Barrier)]), (&[], &[(1, Join::Barrier)])];
+    let plan = plan(1, chain);
+    assert_eq!(
+        rest(&plan, &[(0, 1), (2, 0)]),
+        [("s0".to_owned(), texts(&["t1"]), vec![]), ("s2".to_owned(), vec![], vec![(0, Join::Barrier)])]
+    );
+}
+
+#[test]
+fn nothing_is_left_of_what_is_done() {
+    let plan = plan(1, &[(&[0], &[]), (&[], &[(0, Join::Barrier)])]);
+    assert_eq!(plan.rest(|_| true), None);
+    assert_eq!(plan.rest(|_| false), Some(plan.clone()), "and all of what is not");
+}

@@ -1,0 +1,49 @@
+-- Takes tasks that this transaction has locked and that no limit holds back: $1 the moment, $2 the worker, $3 which, $4 how long the lease lasts, in
+-- microseconds, $5 which of them run under a limit. The rest is as in claim.sql.
+WITH moment AS MATERIALIZED (
+    SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
+),
+claimed AS (
+    UPDATE :schema.queue AS q
+    SET state = 'running',
+        attempt = q.attempt + 1,
+        epoch = q.epoch + 1,
+        worker = $2,
+        started_at = (SELECT now FROM moment),
+        lease_until = (SELECT now FROM moment) + $4 * interval '1 microsecond',
+        dispatched = NULL,
+        dispatched_at = NULL,
+        limited = q.task_id = ANY ($5)
+    WHERE q.task_id = ANY ($3)
+    RETURNING q.task_id, q.run_id, q.tenant_id, q.idx, q.target_id, q.attempt, q.epoch, q.priority, q.due_at
+),
+-- Tasks are locked before runs, and runs by id: everywhere, so that nobody waits in a circle.
+runs AS MATERIALIZED (
+    SELECT r.id, r.tenant_id, r.last_event, (r.status = 'queued')::int AS starts
+    FROM :schema.job_runs AS r
+    WHERE r.id = ANY (ARRAY(SELECT DISTINCT run_id FROM claimed))
+    ORDER BY r.id
+    FOR NO KEY UPDATE
+),
+numbered AS (
+    SELECT c.*, r.last_event + r.starts + row_number() OVER (PARTITION BY c.run_id ORDER BY c.priority DESC, c.due_at, c.task_id) AS seq
+    FROM claimed AS c
+    JOIN runs AS r ON r.id = c.run_id
+),
+told AS (
+    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at, task_id, idx, target_id, attempt)
+    SELECT id, last_event + 1, tenant_id, 'run.started', (SELECT now FROM moment), NULL, NULL, NULL, NULL FROM runs WHERE starts = 1
+    UNION ALL
+    SELECT run_id, seq, tenant_id, 'step.started', (SELECT now FROM moment), task_id, idx, target_id, attempt FROM numbered
+),
+started AS (
+    UPDATE :schema.job_runs AS r
+    SET status = 'running',
+        started_at = coalesce(r.started_at, (SELECT now FROM moment)),
+        last_event = last.seq
+    FROM (SELECT run_id, max(seq) AS seq FROM numbered GROUP BY run_id) AS last
+    WHERE r.id = last.run_id
+)
+SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch, priority, due_at
+FROM claimed
+ORDER BY priority DESC, due_at, task_id

@@ -1,0 +1,132 @@
+//! [`DeadLetters`] in PostgreSQL, in the table `dlq`. What the Python system left there names no run and is not listed.
+
+use async_trait::async_trait;
+use opsconductor_core::{
+    Error, ErrorKind, Result,
+    id::{LetterId, RunId, TaskId, TenantId},
+    run::RunStatus,
+    store::{DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Notice, Page},
+};
+use sqlx::{postgres::PgRow, types::Json};
+
+use crate::{
+    PgStore, columns,
+    error::{DbResult, missing},
+    queue::enqueue::{self, Prepared},
+};
+
+#[async_trait]
+impl DeadLetters for PgStore {
+    async fn dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<DeadLetter> {
+        Ok(get(self, tenant, id).await?)
+    }
+
+    async fn list_dead_letters(
+        &self,
+        tenant: TenantId,
+        run: Option<RunId>,
+        page: Page,
+    ) -> Result<Listing<DeadLetter>> {
+        Ok(list(self, tenant, run, page).await?)
+    }
+
+    async fn discard_dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<()> {
+        Ok(discard(self, tenant, id).await?)
+    }
+
+    async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        let prepared = Prepared::of(new)?;
+        Ok(redrive(self, tenant, run, &prepared).await?)
+    }
+}
+
+const BY_ID: &str = "SELECT id, topic, run_id, coalesce(task_id, 0), payload, error, created_at
+    FROM :schema.dlq WHERE tenant_id = $1 AND id = $2 AND run_id IS NOT NULL";
+
+const LIST: &str = "SELECT id, topic, run_id, coalesce(task_id, 0), payload, error, created_at
+    FROM :schema.dlq WHERE tenant_id = $1 AND run_id IS NOT NULL AND ($2::bigint IS NULL OR run_id = $2)
+    ORDER BY id DESC LIMIT $3 OFFSET $4";
+
+async fn get(store: &PgStore, tenant: TenantId, id: LetterId) -> DbResult<DeadLetter> {
+    let mut tx = store.pools.read(tenant).await?;
+    let found = sqlx::query(store.statements.of(BY_ID))
+        .bind(tenant.get())
+        .bind(id.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(letter(&found.ok_or_else(|| missing("dead letter", id))?)?)
+}
+
+async fn list(
+    store: &PgStore,
+    tenant: TenantId,
+    run: Option<RunId>,
+    page: Page,
+) -> DbResult<Listing<DeadLetter>> {
+    let run = run.map(RunId::get);
+    let mut tx = store.pools.read(tenant).await?;
+    let sql = "SELECT count(*) FROM :schema.dlq
+        WHERE tenant_id = $1 AND run_id IS NOT NULL AND ($2::bigint IS NULL OR run_id = $2)";
+    let total: i64 =
+        sqlx::query_scalar(store.statements.of(sql)).bind(tenant.get()).bind(run).fetch_one(&mut *tx).await?;
+    let rows = sqlx::query(store.statements.of(LIST))
+        .bind(tenant.get())
+        .bind(run)
+        .bind(i64::from(page.limit))
+        .bind(columns::count(page.skip))
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let items = rows.iter().map(letter).collect::<sqlx::Result<_>>()?;
+    Ok(Listing { items, total: total as u64 })
+}
+
+async fn discard(store: &PgStore, tenant: TenantId, id: LetterId) -> DbResult<()> {
+    let mut tx = store.pools.write(tenant).await?;
+    let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND id = $2 AND run_id IS NOT NULL";
+    let gone =
+        sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(id.get()).execute(&mut *tx).await?;
+    if gone.rows_affected() == 0 {
+        return Err(missing("dead letter", id).into());
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
+    let mut tx = store.pools.write(tenant).await?;
+    let sql = "SELECT status FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE";
+    let status: Option<String> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(tenant.get())
+        .bind(run.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let status: RunStatus = status.ok_or_else(|| missing("run", run))?.parse()?;
+    // Of two that do so at once, the second waits here and finds none.
+    let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
+    let gone =
+        sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
+    if gone.rows_affected() == 0 {
+        return Err(missing("dead letter", run).into());
+    }
+    if !status.is_final() {
+        return Err(Error::new(ErrorKind::Conflict, "the run is not over").with("run", run).into());
+    }
+    let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
+    tx.commit().await?;
+    store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
+    Ok(enqueued)
+}
+
+fn letter(row: &PgRow) -> sqlx::Result<DeadLetter> {
+    let Json(payload) = columns::get(row, 4)?;
+    Ok(DeadLetter {
+        id: LetterId::new(columns::get(row, 0)?),
+        topic: columns::get(row, 1)?,
+        run: RunId::new(columns::get(row, 2)?),
+        task: TaskId::new(columns::get(row, 3)?),
+        payload,
+        error: columns::get(row, 5)?,
+        created_at: columns::get(row, 6)?,
+    })
+}
