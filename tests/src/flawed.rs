@@ -13,9 +13,9 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId, WorkerId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, Claimed, Completion, Enqueued, Expired, Heartbeat, History, Idempotency, Lease,
-        LeaseState, Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue,
-        Roster, RunFilter, RunRecord, Settled, Store, TaskRecord, WorkerRecord,
+        AttemptRecord, Claimed, Completion, Enqueued, Expired, History, Idempotency, Lease, LeaseState,
+        Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, RunFilter,
+        RunRecord, Settled, Store, TaskRecord,
     },
     transport::RemoteHandle,
 };
@@ -298,21 +298,6 @@ impl History for Flawed {
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {
         self.inner.queue_depth().await
-    }
-}
-
-#[async_trait]
-impl Roster for Flawed {
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<()> {
-        self.inner.beat(heartbeat).await
-    }
-
-    async fn sign_off(&self, worker: WorkerId) -> Result<()> {
-        self.inner.sign_off(worker).await
-    }
-
-    async fn list_workers(&self, page: Page) -> Result<Listing<WorkerRecord>> {
-        self.inner.list_workers(page).await
     }
 }
 
