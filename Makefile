@@ -18,7 +18,7 @@ ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
 FEATURES ?= opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/testing
-WORKSPACE := --locked --workspace --features $(FEATURES)
+WORKSPACE := --locked --workspace --features $(FEATURES),opsconductor-server/postgres
 WORKSPACE_TESTS := --locked --package opsconductor-tests --features $(FEATURES)
 
 SCRIPTS := tests/scripts
@@ -105,6 +105,8 @@ clippy: packages
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --all-features -- --deny warnings
 	$(CARGO) clippy $(WINRM_RS) -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-store-pg --all-features -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-server --no-default-features -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-server --no-default-features --features postgres -- --deny warnings
 
 docs: packages
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc $(WORKSPACE) --no-deps

@@ -1,5 +1,8 @@
 -- What the store begins with. Names and columns of the Python system are kept where they exist; additions stand
 -- beside them. Times are integer microseconds since 1970 UTC, JSON is text.
+--
+-- In what the queue writes, a list of more than two words is checked with OR: for IN, SQLite would fill a table of its own
+-- with the words each time a row is written, which takes longer than to write the row.
 
 CREATE TABLE tenants (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -75,7 +78,8 @@ CREATE TABLE job_runs (
     job_id              INTEGER NOT NULL,
     job_version         INTEGER NOT NULL,
     status              TEXT NOT NULL DEFAULT 'queued'
-                        CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'canceled')),
+                        CHECK (status = 'queued' OR status = 'running' OR status = 'succeeded' OR status = 'failed'
+                               OR status = 'canceled'),
     cancel_requested    INTEGER NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
     priority            INTEGER NOT NULL DEFAULT 0,
     queued_at           INTEGER NOT NULL,
@@ -129,8 +133,9 @@ CREATE TABLE job_run_steps (
     idx         INTEGER NOT NULL,
     type        TEXT NOT NULL,
     target_id   INTEGER,
-    status      TEXT NOT NULL CHECK (status IN
-                    ('waiting', 'queued', 'running', 'succeeded', 'failed', 'aborted', 'skipped', 'lost')),
+    status      TEXT NOT NULL CHECK (status = 'waiting' OR status = 'queued' OR status = 'running'
+                        OR status = 'succeeded' OR status = 'failed' OR status = 'aborted' OR status = 'skipped'
+                        OR status = 'lost'),
     shell       TEXT,
     timeoutsec  INTEGER NOT NULL DEFAULT 60,
     exit_code   INTEGER,
@@ -145,7 +150,7 @@ CREATE TABLE job_run_steps (
     -- The lease that wrote the end, so that its repeat is known.
     end_epoch   INTEGER,
     end_worker  TEXT,
-    CHECK ((finished_at IS NULL) = (status IN ('waiting', 'queued', 'running')))
+    CHECK ((finished_at IS NULL) = (status = 'waiting' OR status = 'queued' OR status = 'running'))
 ) STRICT;
 
 CREATE INDEX job_run_steps_by_run ON job_run_steps (job_run_id);
@@ -158,7 +163,7 @@ CREATE TABLE queue (
     tenant_id   INTEGER NOT NULL,
     idx         INTEGER NOT NULL,
     target_id   INTEGER,
-    state       TEXT NOT NULL CHECK (state IN ('waiting', 'queued', 'running')),
+    state       TEXT NOT NULL CHECK (state = 'waiting' OR state = 'queued' OR state = 'running'),
     priority    INTEGER NOT NULL,
     due_at      INTEGER NOT NULL,
     waits       INTEGER NOT NULL CHECK (waits >= 0),
@@ -185,7 +190,8 @@ CREATE TABLE task_attempts (
     task_id     INTEGER NOT NULL REFERENCES job_run_steps (id) ON DELETE CASCADE,
     attempt     INTEGER NOT NULL CHECK (attempt >= 1),
     worker      TEXT NOT NULL,
-    status      TEXT NOT NULL CHECK (status IN ('succeeded', 'failed', 'aborted', 'skipped', 'lost')),
+    status      TEXT NOT NULL CHECK (status = 'succeeded' OR status = 'failed' OR status = 'aborted'
+                        OR status = 'skipped' OR status = 'lost'),
     reason      TEXT,
     started_at  INTEGER NOT NULL,
     finished_at INTEGER NOT NULL,
@@ -206,8 +212,9 @@ CREATE TABLE output_chunks (
 CREATE TABLE run_events (
     run_id      INTEGER NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
     seq         INTEGER NOT NULL CHECK (seq >= 1),
-    kind        TEXT NOT NULL CHECK (kind IN ('run.queued', 'run.started', 'run.finished', 'step.started',
-                                              'step.output', 'step.waiting', 'step.finished')),
+    kind        TEXT NOT NULL CHECK (kind = 'run.queued' OR kind = 'run.started' OR kind = 'run.finished'
+                        OR kind = 'step.started' OR kind = 'step.output' OR kind = 'step.waiting'
+                        OR kind = 'step.finished'),
     at          INTEGER NOT NULL,
     task_id     INTEGER,
     idx         INTEGER,

@@ -13,3 +13,11 @@ CREATE TABLE workers (
     started_at  INTEGER NOT NULL,
     seen_at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The start of the machine that leases and due times count from, in one row: the name the kernel gives it, and how many
+-- microseconds they are ahead of its monotonic clock.
+CREATE TABLE machine (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    boot_id     TEXT NOT NULL,
+    ahead       INTEGER NOT NULL
+) STRICT;

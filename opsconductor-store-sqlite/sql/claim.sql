@@ -10,7 +10,7 @@ SET state = 'running',
     dispatched_at = NULL
 WHERE task_id IN (
     SELECT task_id FROM queue
-    WHERE state = 'queued' AND parked_on IS NULL AND priority = :priority AND due_at <= :now
+    WHERE state = 'queued' AND parked_on IS NULL AND priority = :priority AND due_at <= :steady
     ORDER BY due_at, task_id
     LIMIT :limit
 )

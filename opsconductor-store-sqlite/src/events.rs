@@ -69,13 +69,18 @@ impl<'a> EventRow<'a> {
 }
 
 impl Events {
+    /// For a run that was just written and has none.
+    pub(crate) fn of_new(run: RunId) -> Self {
+        Self { last: HashMap::from([(run, 0)]) }
+    }
+
     /// Appends an event to a run.
     pub(crate) fn push(&mut self, tx: &mut Tx<'_>, run: RunId, event: EventRow<'_>) -> DbResult<()> {
         let last = match self.last.get_mut(&run) {
             Some(last) => last,
             None => {
                 let sql = "SELECT seq FROM run_events WHERE run_id = ?1 ORDER BY seq DESC LIMIT 1";
-                let last = tx.db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
+                let last = tx.prepare(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
                 tx.notice(Notice::Run(run));
                 self.last.entry(run).or_insert(last.unwrap_or(0))
             }
@@ -84,7 +89,7 @@ impl Events {
         let sql = "INSERT INTO run_events
                 (run_id, seq, kind, at, task_id, idx, target_id, attempt, chunk_seq, status, reason)
             VALUES (:run, :seq, :kind, :at, :task, :idx, :target, :attempt, :chunk, :status, :reason)";
-        tx.db.prepare_cached(sql)?.execute(named_params! {
+        tx.prepare(sql)?.execute(named_params! {
             ":run": run.get(),
             ":seq": *last,
             ":kind": event.kind,

@@ -18,6 +18,7 @@ use crate::{
     SqliteStore, columns,
     error::{DbResult, missing},
     plans,
+    tables::Statements,
 };
 
 const TASKS: &str = include_str!("../sql/tasks.sql");
@@ -27,7 +28,7 @@ const OUTPUT: &str = include_str!("../sql/output.sql");
 #[async_trait]
 impl History for SqliteStore {
     async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord> {
-        self.readers.read(move |db| run(db, tenant, id)).await
+        self.readers.glance(move |db| run(db, tenant, id)).await
     }
 
     async fn list_runs(&self, tenant: TenantId, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>> {
@@ -36,6 +37,9 @@ impl History for SqliteStore {
 
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
         let cache = self.plans.clone();
+        if let Some(plan) = cache.find_of(tenant, id) {
+            return Ok(plan);
+        }
         self.readers
             .read(move |db| {
                 exists(db, tenant, id)?;
@@ -134,9 +138,9 @@ const RUN_COLUMNS: &str =
     idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at, concurrency_key";
 
 /// One run of a tenant.
-pub(crate) fn run(db: &Connection, tenant: TenantId, id: RunId) -> DbResult<RunRecord> {
+pub(crate) fn run(db: &impl Statements, tenant: TenantId, id: RunId) -> DbResult<RunRecord> {
     let sql = format!("SELECT {RUN_COLUMNS} FROM job_runs WHERE id = ?1 AND tenant_id = ?2");
-    let found = db.prepare_cached(&sql)?.query_row([id.get(), tenant.get()], run_record).optional()?;
+    let found = db.statement(&sql)?.query_row([id.get(), tenant.get()], run_record).optional()?;
     Ok(found.ok_or_else(|| missing("run", id))?)
 }
 

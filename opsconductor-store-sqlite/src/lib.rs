@@ -13,6 +13,8 @@
 //!   of its own; nobody is answered before the commit is on disk (`synchronous = FULL` unless said otherwise).
 //! * A few connections read, each call in one snapshot; they never wait for the writer.
 //! * Several processes may use one file at a time. Notices reach the own process alone; the others poll.
+//! * Leases and due times go by the monotonic clock of the machine, on Linux, so that setting the wall clock disturbs neither.
+//! * [`SqliteStore::enqueue_in`] enqueues in a transaction of the host's, so that its rows and the run come or go together.
 //! * A file that is not ours, is locked or is of a newer schema is refused with a sentence and left as it is.
 #![forbid(unsafe_code)]
 // A library speaks through results and `tracing`, never on its host's terminal.
@@ -32,6 +34,8 @@ mod queue;
 mod readers;
 mod retention;
 mod schema;
+mod steady;
+mod tables;
 mod workers;
 mod writer;
 
@@ -49,6 +53,8 @@ use opsconductor_core::{
 use tokio::sync::broadcast;
 
 pub use options::{Durability, SqliteOptions};
+/// The crate that [`SqliteStore::enqueue_in`] takes its transaction from.
+pub use rusqlite;
 
 /// How many notices a slow listener may fall behind before it misses some.
 const NOTICES_MAX: usize = 1024;
@@ -63,6 +69,7 @@ static OPENING: Mutex<()> = Mutex::new(());
 pub struct SqliteStore {
     path: PathBuf,
     clock: Arc<dyn Clock>,
+    steady: steady::Steady,
     plans: Arc<PlanCache>,
     notices: broadcast::Sender<Notice>,
     // The readers go first, so that the writer is the last to close the file.
@@ -85,18 +92,23 @@ impl SqliteStore {
                 .with_source(source)
         })?;
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = open::writer(&path, &options)?;
+        let (connection, steady) = open::writer(&path, &options)?;
         let readers = (0..options.readers).map(|_| open::reader(&path, &options)).collect::<Result<_>>()?;
         let plans = Arc::new(PlanCache::default());
         let notices = broadcast::Sender::new(NOTICES_MAX);
-        let writer =
-            writer::Writer::start(connection, options.clock.clone(), plans.clone(), notices.clone())?;
+        let writer = writer::Writer::start(
+            connection,
+            (options.clock.clone(), steady.clone()),
+            plans.clone(),
+            notices.clone(),
+        )?;
         Ok(Self {
             path,
             clock: options.clock,
+            steady,
             plans,
             notices,
-            readers: readers::Readers::new(readers),
+            readers: readers::Readers::new(readers, options.busy_timeout),
             writer,
         })
     }

@@ -16,6 +16,7 @@ use crate::{
     error::{DbResult, Failure},
     options::{Durability, SqliteOptions},
     schema,
+    steady::Steady,
 };
 
 /// "OPSC": what `file` and SQLite know our data files by.
@@ -34,17 +35,21 @@ const WAL_PAGES: u32 = 4_000;
 const WAL_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
 /// Opens the data file for the writer, making or upgrading it where that is right.
-pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
-    inspect(path, options.busy_timeout).map_err(|error| error.with("path", path.display()))?;
-    let open = || -> DbResult<Connection> {
+pub(crate) fn writer(path: &Path, options: &SqliteOptions) -> Result<(Connection, Steady)> {
+    inspect(path, options).map_err(|error| error.with("path", path.display()))?;
+    let open = || -> DbResult<(Connection, Steady)> {
         let mut connection = connect(path, options)?;
         if connection.is_readonly("main")? {
             return Err(refuse("the data file cannot be written to; check its permissions").into());
         }
+        if !options.migrate {
+            schema::require(&connection)?;
+        }
         begin_wal(&connection, options.busy_timeout)?;
         let now = options.clock.now().timestamp_micros();
         schema::migrate(&mut connection, now)?;
-        Ok(connection)
+        let steady = Steady::begin(&mut connection, options)?;
+        Ok((connection, steady))
     };
     open().map_err(|failure| Error::from(failure).with("path", path.display()))
 }
@@ -100,10 +105,13 @@ fn begin_wal(connection: &Connection, patience: Duration) -> DbResult<()> {
 }
 
 /// Looks at what is there without changing it; makes an empty file, readable by its owner alone, where nothing is.
-fn inspect(path: &Path, patience: Duration) -> Result<()> {
+fn inspect(path: &Path, options: &SqliteOptions) -> Result<()> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
-        Err(error) if error.kind() == IoKind::NotFound => return create(path),
+        Err(error) if error.kind() == IoKind::NotFound && options.migrate => return create(path),
+        Err(error) if error.kind() == IoKind::NotFound => {
+            return Err(refuse("the data file is not there; migrate it first, which makes it"));
+        }
         Err(error) => return Err(refuse("the data file cannot be reached").with_source(error)),
     };
     if found.is_dir() {
@@ -119,7 +127,7 @@ fn inspect(path: &Path, patience: Duration) -> Result<()> {
     if found.len() < PAGE_BYTES_MIN {
         return Err(foreign());
     }
-    look(path, patience).map_err(|failure| match failure {
+    look(path, options.busy_timeout).map_err(|failure| match failure {
         Failure::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => foreign(),
         other => other.into(),
     })

@@ -11,6 +11,8 @@ pub struct SqliteOptions {
     pub(crate) durability: Durability,
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: usize,
+    pub(crate) boot: Option<String>,
+    pub(crate) migrate: bool,
 }
 
 /// What a commit survives.
@@ -25,10 +27,26 @@ pub enum Durability {
 }
 
 impl SqliteOptions {
-    /// Takes leases, due times and the times of records from `clock`.
+    /// Takes the times of records from `clock`, and from its monotonic time how leases and due times go on.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Says of which start of the machine the monotonic time of [the clock](SqliteOptions::with_clock) is. For tests: leases and
+    /// due times go by the monotonic time of the real machine otherwise, on which all processes agree.
+    #[must_use]
+    pub fn with_boot(mut self, boot: impl Into<String>) -> Self {
+        self.boot = Some(boot.into());
+        self
+    }
+
+    /// Whether to make the file and to bring its schema to this program's version; it is unless said otherwise. Without, a file
+    /// that is not there or is of an older version is refused and left as it is.
+    #[must_use]
+    pub fn with_migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
         self
     }
 
@@ -61,6 +79,8 @@ impl Default for SqliteOptions {
             durability: Durability::default(),
             busy_timeout: Duration::from_secs(5),
             readers: 4,
+            boot: None,
+            migrate: true,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use opsconductor_core::{
     Result,
+    id::RunId,
     store::{Keep, Retention, retention::TASKS_AT_ONCE},
 };
 use rusqlite::{Row, params};
@@ -54,6 +55,7 @@ fn remove(tx: &mut Tx<'_>, keep: &Keep, limit: usize) -> DbResult<u64> {
         }
         // Everything else of a run goes with its row.
         tx.db.prepare_cached("DELETE FROM job_runs WHERE id = ?1")?.execute(params![run])?;
+        tx.plans.forget(RunId::new(run));
         removed += 1;
     }
     Ok(removed)

@@ -43,6 +43,16 @@ pub(crate) fn check(connection: &Connection) -> DbResult<i64> {
     Ok(version)
 }
 
+/// Refuses a schema that is older than this program's.
+pub(crate) fn require(connection: &Connection) -> DbResult<()> {
+    let (version, known) = (check(connection)?, MIGRATIONS.last().map_or(0, |(version, ..)| *version));
+    if version == known {
+        return Ok(());
+    }
+    let message = "the data file is of an older version of the program; migrate it first";
+    Err(Error::new(ErrorKind::Store, message).with("schema", version).with("known", known).into())
+}
+
 /// Brings the schema to the version of this program, in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, now: i64) -> DbResult<()> {
     let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);

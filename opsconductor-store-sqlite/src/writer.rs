@@ -5,25 +5,34 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Clock,
-    id::RunId,
+    id::{RunId, TenantId},
     run::RunPlan,
     store::{Notice, PlanCache},
 };
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::error::{DbResult, Failure};
+use crate::{
+    error::{DbResult, Failure},
+    steady::Steady,
+    tables::Tables,
+};
 
 /// How many requests may wait for the writer before callers wait in turn.
 const WAITING_MAX: usize = 1024;
 
 /// How many requests go into one transaction.
 const BATCH_MAX: usize = 256;
+
+/// How long the thread looks for the next request before it goes to sleep. Whoever writes one after the other asks again
+/// within it, and to be woken would take longer than to write.
+const ALERT_FOR: Duration = Duration::from_micros(60);
 
 /// The door to the writer's thread. Dropping it ends the thread after what is waiting was done.
 pub(crate) struct Writer {
@@ -34,17 +43,20 @@ pub(crate) struct Writer {
 /// What a request sees of the transaction.
 pub(crate) struct Tx<'a> {
     pub(crate) db: &'a Connection,
-    /// Microseconds since 1970, by the store's clock.
+    /// Microseconds since 1970, by the store's clock: what records say.
     pub(crate) now: i64,
+    /// Microseconds by the [steady](crate::steady) clock: what leases and due times go by.
+    pub(crate) steady: i64,
     pub(crate) plans: &'a PlanCache,
+    tables: Tables<'a>,
     effects: &'a mut Effects,
 }
 
 /// What becomes visible outside the database once the transaction is committed.
 #[derive(Default)]
-struct Effects {
+pub(crate) struct Effects {
     notices: Vec<Notice>,
-    plans: Vec<(RunId, Arc<RunPlan>, usize)>,
+    plans: Vec<(TenantId, RunId, Arc<RunPlan>, usize)>,
 }
 
 trait Request: Send {
@@ -64,12 +76,12 @@ struct Lost {
 impl Writer {
     pub(crate) fn start(
         connection: Connection,
-        clock: Arc<dyn Clock>,
+        (clock, steady): (Arc<dyn Clock>, Steady),
         plans: Arc<PlanCache>,
         notices: broadcast::Sender<Notice>,
     ) -> Result<Self> {
         let (requests, inbox) = mpsc::channel(WAITING_MAX);
-        let desk = Desk { connection, clock, plans, notices };
+        let desk = Desk { connection, clock, steady, plans, notices };
         let thread = std::thread::Builder::new()
             .name("opsconductor-sqlite-writer".to_owned())
             .spawn(move || desk.serve(inbox))
@@ -105,7 +117,23 @@ impl Drop for Writer {
     }
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    /// In a transaction of somebody else's, whose connection has our tables as `tables`. What is to follow the commit is left
+    /// in `effects`.
+    pub(crate) fn joined(
+        (db, tables): (&'a Connection, Tables<'a>),
+        (now, steady): (i64, i64),
+        plans: &'a PlanCache,
+        effects: &'a mut Effects,
+    ) -> Self {
+        Self { db, now, steady, plans, tables, effects }
+    }
+
+    /// A statement on our tables, wherever they are.
+    pub(crate) fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.tables.prepare(self.db, sql)
+    }
+
     /// Tells listeners once the transaction is committed.
     pub(crate) fn notice(&mut self, notice: Notice) {
         if !self.effects.notices.contains(&notice) {
@@ -114,8 +142,8 @@ impl Tx<'_> {
     }
 
     /// Keeps the plan at hand once the transaction is committed.
-    pub(crate) fn keep_plan(&mut self, run: RunId, plan: Arc<RunPlan>, bytes: usize) {
-        self.effects.plans.push((run, plan, bytes));
+    pub(crate) fn keep_plan(&mut self, tenant: TenantId, run: RunId, plan: Arc<RunPlan>, bytes: usize) {
+        self.effects.plans.push((tenant, run, plan, bytes));
     }
 }
 
@@ -123,6 +151,7 @@ impl Tx<'_> {
 struct Desk {
     connection: Connection,
     clock: Arc<dyn Clock>,
+    steady: Steady,
     plans: Arc<PlanCache>,
     notices: broadcast::Sender<Notice>,
 }
@@ -130,7 +159,7 @@ struct Desk {
 impl Desk {
     fn serve(self, mut inbox: mpsc::Receiver<Box<dyn Request>>) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        while inbox.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        while next(&mut inbox, &mut batch) {
             while !batch.is_empty() {
                 self.commit_together(&mut batch);
             }
@@ -148,18 +177,24 @@ impl Desk {
     /// Runs requests from the front of `batch` in one transaction. All of them, unless one loses the transaction: those
     /// behind it stay for the next.
     fn commit_together(&self, batch: &mut Vec<Box<dyn Request>>) {
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = self.execute("BEGIN IMMEDIATE") {
             return answer_all(batch.drain(..), Some(&lost(error)));
         }
         let mut effects = Effects::default();
         let mut done: Vec<Box<dyn Request>> = Vec::with_capacity(batch.len());
+        // One alone needs nothing to step back to but the transaction itself.
+        let alone = batch.len() == 1;
         for mut request in std::mem::take(batch) {
             if self.connection.is_autocommit() {
                 batch.push(request);
                 continue;
             }
-            match self.run_one(request.as_mut(), &mut effects) {
+            match self.run_one(request.as_mut(), alone, &mut effects) {
                 Ok(true) => done.push(request),
+                Ok(false) if alone => {
+                    self.roll_back();
+                    return request.answer(None);
+                }
                 Ok(false) => request.answer(None),
                 Err(error) => {
                     // Even stepping back failed. The transaction cannot be trusted, so nothing of it is kept.
@@ -172,7 +207,7 @@ impl Desk {
             let message = "the transaction was rolled back because of another request; try again".to_owned();
             return answer_all(done, Some(&Lost { kind: ErrorKind::StoreUnavailable, message }));
         }
-        match self.connection.execute_batch("COMMIT") {
+        match self.execute("COMMIT") {
             Ok(()) => {
                 self.publish(effects);
                 answer_all(done, None);
@@ -184,24 +219,38 @@ impl Desk {
         }
     }
 
-    /// Runs one request in a savepoint and says whether what it did stands.
-    fn run_one(&self, request: &mut dyn Request, effects: &mut Effects) -> rusqlite::Result<bool> {
-        self.connection.prepare_cached("SAVEPOINT request")?.execute([])?;
-        let (notices, plans) = (effects.notices.len(), effects.plans.len());
+    /// Runs one request, unless it is alone in a savepoint, and says whether what it did stands. What one that is alone did
+    /// has then to be rolled back.
+    fn run_one(
+        &self,
+        request: &mut dyn Request,
+        alone: bool,
+        effects: &mut Effects,
+    ) -> rusqlite::Result<bool> {
         let now = self.clock.now().timestamp_micros();
-        let mut tx = Tx { db: &self.connection, now, plans: &self.plans, effects };
-        if request.run(&mut tx) {
-            self.connection.prepare_cached("RELEASE request")?.execute([])?;
+        let (db, steady, plans) = (&self.connection, self.steady.now(), &*self.plans);
+        let tables = Tables::Own;
+        if alone {
+            return Ok(request.run(&mut Tx { db, now, steady, plans, tables, effects }));
+        }
+        self.execute("SAVEPOINT request")?;
+        let (notices, plans_kept) = (effects.notices.len(), effects.plans.len());
+        if request.run(&mut Tx { db, now, steady, plans, tables, effects }) {
+            self.execute("RELEASE request")?;
             return Ok(true);
         }
         effects.notices.truncate(notices);
-        effects.plans.truncate(plans);
+        effects.plans.truncate(plans_kept);
         // Some failures (a full disk) end the transaction by themselves.
         if !self.connection.is_autocommit() {
-            self.connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
-            self.connection.prepare_cached("RELEASE request")?.execute([])?;
+            self.execute("ROLLBACK TO request")?;
+            self.execute("RELEASE request")?;
         }
         Ok(false)
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
     }
 
     fn roll_back(&self) {
@@ -213,14 +262,34 @@ impl Desk {
     }
 
     fn publish(&self, effects: Effects) {
-        for (run, plan, bytes) in effects.plans {
-            self.plans.keep(run, plan, bytes);
+        effects.publish(&self.plans, &self.notices);
+    }
+}
+
+impl Effects {
+    /// Keeps the plans and tells listeners.
+    pub(crate) fn publish(self, plans: &PlanCache, notices: &broadcast::Sender<Notice>) {
+        for (tenant, run, plan, bytes) in self.plans {
+            plans.keep_of(tenant, run, plan, bytes);
         }
-        for notice in effects.notices {
+        for notice in self.notices {
             // Nobody listening is no error: notices are speed, never correctness.
-            let _ = self.notices.send(notice);
+            let _ = notices.send(notice);
         }
     }
+}
+
+/// Takes what waits, and waits when nothing does; false when nobody can ask any more.
+fn next(inbox: &mut mpsc::Receiver<Box<dyn Request>>, batch: &mut Vec<Box<dyn Request>>) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < ALERT_FOR {
+        if !inbox.is_empty() {
+            break;
+        }
+        // Whoever has something to do goes first.
+        std::thread::yield_now();
+    }
+    inbox.blocking_recv_many(batch, BATCH_MAX) > 0
 }
 
 fn answer_all(requests: impl IntoIterator<Item = Box<dyn Request>>, lost: Option<&Lost>) {

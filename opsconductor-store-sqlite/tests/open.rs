@@ -211,3 +211,18 @@ fn the_schema_is_what_it_claims() {
     let id: i32 = raw.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
     assert_eq!(&id.to_be_bytes(), b"OPSC");
 }
+
+#[test]
+fn without_migrating_a_file_that_is_not_there_or_older_is_refused_and_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("data.db");
+    let look = || SqliteStore::open(&path, SqliteOptions::default().with_migrate(false));
+    assert!(look().unwrap_err().report().contains("is not there"));
+    assert!(!path.exists());
+    drop(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
+    drop(look().unwrap());
+    let older = Connection::open(&path).unwrap();
+    older.execute("DELETE FROM opsconductor_migrations WHERE version > 1", []).unwrap();
+    drop(older);
+    assert!(look().unwrap_err().report().contains("older version"));
+}

@@ -39,7 +39,7 @@ impl StoreBuilder for Shared {
 }
 
 fn open(path: &Path, clock: Arc<ManualClock>) -> SqliteStore {
-    SqliteStore::open(path, SqliteOptions::default().with_clock(clock)).unwrap()
+    SqliteStore::open(path, SqliteOptions::default().with_clock(clock).with_boot("one")).unwrap()
 }
 
 fn place() -> (TempDir, Shared) {

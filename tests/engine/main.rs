@@ -3,6 +3,7 @@
 
 mod handlers;
 mod opening;
+mod roster;
 mod store_away;
 
 use std::time::Duration;

@@ -53,6 +53,7 @@ RULES = [
     Rule("opsconductor-store-sqlite", [], {"SSH": SSH, "PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite"]),
     Rule("opsconductor-server", [], {"PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite", "clap"]),
     Rule("opsconductor-server", ["--no-default-features"], {"a store nobody asked for": SQL}, ["clap"]),
+    Rule("opsconductor-server", ["--no-default-features", "--features", "postgres"], {"SQLite": r"rusqlite|libsqlite3-sys|sqlx-sqlite"}, ["sqlx-postgres"]),
 ]
 
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::exit;
+use crate::{
+    exit,
+    worker::{MigrateOptions, WorkerOptions, WorkersOptions},
+};
 
 /// Runs commands and copies files on many machines, durably and without leaking a secret.
 #[derive(Debug, Parser)]
@@ -28,6 +31,12 @@ pub(crate) enum Command {
     /// Work with the key that seals credentials.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Bring a store to this program's version; it is made when it is not there.
+    Migrate(MigrateOptions),
+    /// Take tasks from a store and run them, until told to stop. Many may work on one store, on many machines.
+    Worker(WorkerOptions),
+    /// List the workers on a store: host, version, load, last heartbeat.
+    Workers(WorkersOptions),
 }
 
 /// What `demo` can be told.

@@ -5,9 +5,13 @@ mod cli;
 #[cfg(feature = "sqlite")]
 mod demo;
 mod exit;
+mod interrupt;
 mod job;
 mod key;
 mod logging;
+mod runtime;
+mod store;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -20,6 +24,9 @@ fn main() -> ExitCode {
         #[cfg(feature = "sqlite")]
         cli::Command::Demo(options) => demo::run(options),
         cli::Command::Job(cli::JobCommand::Validate { file, json }) => job::validate(&file, json),
+        cli::Command::Migrate(options) => worker::migrate(&options),
+        cli::Command::Worker(options) => worker::work(options),
+        cli::Command::Workers(options) => worker::list(&options),
         cli::Command::Key(cli::KeyCommand::Generate { out }) => key::generate(out.as_deref()),
     };
     exit::code(ended)

@@ -125,6 +125,7 @@ impl EngineBuilder {
                 files: self.files.map(WorkerFiles::new).transpose()?,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
                 redactors: Redactors::new()?,
+                definitions: Default::default(),
             }),
         })
     }

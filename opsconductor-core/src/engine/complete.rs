@@ -43,6 +43,13 @@ async fn run(inner: Arc<Inner>, mut waiting: mpsc::Receiver<(Completion, oneshot
     let mut batch = Vec::with_capacity(BATCH_MAX);
     // What arrives while one batch is being committed makes up the next: no delay when idle, large batches under load.
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        // Tasks that were claimed together end together: whoever has ended already comes along with the first.
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH_MAX
+            && let Ok(ended) = waiting.try_recv()
+        {
+            batch.push(ended);
+        }
         let (completions, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
         for (answer, settled) in answers.into_iter().zip(record_all(&inner, completions).await) {
             if let Some(settled) = settled {

@@ -125,7 +125,7 @@ impl Jobs<'_> {
         if !record.is_active {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
         }
-        let job = JobSpec::from_value(record.definition.clone()).validate(&self.at.inner.kinds)?;
+        let job = self.at.inner.definitions.of(&record, &self.at.inner.kinds)?;
         let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
         plan.job_name = record.name;
         plan.job_version = record.version;

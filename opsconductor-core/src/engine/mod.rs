@@ -19,6 +19,7 @@ mod builder;
 mod complete;
 mod credentials;
 mod dead_letters;
+mod definitions;
 mod execute;
 mod jobs;
 mod lease;
@@ -45,7 +46,7 @@ pub use dead_letters::DeadLetterBox;
 pub use jobs::{Jobs, RunOptions};
 pub use queue::{QueueControl, QueuePart};
 pub use roster::Workers;
-pub use run::{Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
+pub use run::{RESULT_TEXT_BYTES_MAX, Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
 pub use targets::Targets;
 pub use worker::{Worker, WorkerSettings};
@@ -75,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) keep: Keep,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
+    pub(crate) definitions: definitions::Definitions,
 }
 
 impl Engine {

@@ -22,6 +22,18 @@ use crate::{
 /// How often a run is looked at without being told of news: other processes may be working on it.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How much output the steps of a [`RunResult`] hold in all, in bytes.
+pub const RESULT_TEXT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How much output is read at a time, if steps are like those before them.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many steps are read at a time at least.
+const PAGE_TASKS_MIN: u32 = 64;
+
+/// How many steps are read at a time at most.
+const PAGE_TASKS_MAX: u32 = 1000;
+
 /// How many events are read at a time.
 const EVENTS_MAX: usize = 500;
 
@@ -119,6 +131,9 @@ pub struct StepResult {
     pub error: Option<String>,
     /// From the start of its last attempt to its end.
     pub duration: Option<Duration>,
+    /// Whether its output is left out here, because the steps before it had [`RESULT_TEXT_BYTES_MAX`] of it:
+    /// [`Run::steps_page`] has it.
+    pub output_left_out: bool,
 }
 
 impl Run {
@@ -194,7 +209,7 @@ impl Run {
         }
     }
 
-    /// The steps as they stand, by step, then by target.
+    /// The steps as they stand, by step, then by target. Their output is here up to [`RESULT_TEXT_BYTES_MAX`] in all.
     ///
     /// # Errors
     ///
@@ -202,16 +217,30 @@ impl Run {
     pub async fn steps(&self) -> Result<Vec<StepResult>> {
         let plan = self.store().run_plan(self.tenant(), self.id).await?;
         let mut steps = Vec::new();
-        let mut page = Page { skip: 0, limit: 1000 };
+        let mut budget = Budget::default();
+        let mut page = Page { skip: 0, limit: budget.tasks_next() };
         loop {
             let list = self.store().tasks(self.tenant(), self.id, page).await?;
             page.skip += list.items.len() as u64;
             let done = list.items.is_empty() || page.skip >= list.total;
-            steps.extend(list.items.into_iter().map(|task| StepResult::new(&plan, task)));
+            steps.extend(list.items.into_iter().map(|task| budget.take(StepResult::new(&plan, task))));
             if done {
                 return Ok(steps);
             }
+            page.limit = budget.tasks_next();
         }
+    }
+
+    /// A part of the steps as they stand, by step, then by target, with their output.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run has been removed.
+    pub async fn steps_page(&self, page: Page) -> Result<Listing<StepResult>> {
+        let plan = self.store().run_plan(self.tenant(), self.id).await?;
+        let list = self.store().tasks(self.tenant(), self.id, page).await?;
+        let items = list.items.into_iter().map(|task| StepResult::new(&plan, task)).collect();
+        Ok(Listing { items, total: list.total })
     }
 
     async fn result(&self, status: RunStatus) -> Result<RunResult> {
@@ -244,7 +273,47 @@ impl StepResult {
             stderr: task.stderr,
             error: task.reason,
             duration: between.and_then(|(start, end)| (end - start).to_std().ok()),
+            output_left_out: false,
         }
+    }
+}
+
+/// What the output of all steps may take, and how many steps are read at a time.
+struct Budget {
+    left: usize,
+    tasks: usize,
+    bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: RESULT_TEXT_BYTES_MAX, tasks: 0, bytes: 0 }
+    }
+}
+
+impl Budget {
+    /// Lets a step keep its output while there is room.
+    fn take(&mut self, mut step: StepResult) -> StepResult {
+        let bytes = step.stdout.len() + step.stderr.len();
+        self.tasks += 1;
+        self.bytes += bytes;
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => {
+                // What comes later is left out too, however small: there is one place from which on it is missing.
+                self.left = 0;
+                (step.stdout, step.stderr) = (String::new(), String::new());
+                step.output_left_out = true;
+            }
+        }
+        step
+    }
+
+    /// As many as should come to a few megabytes, if they are like those before.
+    fn tasks_next(&self) -> u32 {
+        let each = self.bytes.checked_div(self.tasks).unwrap_or(PAGE_BYTES / PAGE_TASKS_MIN as usize);
+        let fitting = u32::try_from(PAGE_BYTES / each.max(1)).unwrap_or(PAGE_TASKS_MAX);
+        fitting.clamp(PAGE_TASKS_MIN, PAGE_TASKS_MAX)
     }
 }
 
@@ -341,5 +410,46 @@ fn named(plan: &RunPlan, event: Event) -> RunEvent {
         target: event.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
         kind: event.kind,
         at: event.at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(bytes: usize) -> StepResult {
+        StepResult {
+            step: "step-1".to_owned(),
+            kind: "winrm.exec".to_owned(),
+            target: None,
+            status: TaskStatus::Succeeded,
+            exit_code: Some(0),
+            stdout: "o".repeat(bytes),
+            stderr: String::new(),
+            error: None,
+            duration: None,
+            output_left_out: false,
+        }
+    }
+
+    #[test]
+    fn output_is_left_out_from_one_step_on_and_says_so() {
+        let mut budget = Budget::default();
+        let first = budget.take(step(RESULT_TEXT_BYTES_MAX - 1));
+        assert!(!first.output_left_out && first.stdout.len() == RESULT_TEXT_BYTES_MAX - 1);
+        let beyond = budget.take(step(2));
+        assert!(beyond.output_left_out && beyond.stdout.is_empty());
+        assert!(budget.take(step(1)).output_left_out);
+        assert!(!budget.take(step(0)).output_left_out, "there is nothing to leave out");
+    }
+
+    #[test]
+    fn fewer_steps_are_read_at_a_time_when_they_say_much() {
+        let mut budget = Budget::default();
+        assert_eq!(budget.tasks_next(), PAGE_TASKS_MIN);
+        budget.take(step(0));
+        assert_eq!(budget.tasks_next(), PAGE_TASKS_MAX);
+        budget.take(step(64 * 1024));
+        assert_eq!(budget.tasks_next(), 128);
     }
 }

@@ -253,9 +253,12 @@ async fn claim_tasks(
         let free = shared.slots.available_permits();
         if free == 0 {
             tokio::select! {
-                () = shared.freed.notified() => continue,
+                () = shared.freed.notified() => {}
                 () = shared.closing.cancelled() => return,
             }
+            // Tasks whose ends were recorded together free their slots together: one claim for all of them.
+            tokio::task::yield_now().await;
+            continue;
         }
         // A command that runs unattended comes before one that has not begun.
         if let Ok(Resumption { claimed, holding, running }) = resumptions.try_recv() {

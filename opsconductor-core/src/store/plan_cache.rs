@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{id::RunId, run::plan::RunPlan};
+use crate::{
+    id::{RunId, TenantId},
+    run::plan::RunPlan,
+};
 
 /// How many bytes of plans, as JSON, are kept.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -29,6 +32,8 @@ struct Kept {
 }
 
 struct Entry {
+    /// Whose it is, where that is known.
+    tenant: Option<TenantId>,
     plan: Arc<RunPlan>,
     bytes: usize,
     used: u64,
@@ -38,6 +43,27 @@ impl PlanCache {
     /// The plan of a run, if it is here.
     pub fn find(&self, run: RunId) -> Option<Arc<RunPlan>> {
         self.lock().find(run)
+    }
+
+    /// The plan of a run that is known to be the tenant's, if it is here.
+    pub fn find_of(&self, tenant: TenantId, run: RunId) -> Option<Arc<RunPlan>> {
+        let mut kept = self.lock();
+        kept.plans.get(&run).filter(|entry| entry.tenant == Some(tenant))?;
+        kept.find(run)
+    }
+
+    /// Keeps a plan as [`PlanCache::keep`] does, for [`PlanCache::find_of`] too.
+    pub fn keep_of(&self, tenant: TenantId, run: RunId, plan: Arc<RunPlan>, bytes: usize) {
+        let mut kept = self.lock();
+        kept.keep(run, plan, bytes);
+        if let Some(entry) = kept.plans.get_mut(&run) {
+            entry.tenant = Some(tenant);
+        }
+    }
+
+    /// Lets go of the plan of a run that is removed.
+    pub fn forget(&self, run: RunId) {
+        self.lock().forget(run);
     }
 
     /// Keeps a plan whose row is committed and is `bytes` long, and lets go of those that were not used for longest.
@@ -71,7 +97,7 @@ impl Kept {
         self.forget(run);
         self.uses += 1;
         self.by_use.insert(self.uses, run);
-        self.plans.insert(run, Entry { plan, bytes, used: self.uses });
+        self.plans.insert(run, Entry { tenant: None, plan, bytes, used: self.uses });
         self.bytes += bytes;
         while (self.bytes > BYTES_MAX || self.plans.len() > PLANS_MAX) && self.plans.len() > 1 {
             let Some((_, oldest)) = self.by_use.pop_first() else { break };
@@ -113,6 +139,16 @@ mod tests {
         cache.keep(RunId::new(4), plan(), BYTES_MAX / 3);
         let found: Vec<_> = (1..=4).map(|id| cache.find(RunId::new(id)).is_some()).collect();
         assert_eq!(found, [true, false, true, true]);
+    }
+
+    #[test]
+    fn a_plan_is_found_by_its_own_tenant_alone() {
+        let cache = PlanCache::default();
+        cache.keep_of(TenantId::new(1), RunId::new(7), plan(), 10);
+        assert!(cache.find_of(TenantId::new(1), RunId::new(7)).is_some());
+        assert!(cache.find_of(TenantId::new(2), RunId::new(7)).is_none());
+        cache.keep(RunId::new(8), plan(), 10);
+        assert!(cache.find_of(TenantId::new(1), RunId::new(8)).is_none());
     }
 
     #[test]

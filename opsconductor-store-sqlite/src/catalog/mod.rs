@@ -25,7 +25,7 @@ impl Catalog for SqliteStore {
 
     async fn tenant_by_name(&self, name: &str) -> Result<Tenant> {
         let name = name.to_owned();
-        self.readers.read(move |db| tenant::by_name(db, &name)).await
+        self.readers.glance(move |db| tenant::by_name(db, &name)).await
     }
 
     async fn reserve_credential_id(&self) -> Result<CredentialId> {
@@ -46,12 +46,12 @@ impl Catalog for SqliteStore {
     }
 
     async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord> {
-        self.readers.read(move |db| credential::by_id(db, tenant, id)).await
+        self.readers.glance(move |db| credential::by_id(db, tenant, id)).await
     }
 
     async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord> {
         let name = name.to_owned();
-        self.readers.read(move |db| credential::by_name(db, tenant, &name)).await
+        self.readers.glance(move |db| credential::by_name(db, tenant, &name)).await
     }
 
     async fn list_credentials(&self, tenant: TenantId, page: Page) -> Result<Listing<CredentialRecord>> {
@@ -73,7 +73,7 @@ impl Catalog for SqliteStore {
     }
 
     async fn target(&self, tenant: TenantId, id: TargetId) -> Result<Target> {
-        self.readers.read(move |db| target::by_id(db, tenant, id)).await
+        self.readers.glance(move |db| target::by_id(db, tenant, id)).await
     }
 
     async fn targets_by_name(&self, tenant: TenantId, names: &[String]) -> Result<Vec<Target>> {
@@ -101,12 +101,12 @@ impl Catalog for SqliteStore {
     }
 
     async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobRecord> {
-        self.readers.read(move |db| job::by_id(db, tenant, id)).await
+        self.readers.glance(move |db| job::by_id(db, tenant, id)).await
     }
 
     async fn job_by_name(&self, tenant: TenantId, name: &str) -> Result<JobRecord> {
         let name = name.to_owned();
-        self.readers.read(move |db| job::by_name(db, tenant, &name)).await
+        self.readers.glance(move |db| job::by_name(db, tenant, &name)).await
     }
 
     async fn list_jobs(&self, tenant: TenantId, active_only: bool, page: Page) -> Result<Listing<JobRecord>> {

@@ -3,7 +3,6 @@
 use std::{cmp::Reverse, time::Duration};
 
 use opsconductor_core::{
-    clock::Timestamp,
     id::{RunId, TaskId, TenantId, WorkerId},
     store::{Claimed, Lease},
 };
@@ -90,7 +89,8 @@ fn take(
         named_params! {
             ":worker": worker.to_string(),
             ":now": tx.now,
-            ":until": columns::after(tx.now, ttl),
+            ":steady": tx.steady,
+            ":until": columns::after(tx.steady, ttl),
             ":priority": priority,
             ":limit": columns::count(limit),
         },
@@ -121,7 +121,8 @@ fn tell(tx: &mut Tx<'_>, claimed: &[Claimed]) -> DbResult<()> {
     Ok(())
 }
 
-pub(super) fn next_due(db: &Connection, now: i64) -> DbResult<Option<Timestamp>> {
+/// When the next task will be due, by the steady clock.
+pub(super) fn next_due(db: &Connection, now: i64) -> DbResult<Option<i64>> {
     let sql = "SELECT due_at FROM queue WHERE state = 'queued' AND parked_on IS NULL AND priority = ?1 AND due_at > ?2
         ORDER BY due_at LIMIT 1";
     let mut earliest = parking::next_wake(db)?;
@@ -132,5 +133,5 @@ pub(super) fn next_due(db: &Connection, now: i64) -> DbResult<Option<Timestamp>>
         earliest = earliest.into_iter().chain(due).min();
         above = Some(priority);
     }
-    Ok(earliest.map(columns::moment))
+    Ok(earliest)
 }

@@ -23,7 +23,7 @@ use crate::{
     writer::Tx,
 };
 
-const END_HELD: &str = include_str!("../../sql/end_held.sql");
+const HELD: &str = include_str!("../../sql/held.sql");
 const END_TASK: &str = include_str!("../../sql/end_task.sql");
 
 /// A completion with its JSON.
@@ -148,7 +148,7 @@ struct Held {
 
 /// Takes a task out of the queue.
 fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<Held>> {
-    let held = tx.db.prepare_cached(END_HELD)?.query_row(
+    let held = tx.db.prepare_cached(HELD)?.query_row(
         named_params! {
             ":task": lease.task.get(),
             ":run": lease.run.get(),
@@ -164,7 +164,13 @@ fn take_held(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<Held>> {
             })
         },
     );
-    Ok(held.optional()?)
+    let held = held.optional()?;
+    if held.is_some() {
+        // Apart, because RETURNING would build a table of its own for one row.
+        let sql = "DELETE FROM queue WHERE task_id = ?1";
+        tx.db.prepare_cached(sql)?.execute([lease.task.get()])?;
+    }
+    Ok(held)
 }
 
 /// Records a try that has ended.

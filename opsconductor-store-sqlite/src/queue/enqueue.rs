@@ -8,7 +8,7 @@ use opsconductor_core::{
     run::{RunStatus, TaskStatus, plan::TaskKey},
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{OptionalExtension, named_params, params};
 
 use super::turns;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     error::{DbResult, invalid, missing},
     events::{EventRow, Events},
     history,
+    tables::Statements,
     writer::Tx,
 };
 
@@ -45,7 +46,7 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     let mine = "SELECT 1 FROM jobs WHERE id = ?1 AND tenant_id = ?2";
     exists(tx, mine, params![new.job.get(), tenant.get()])?.ok_or_else(|| missing("job", new.job))?;
     if let Some(given) = &new.idempotency
-        && let Some(run) = earlier(tx.db, tenant, new.job, given)?
+        && let Some(run) = earlier(tx, tenant, new.job, given)?
     {
         return Ok(Enqueued { run, repeated: true });
     }
@@ -65,19 +66,20 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     for (key, edges) in new.plan.tasks() {
         add_task(tx, tenant, run, prepared, key, edges.max(wait_for_turn))?;
     }
-    Events::default().push(tx, run, EventRow::run_queued())?;
+    Events::of_new(run).push(tx, run, EventRow::run_queued())?;
+    tx.notice(Notice::Run(run));
     tx.notice(Notice::Ready);
-    tx.keep_plan(run, new.plan.clone(), prepared.plan.len());
+    tx.keep_plan(tenant, run, new.plan.clone(), prepared.plan.len());
     Ok(Enqueued { run: record(tx, run, new), repeated: false })
 }
 
 fn exists(tx: &Tx<'_>, sql: &str, params: impl rusqlite::Params) -> DbResult<Option<()>> {
-    Ok(tx.db.prepare_cached(sql)?.query_row(params, |_| Ok(())).optional()?)
+    Ok(tx.prepare(sql)?.query_row(params, |_| Ok(())).optional()?)
 }
 
 /// The run that was enqueued before with the same idempotency key.
 pub(super) fn earlier(
-    db: &Connection,
+    db: &impl Statements,
     tenant: TenantId,
     job: JobId,
     given: &Idempotency,
@@ -85,7 +87,7 @@ pub(super) fn earlier(
     let sql = "SELECT id, idempotency_digest FROM job_runs
         WHERE tenant_id = ?1 AND job_id = ?2 AND idempotency_key = ?3";
     let found: Option<(i64, Vec<u8>)> = db
-        .prepare_cached(sql)?
+        .statement(sql)?
         .query_row(params![tenant.get(), job.get(), given.key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let Some((id, digest)) = found else { return Ok(None) };
@@ -108,7 +110,7 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
              idempotency_key, idempotency_digest, concurrency_key, labels, parameters)
         VALUES (:tenant, :job, :version, 'queued', :priority, :now, :requested_by, :parent, :correlation, :key, :digest,
                 :concurrency_key, :labels, :parameters)";
-    tx.db.prepare_cached(sql)?.execute(named_params! {
+    tx.prepare(sql)?.execute(named_params! {
         ":tenant": tenant.get(),
         ":job": new.job.get(),
         ":version": new.plan.job_version,
@@ -125,13 +127,13 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
     })?;
     let id = tx.db.last_insert_rowid();
     let sql = "INSERT INTO run_plans (run_id, plan) VALUES (?1, ?2)";
-    tx.db.prepare_cached(sql)?.execute(params![id, prepared.plan])?;
+    tx.prepare(sql)?.execute(params![id, prepared.plan])?;
     Ok(RunId::new(id))
 }
 
 fn add_steps(tx: &Tx<'_>, run: RunId, new: &NewRun) -> DbResult<()> {
     let sql = "INSERT INTO run_steps (run_id, idx, remaining) VALUES (?1, ?2, ?3)";
-    let mut insert = tx.db.prepare_cached(sql)?;
+    let mut insert = tx.prepare(sql)?;
     for (step, index) in new.plan.steps.iter().zip(0_u32..) {
         insert.execute(params![run.get(), index, step.task_count()])?;
     }
@@ -151,7 +153,7 @@ fn add_task(
     let target = key.target.map(TargetId::get);
     let sql = "INSERT INTO job_run_steps (job_run_id, idx, type, target_id, status, shell, timeoutsec)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    tx.db.prepare_cached(sql)?.execute(params![
+    tx.prepare(sql)?.execute(params![
         run.get(),
         key.step,
         step.kind,
@@ -164,7 +166,7 @@ fn add_task(
     let sql = "INSERT INTO queue
             (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits, job_id, credential_id)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    tx.db.prepare_cached(sql)?.execute(params![
+    tx.prepare(sql)?.execute(params![
         id,
         run.get(),
         tenant.get(),
@@ -172,7 +174,7 @@ fn add_task(
         target,
         status.as_str(),
         new.priority,
-        tx.now,
+        tx.steady,
         edges,
         new.job.get(),
         key.target.and_then(|target| credentials.get(&target)).map(|credential| credential.get()),

@@ -40,12 +40,12 @@ pub(super) fn record_dispatch(tx: &mut Tx<'_>, lease: &Lease, handle: &str) -> D
     }
     let sql =
         "UPDATE queue SET dispatched = ?2, dispatched_at = coalesce(dispatched_at, ?3) WHERE task_id = ?1";
-    tx.db.prepare_cached(sql)?.execute(params![lease.task.get(), handle, tx.now])?;
+    tx.db.prepare_cached(sql)?.execute(params![lease.task.get(), handle, tx.steady])?;
     Ok(())
 }
 
 pub(super) fn renew(tx: &mut Tx<'_>, leases: &[Lease], ttl: Duration) -> DbResult<Vec<LeaseState>> {
-    let until = columns::after(tx.now, ttl);
+    let until = columns::after(tx.steady, ttl);
     let sql = "UPDATE queue SET lease_until = ?5
         WHERE task_id = ?1 AND run_id = ?2 AND epoch = ?3 AND worker = ?4 AND state = 'running'";
     let mut prolong = tx.db.prepare_cached(sql)?;
@@ -77,7 +77,9 @@ pub(super) fn take_expired(
         ORDER BY lease_until, task_id LIMIT ?2";
     let mut find = tx.db.prepare_cached(sql)?;
     let found = find
-        .query_map(params![tx.now, columns::count(limit)], |row| Ok((row.get(0)?, columns::parsed(row, 1)?)))?
+        .query_map(params![tx.steady, columns::count(limit)], |row| {
+            Ok((row.get(0)?, columns::parsed(row, 1)?))
+        })?
         .collect::<rusqlite::Result<Vec<(i64, WorkerId)>>>()?;
     found.into_iter().map(|(task, former)| take_over(tx, TaskId::new(task), former, worker, ttl)).collect()
 }
@@ -101,14 +103,14 @@ fn take_over(
         };
         let dispatched = columns::json_or_default(row, 6)?;
         let at: Option<i64> = row.get(7)?;
-        let micros = at.and_then(|at| u64::try_from(tx.now - at).ok()).unwrap_or_default();
+        let micros = at.and_then(|at| u64::try_from(tx.steady - at).ok()).unwrap_or_default();
         let since_dispatch = Duration::from_micros(micros);
         Ok(Expired { claimed, worker: former, dispatched, since_dispatch, output_seq: 0, canceled: false })
     };
     let mut expired = tx.db.prepare_cached(TAKE_EXPIRED)?.query_row(
         named_params! {
             ":worker": rescuer.to_string(),
-            ":until": columns::after(tx.now, ttl),
+            ":until": columns::after(tx.steady, ttl),
             ":task": task.get(),
         },
         read,

@@ -74,7 +74,7 @@ fn first(tx: &Tx<'_>) -> DbResult<Option<Candidate>> {
     };
     let mut above = None;
     while let Some(priority) = next_priority(tx.db, above)? {
-        let found = tx.db.prepare_cached(sql)?.query_row(params![priority, tx.now], read).optional()?;
+        let found = tx.db.prepare_cached(sql)?.query_row(params![priority, tx.steady], read).optional()?;
         if found.is_some() {
             return Ok(found);
         }
@@ -96,7 +96,7 @@ fn take(
             ":limited": limited,
             ":worker": worker.to_string(),
             ":now": tx.now,
-            ":until": columns::after(tx.now, ttl),
+            ":until": columns::after(tx.steady, ttl),
         },
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

@@ -5,6 +5,7 @@ mod cancel;
 mod claim;
 mod complete;
 pub(crate) mod enqueue;
+mod join;
 mod lease;
 mod limited;
 mod output;
@@ -42,7 +43,7 @@ impl Queue for SqliteStore {
         idempotency: &Idempotency,
     ) -> Result<Option<RunRecord>> {
         let given = idempotency.clone();
-        self.readers.read(move |db| enqueue::earlier(db, tenant, job, &given)).await
+        self.readers.glance(move |db| enqueue::earlier(db, tenant, job, &given)).await
     }
 
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>> {
@@ -53,8 +54,10 @@ impl Queue for SqliteStore {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
-        let now = self.clock.now().timestamp_micros();
-        self.readers.read(move |db| claim::next_due(db, now)).await
+        // Callers know the wall clock alone.
+        let (now, steady) = (self.clock.now().timestamp_micros(), self.steady.now());
+        let due = self.readers.glance(move |db| claim::next_due(db, steady)).await?;
+        Ok(due.map(|due| columns::moment(now.saturating_add(due - steady))))
     }
 
     async fn record_dispatch(&self, lease: &Lease, handle: &RemoteHandle) -> Result<()> {

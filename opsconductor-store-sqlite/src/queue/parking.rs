@@ -159,7 +159,7 @@ impl Parking {
         let mut barrier = None;
         let mut longest = Passage::Open;
         for lot in on {
-            let passage = self.lots[*lot].gate.passage(tx.now);
+            let passage = self.lots[*lot].gate.passage(tx.steady);
             if passage != longest && passage.longer(longest) == passage {
                 (barrier, longest) = (Some(*lot), passage);
             }
@@ -170,7 +170,7 @@ impl Parking {
     /// Settles the limits whose rates have something to let go now.
     pub(super) fn wake_due(&mut self, tx: &Tx<'_>) -> DbResult<()> {
         let mut find = tx.db.prepare_cached("SELECT id FROM limits WHERE wake_at <= ?1")?;
-        let due = find.query_map([tx.now], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let due = find.query_map([tx.steady], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
         for id in due {
             if let Some(lot) = self.lot_with_id(tx, id)? {
                 self.settle(tx, lot, u32::MAX)?;
@@ -193,7 +193,7 @@ impl Parking {
     /// Takes note of a task that started under these limits.
     pub(super) fn started(&mut self, tx: &Tx<'_>, on: &[usize]) -> DbResult<()> {
         for lot in on {
-            self.lots[*lot].gate.start(tx.now);
+            self.lots[*lot].gate.start(tx.steady);
             self.settle(tx, *lot, 0)?;
         }
         Ok(())
@@ -213,13 +213,13 @@ impl Parking {
     /// to be looked at again. Answers how many went.
     fn settle(&mut self, tx: &Tx<'_>, at: usize, most: u32) -> DbResult<usize> {
         let lot = &mut self.lots[at];
-        let room = lot.gate.room(tx.now).min(most);
+        let room = lot.gate.room(tx.steady).min(most);
         let back = if room > 0 { unpark(tx, lot.id, room)? } else { 0 };
-        lot.wake_at = match lot.gate.passage(tx.now) {
+        lot.wake_at = match lot.gate.passage(tx.steady) {
             Passage::From(moment) if has_parked(tx, lot.id)? => Some(moment),
             // Time made more room than tasks were let go for.
             Passage::Open if most == 0 && lot.gate.limit.rate.is_some() && has_parked(tx, lot.id)? => {
-                Some(tx.now)
+                Some(tx.steady)
             }
             _ => None,
         };

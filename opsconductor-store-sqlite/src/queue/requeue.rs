@@ -48,7 +48,7 @@ fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult
         .prepare_cached(REQUEUE)?
         .query_row(
             named_params! {
-                ":due_at": columns::after(tx.now, task.delay),
+                ":due_at": columns::after(tx.steady, task.delay),
                 ":task": lease.task.get(),
                 ":run": lease.run.get(),
                 ":epoch": lease.epoch,

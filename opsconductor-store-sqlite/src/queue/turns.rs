@@ -21,7 +21,7 @@ pub(super) fn is_taken(tx: &Tx<'_>, tenant: TenantId, key: Option<&str>) -> DbRe
 fn first(tx: &Tx<'_>, tenant: i64, key: &str) -> DbResult<Option<RunId>> {
     let sql = "SELECT id FROM job_runs
         WHERE tenant_id = ?1 AND concurrency_key = ?2 AND status IN ('queued', 'running') ORDER BY id LIMIT 1";
-    let found = tx.db.prepare_cached(sql)?.query_row(params![tenant, key], |row| row.get(0)).optional()?;
+    let found = tx.prepare(sql)?.query_row(params![tenant, key], |row| row.get(0)).optional()?;
     Ok(found.map(RunId::new))
 }
 

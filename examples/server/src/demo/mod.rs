@@ -2,14 +2,13 @@
 
 mod fleet;
 mod home;
-mod interrupt;
 mod samples;
 mod show;
 
 use std::time::Duration;
 
 use opsconductor_core::{
-    Engine, Error, ErrorKind,
+    Engine, Error,
     engine::{Run, RunResult, Scoped, Worker, WorkerSettings},
     run::RunStatus,
     store::{Page, RunFilter},
@@ -17,27 +16,20 @@ use opsconductor_core::{
 };
 use tokio::io::AsyncBufReadExt;
 
-use self::{fleet::Fleet, interrupt::Interrupt};
+use self::fleet::Fleet;
 use crate::{
     cli::DemoOptions,
     exit::{Ended, say},
+    interrupt::Interrupt,
+    runtime,
 };
 
 /// The longest that the demo waits for one run.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
-/// How long the end of the program waits for threads that are still busy.
-const RUNTIME_END_LIMIT: Duration = Duration::from_secs(1);
-
-/// Runs the demo on a runtime of its own.
+/// Runs the demo.
 pub(crate) fn run(options: DemoOptions) -> Result<Ended, Error> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|source| {
-        Error::new(ErrorKind::Internal, "no runtime could be started").with_source(source)
-    })?;
-    let ended = runtime.block_on(demo(options));
-    // A read of standard input that waits for Enter cannot be called off, and dropping the runtime would wait for it.
-    runtime.shutdown_timeout(RUNTIME_END_LIMIT);
-    ended
+    runtime::run(demo(options))
 }
 
 async fn demo(options: DemoOptions) -> Result<Ended, Error> {

@@ -4,7 +4,7 @@ use opsconductor_core::{Error, ErrorKind};
 
 /// Hears the signals that ask the program to stop. From its making on they no longer kill the process outright, so that
 /// what was begun can be put away.
-pub(super) struct Interrupt {
+pub(crate) struct Interrupt {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -15,7 +15,7 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Starts to listen, at once and not when it is first awaited.
-    pub(super) fn listen() -> Result<Self, Error> {
+    pub(crate) fn listen() -> Result<Self, Error> {
         Self::install().map_err(|source| {
             Error::new(ErrorKind::Internal, "the program cannot listen for Ctrl-C").with_source(source)
         })
@@ -34,7 +34,7 @@ impl Interrupt {
 
     /// Waits for the next signal; one that came since [`Interrupt::listen`] counts.
     #[cfg(unix)]
-    pub(super) async fn received(&mut self) {
+    pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -43,7 +43,7 @@ impl Interrupt {
 
     /// Waits for the next signal; one that came since [`Interrupt::listen`] counts.
     #[cfg(not(unix))]
-    pub(super) async fn received(&mut self) {
+    pub(crate) async fn received(&mut self) {
         self.interrupt.recv().await;
     }
 }

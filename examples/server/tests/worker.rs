@@ -1,0 +1,133 @@
+//! `opsconductor worker`, `workers` and `migrate`, as real processes on both stores.
+#![cfg(all(unix, feature = "sqlite"))]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "worker/scene.rs"]
+mod scene;
+
+use std::collections::HashSet;
+
+use opsconductor_core::run::RunStatus;
+use serde_json::Value;
+
+use scene::{LIMIT, Scene, command, text};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_a_sqlite_file_and_one_goes_on_when_the_other_is_killed() {
+    share_and_go_on(Scene::sqlite().await).await;
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_a_postgres_database_and_one_goes_on_when_the_other_is_killed() {
+    share_and_go_on(Scene::postgres().await).await;
+}
+
+async fn share_and_go_on(scene: Scene) {
+    let run = scene.run_waiting_commands(8).await;
+    let (mut one, two) = (scene.worker(4), scene.worker(4));
+    scene.running(8).await;
+
+    let list = scene.listed(2).await;
+    let processes: HashSet<_> = list.iter().map(|worker| worker["process"].as_u64().unwrap()).collect();
+    assert_eq!(processes, HashSet::from([u64::from(one.id()), u64::from(two.id())]));
+    for worker in &list {
+        assert_eq!((&worker["state"], &worker["concurrency"]), (&Value::from("active"), &Value::from(4)));
+    }
+    let table = text(&scene.command(&["workers"]).output().unwrap().stdout);
+    assert!(table.contains("HOST") && table.lines().count() == 3, "{table}");
+
+    one.kill();
+    scene.release();
+    let result = run.wait(LIMIT).await.unwrap();
+    assert_eq!(result.status, RunStatus::Succeeded, "{result:?}");
+    assert_eq!(scene.ran(), 8, "each command ran once");
+
+    assert_eq!(two.told_to_stop("TERM").await.code(), Some(0));
+    let left = scene.listed(1).await;
+    assert_eq!(
+        left[0]["process"],
+        one.id(),
+        "who ends in order signs off, who was killed is seen to be gone"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_lets_running_tasks_end_and_a_second_signal_ends_it_at_once() {
+    let scene = Scene::sqlite().await;
+    let run = scene.run_waiting_commands(1).await;
+    let worker = scene.worker(1);
+    scene.running(1).await;
+    let mut draining = worker.signal("TERM");
+    draining.says("stopping").await;
+    assert_eq!(scene.listed(1).await[0]["state"], "draining");
+    scene.release();
+    assert_eq!(draining.ended().await.code(), Some(0));
+    assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+
+    let scene = Scene::sqlite().await;
+    scene.run_waiting_commands(1).await;
+    let worker = scene.worker(1);
+    scene.running(1).await;
+    let mut draining = worker.signal("TERM");
+    draining.says("stopping").await;
+    assert_eq!(draining.signal("TERM").ended().await.code(), Some(1));
+}
+
+#[test]
+fn what_is_wrong_with_the_store_or_the_key_is_said_in_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = format!("sqlite:{}", folder.path().join("absent.db").display());
+    let key = folder.path().join("key");
+    opsconductor_core::vault::create_key_file(&key).unwrap();
+    let key = key.to_str().unwrap();
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["workers"], 2, "no store is named"),
+        (&["workers", "--store", "mysql://db"], 2, "sqlite:PATH or postgres://"),
+        (&["workers", "--store", "postgres://ann:s3cret@db/ops"], 2, "OPSCONDUCTOR_STORE"),
+        (&["workers", "--store", &absent], 3, "is not there"),
+        (&["worker", "--store", &absent, "--key", "/nowhere/key"], 3, "key"),
+        (&["worker", "--store", &absent, "--key", key, "--concurrency", "0"], 2, "concurrency"),
+        (&["worker", "--store", "sqlite:/nowhere/ops.db", "--key", key], 3, "directory"),
+    ];
+    for (arguments, code, expected) in cases {
+        let said = command(arguments).output().unwrap();
+        let told = text(&said.stderr);
+        assert_eq!(said.status.code(), Some(*code), "{arguments:?}: {told}");
+        assert!(told.contains(expected) && !told.contains("s3cret"), "{arguments:?}: {told}");
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_server_that_is_away_is_said_in_a_sentence_without_the_url() {
+    // Nothing listens on the port of a listener that is gone.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let said = command(&["migrate"])
+        .env("OPSCONDUCTOR_STORE", format!("postgres://ann:s3cret@127.0.0.1:{port}/ops"))
+        .output()
+        .unwrap();
+    let told = text(&said.stderr);
+    assert_eq!(said.status.code(), Some(3), "{told}");
+    assert!(told.starts_with("error: ") && !told.contains("s3cret"), "{told}");
+}
+
+#[test]
+fn a_store_is_made_by_migrate_and_one_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ops.db");
+    let store = format!("sqlite:{}", path.display());
+    let made = command(&["migrate", "--store", &store, "--json"]).output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", text(&made.stderr));
+    let answer: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!(answer["store"], "sqlite");
+    let listed = command(&["workers", "--store", &store, "--json"]).output().unwrap();
+    assert_eq!((listed.status.code(), text(&listed.stdout).trim()), (Some(0), "[]"));
+
+    let newer = opsconductor_store_sqlite::rusqlite::Connection::open(&path).unwrap();
+    newer.execute("INSERT INTO opsconductor_migrations VALUES (999, 'from_the_future', 0)", []).unwrap();
+    drop(newer);
+    let refused = command(&["migrate", "--store", &store]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("newer version"), "{}", text(&refused.stderr));
+}
