@@ -19,6 +19,7 @@ ARGS ?=
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
 FEATURES ?= opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/testing
 WORKSPACE := --locked --workspace --features $(FEATURES),opsconductor-server/postgres
+WORKSPACE_TESTS := --locked --package opsconductor-tests --features $(FEATURES)
 
 SCRIPTS := tests/scripts
 KERBEROS := $(SCRIPTS)/kerberos.sh
@@ -42,6 +43,7 @@ help: ## Show this list
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside the raw limit, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
+	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
@@ -64,6 +66,11 @@ test-packages:
 
 test-rust: packages test-packages
 	$(CARGO) test $(WORKSPACE)
+
+# The seed goes to standard error first; one JSON object for each store to standard output.
+chaos: packages test-packages
+	@$(CARGO) build $(WORKSPACE_TESTS) --bins
+	@"$(TARGET)/debug/chaos" $(ARGS)
 
 test-kerberos: packages
 	$(KERBEROS) $(KERBEROS_BUILD)

@@ -4,7 +4,7 @@
 ALTER TABLE job_runs ADD COLUMN concurrency_key TEXT;
 
 CREATE INDEX job_runs_by_turn ON job_runs (tenant_id, concurrency_key, id)
-    WHERE concurrency_key IS NOT NULL AND status IN ('queued', 'running');
+    WHERE concurrency_key IS NOT NULL AND finished_at IS NULL;
 
 -- What may happen in a part of a tenant's queue: the whole (`ref` 0), a job, a target or a credential. `rate_per`, `next_start` and `wake_at` are
 -- microseconds, the last two since 1970.

@@ -8,7 +8,7 @@ WITH given AS MATERIALIZED (
 held AS MATERIALIZED (
     SELECT q.task_id, q.run_id, q.tenant_id, q.idx, q.target_id, q.attempt, q.epoch, q.worker
     FROM :schema.queue AS q
-    WHERE q.state = 'running'
+    WHERE q.worker IS NOT NULL
       AND q.task_id = ANY ($2)
       AND EXISTS (SELECT 1 FROM given AS g
                   WHERE g.task_id = q.task_id AND g.run_id = q.run_id AND g.epoch = q.epoch AND g.worker = q.worker)

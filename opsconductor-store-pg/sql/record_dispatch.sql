@@ -4,5 +4,5 @@ UPDATE :schema.queue AS q
 SET dispatched = $5,
     dispatched_at = coalesce(q.dispatched_at, $6, clock_timestamp())
 FROM :schema.job_runs AS r
-WHERE q.task_id = $1 AND q.run_id = $2 AND q.epoch = $3 AND q.worker = $4 AND q.state = 'running'
+WHERE q.task_id = $1 AND q.run_id = $2 AND q.epoch = $3 AND q.worker = $4
   AND r.id = q.run_id AND r.cancel_reason IS NULL

@@ -3,7 +3,7 @@ WITH held AS MATERIALIZED (
     SELECT q.task_id, q.run_id, given.place
     FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[]) WITH ORDINALITY AS given (task_id, run_id, epoch, worker, place)
     JOIN :schema.queue AS q ON q.task_id = given.task_id
-    WHERE q.state = 'running' AND q.run_id = given.run_id AND q.epoch = given.epoch AND q.worker = given.worker
+    WHERE q.run_id = given.run_id AND q.epoch = given.epoch AND q.worker = given.worker
     ORDER BY q.task_id
     FOR UPDATE OF q
 ),

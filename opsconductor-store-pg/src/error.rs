@@ -27,6 +27,13 @@ impl Failure {
         let Self::Sql(sqlx::Error::Database(error)) = self else { return None };
         error.constraint()
     }
+
+    /// Whether the server refused the statement itself, so that nothing of it was written. What it says when it closes a
+    /// connection is no such word.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        !error.code().is_none_or(|code| code.starts_with("57P") || code.starts_with("08"))
+    }
 }
 
 impl From<Failure> for Error {

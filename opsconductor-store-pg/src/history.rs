@@ -103,15 +103,17 @@ async fn exists(store: &PgStore, db: &mut PgConnection, tenant: TenantId, id: Ru
 }
 
 const COUNT_RUNS: &str = "SELECT count(*) FROM :schema.job_runs
-    WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR status = $3)";
+    WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR ended_as = $3)
+        AND ($4::text IS NULL OR (ended_as IS NULL AND status = $4))";
 
 const LIST_RUNS: &str =
     "SELECT id, job_id, job_version, status, cancel_reason IS NOT NULL, requested_by, parameters,
         correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at,
         concurrency_key
     FROM :schema.job_runs
-    WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR status = $3)
-    ORDER BY id DESC LIMIT $4 OFFSET $5";
+    WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR ended_as = $3)
+        AND ($4::text IS NULL OR (ended_as IS NULL AND status = $4))
+    ORDER BY id DESC LIMIT $5 OFFSET $6";
 
 async fn list_runs(
     store: &PgStore,
@@ -119,18 +121,25 @@ async fn list_runs(
     filter: &RunFilter,
     page: Page,
 ) -> DbResult<Listing<RunRecord>> {
-    let (job, status) = (filter.job.map(JobId::get), filter.status.map(RunStatus::as_str));
+    let job = filter.job.map(JobId::get);
+    // What has ended and what is alive are found in two ways.
+    let (ended, alive) = match filter.status {
+        Some(status) if status.is_final() => (Some(status.as_str()), None),
+        other => (None, other.map(RunStatus::as_str)),
+    };
     let mut tx = store.pools.read(tenant).await?;
     let total: i64 = sqlx::query_scalar(store.statements.of(COUNT_RUNS))
         .bind(tenant.get())
         .bind(job)
-        .bind(status)
+        .bind(ended)
+        .bind(alive)
         .fetch_one(&mut *tx)
         .await?;
     let found = sqlx::query(store.statements.of(LIST_RUNS))
         .bind(tenant.get())
         .bind(job)
-        .bind(status)
+        .bind(ended)
+        .bind(alive)
         .bind(i64::from(page.limit))
         .bind(columns::count(page.skip))
         .fetch_all(&mut *tx)

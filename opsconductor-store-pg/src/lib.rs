@@ -76,7 +76,8 @@ pub struct PgStore {
     server: String,
     channel: String,
     pools: pools::Pools,
-    statements: sql::Statements,
+    statements: Arc<sql::Statements>,
+    gatherer: queue::gather::Gatherer,
     plans: PlanCache,
     notices: notices::Notices,
     clock: Option<Arc<dyn Clock>>,
@@ -105,11 +106,17 @@ impl PgStore {
             Ok::<_, error::Failure>(())
         };
         ready.await.map_err(|failure| Error::from(failure).with("server", &place))?;
+        let statements = Arc::new(sql::Statements::new(&names.schema));
         Ok(Self {
             server: place,
             channel: notices::channel(&names.schema),
             notices: notices::Notices::start(&pools.notices, &names.schema),
-            statements: sql::Statements::new(&names.schema),
+            gatherer: queue::gather::Gatherer::start(
+                pools.clone(),
+                Arc::clone(&statements),
+                options.clock.clone(),
+            ),
+            statements,
             plans: PlanCache::default(),
             clock: options.clock,
             pools,

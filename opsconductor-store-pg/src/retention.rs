@@ -92,7 +92,7 @@ async fn lock(store: &PgStore, tx: &mut PgConnection, first: &[i64]) -> DbResult
     Ok(runs)
 }
 
-/// What is only ever appended has no keys, so it is removed by hand; the rest goes with the run's row.
+/// What belongs to a run has no keys into it, so it is removed by hand.
 async fn delete(store: &PgStore, tx: &mut PgConnection, runs: &[i64]) -> DbResult<()> {
     for sql in [
         "DELETE FROM :schema.output_chunks WHERE task_id IN
@@ -100,6 +100,9 @@ async fn delete(store: &PgStore, tx: &mut PgConnection, runs: &[i64]) -> DbResul
         "DELETE FROM :schema.task_attempts WHERE task_id IN
             (SELECT s.id FROM :schema.job_run_steps AS s WHERE s.job_run_id = ANY ($1))",
         "DELETE FROM :schema.run_events WHERE run_id = ANY ($1)",
+        "DELETE FROM :schema.job_run_steps WHERE job_run_id = ANY ($1)",
+        "DELETE FROM :schema.run_steps WHERE run_id = ANY ($1)",
+        "DELETE FROM :schema.run_plans WHERE run_id = ANY ($1)",
         "DELETE FROM :schema.job_runs WHERE id = ANY ($1)",
     ] {
         sqlx::query(store.statements.of(sql)).bind(runs).execute(&mut *tx).await?;

@@ -2,6 +2,8 @@
 //! `make chaos`, with a seed of its own each time.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod cuts;
+
 use std::path::PathBuf;
 
 use opsconductor_tests::chaos::{Backend, Settings, run};
@@ -15,8 +17,8 @@ async fn short(backend: Backend) {
     assert!(summary.breaches.is_empty(), "{text}");
     assert_eq!(summary.stuck, 0, "{text}");
     // That something was broken at all, and that something was done all the same.
-    assert!(summary.broken("kill") > 10 && summary.broken("stop") > 0, "{text}");
-    assert!(summary.acknowledged > 100 && summary.claimed_again > 0, "{text}");
+    assert!(summary.broken("kill") >= 10 && summary.broken("stop") > 0, "{text}");
+    assert!(summary.acknowledged >= 20 && summary.claimed_again > 0, "{text}");
     eprintln!("{text}");
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod handlers;
+mod opening;
 mod roster;
 mod store_away;
 

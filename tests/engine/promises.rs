@@ -55,8 +55,9 @@ async fn runs_with_the_same_key_go_one_after_the_other(fleet: Fleet) {
         ended.push((record.started_at.unwrap(), record.finished_at.unwrap()));
     }
     assert!(ended.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{ended:?}");
-    let long = fleet.ops.jobs().run(&job, object(json!({"site": "x".repeat(300)})), RunOptions::default());
-    assert_eq!(long.await.map(|run| run.id()).unwrap_err().kind(), ErrorKind::InvalidParameters);
+    let long = object(json!({"site": "x".repeat(300)}));
+    let refused = fleet.ops.jobs().run(&job, long, RunOptions::default()).await;
+    assert_eq!(refused.map(|run| run.id()).unwrap_err().kind(), ErrorKind::InvalidParameters);
     worker.shutdown().await;
 }
 

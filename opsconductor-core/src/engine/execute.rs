@@ -76,6 +76,9 @@ pub(super) async fn execute(
     let credential = match opened {
         Ok(credential) => credential,
         Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
+        Err(error) if running.is_none() => {
+            return stopped_early(claimed, holding).unwrap_or_else(|| not_begun(&error));
+        }
         Err(error) => return not_begun(&error),
     };
     let secrets: Vec<_> = credential.iter().flat_map(Credential::secrets).collect();
@@ -229,6 +232,23 @@ fn not_begun(claimed: &Claimed, error: &Error, running: bool) -> End {
         return End::Requeue(requeue(claimed, RESEND_DELAY, &error.report()));
     }
     end_with(claimed, failed(error), String::new(), String::new())
+}
+
+/// The end of a task that was told to stop before anything of it was sent; none when nobody told it to.
+fn stopped_early(claimed: &Claimed, holding: &Holding) -> Option<End> {
+    Some(match holding.why()? {
+        Stop::LeaseLost => End::Nothing,
+        Stop::Shutdown => End::Requeue(requeue(claimed, Duration::ZERO, "the worker was shut down")),
+        Stop::Canceled => {
+            let ending = Ending {
+                status: TaskStatus::Aborted,
+                exit_code: None,
+                reason: Some("the run was canceled".to_owned()),
+                metrics: Map::new(),
+            };
+            end_with(claimed, ending, String::new(), String::new())
+        }
+    })
 }
 
 /// The end of a task whose handler panicked. The panic's own words may hold anything, so they are not repeated.

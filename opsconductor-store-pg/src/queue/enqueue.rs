@@ -1,92 +1,61 @@
 //! A run comes in.
 
+use std::sync::Arc;
+
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{JobId, RunId, TargetId, TenantId, UserId},
+    id::{JobId, RunId, TenantId},
     run::RunStatus,
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
 use sqlx::PgConnection;
 
-use super::turns;
+use super::{gather::Offered, insert::insert, turns};
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid, missing},
     history,
 };
 
-const ENQUEUE: &str = include_str!("../../sql/enqueue.sql");
 const REFUSED: &str = include_str!("../../sql/enqueue_refused.sql");
 
 /// How often to look why nothing was enqueued. Twice is enough: a run with the same key that came between is then seen.
 const TRIES_MAX: u32 = 3;
 
-/// A run as columns, made before a connection is taken.
+/// A run with its JSON, made before a connection is taken.
 pub(crate) struct Prepared {
-    new: NewRun,
-    plan: String,
-    parameters: String,
-    labels: String,
-    steps: StepColumns,
-    task_step: Vec<i32>,
-    task_target: Vec<Option<i64>>,
-    /// Targets that a credential opens, and which.
-    opened: Vec<i64>,
-    credential: Vec<i64>,
-}
-
-#[derive(Default)]
-struct StepColumns {
-    index: Vec<i32>,
-    kind: Vec<String>,
-    shell: Vec<Option<String>>,
-    timeout: Vec<i32>,
-    waits: Vec<i32>,
-    tasks: Vec<i32>,
+    pub(super) new: NewRun,
+    pub(super) plan: String,
+    pub(super) parameters: String,
+    pub(super) labels: String,
 }
 
 impl Prepared {
     pub(crate) fn of(new: NewRun) -> Result<Self> {
-        let mut steps = StepColumns::default();
-        for (step, index) in new.plan.steps.iter().zip(0..) {
-            steps.index.push(index);
-            steps.kind.push(step.kind.clone());
-            steps.shell.push(step.fields.get("shell").and_then(|shell| shell.as_str()).map(str::to_owned));
-            steps.timeout.push(columns::int(step.timeout_sec));
-            steps.waits.push(step.edges.len() as i32);
-            steps.tasks.push(columns::int(step.task_count()));
-        }
-        let (mut task_step, mut task_target) = (Vec::new(), Vec::new());
-        for (key, _) in new.plan.tasks() {
-            task_step.push(columns::int(key.step));
-            task_target.push(key.target.map(TargetId::get));
-        }
-        let credentials = new.plan.credentials().into_iter();
-        let (opened, credential) = credentials.map(|(target, id)| (target.get(), id.get())).unzip();
         Ok(Self {
             plan: columns::to_json(&*new.plan)?,
             parameters: columns::to_json(&new.plan.parameters)?,
             labels: columns::to_json(&new.labels)?,
-            steps,
-            task_step,
-            task_target,
-            opened,
-            credential,
             new,
         })
     }
 }
 
-pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: &Prepared) -> DbResult<Enqueued> {
-    let enqueued = match prepared.new.concurrency_key {
-        None => write(store, &mut *store.pools.queue().await?, tenant, prepared).await?,
-        Some(_) => {
+pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepared) -> DbResult<Enqueued> {
+    let prepared = Arc::new(prepared);
+    let enqueued = match (&prepared.new.concurrency_key, store.gatherer.offer(tenant, &prepared).await) {
+        (Some(_), _) => {
             let mut tx = store.pools.queue_transaction().await?;
-            let enqueued = write(store, &mut tx, tenant, prepared).await?;
+            let enqueued = write(store, &mut tx, tenant, &prepared).await?;
             tx.commit().await?;
             enqueued
         }
+        (None, Offered::Written(id, queued_at)) => {
+            Enqueued { run: record(id, queued_at, &prepared.new), repeated: false }
+        }
+        (None, Offered::Failed(error)) => return Err(error.into()),
+        (None, Offered::Alone) => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
     };
     if !enqueued.repeated {
         store.plans.keep(enqueued.run.id, prepared.new.plan.clone(), prepared.plan.len());
@@ -106,8 +75,9 @@ pub(crate) async fn write(
         turns::lock(store, db, [(tenant, key.as_str())]).await?;
     }
     for _ in 0..TRIES_MAX {
-        if let Some((id, queued_at)) = insert(store, db, tenant, prepared).await? {
-            let run = record(RunId::new(id), queued_at, &prepared.new);
+        let written = insert(&store.statements, store.moment(), db, &[(tenant, prepared)]).await?;
+        if let Some((id, queued_at)) = written.first().copied().flatten() {
+            let run = record(id, queued_at, &prepared.new);
             return Ok(Enqueued { run, repeated: false });
         }
         if let Some(run) = first(store, db, tenant, &prepared.new).await? {
@@ -119,42 +89,6 @@ pub(crate) async fn write(
         "what the run refers to is being changed at this moment; try again",
     )
     .into())
-}
-
-async fn insert(
-    store: &PgStore,
-    db: &mut PgConnection,
-    tenant: TenantId,
-    prepared: &Prepared,
-) -> DbResult<Option<(i64, Timestamp)>> {
-    let (new, steps) = (&prepared.new, &prepared.steps);
-    Ok(sqlx::query_as(store.statements.of(ENQUEUE))
-        .bind(store.moment())
-        .bind(tenant.get())
-        .bind(new.job.get())
-        .bind(new.plan.job_version)
-        .bind(new.priority)
-        .bind(new.requested_by.map(UserId::get))
-        .bind(&prepared.parameters)
-        .bind(new.parent.map(RunId::get))
-        .bind(&new.correlation_id)
-        .bind(new.idempotency.as_ref().map(|given| &given.key))
-        .bind(new.idempotency.as_ref().map(|given| &given.digest[..]))
-        .bind(&prepared.labels)
-        .bind(&prepared.plan)
-        .bind(&steps.index)
-        .bind(&steps.kind)
-        .bind(&steps.shell)
-        .bind(&steps.timeout)
-        .bind(&steps.waits)
-        .bind(&steps.tasks)
-        .bind(&prepared.task_step)
-        .bind(&prepared.task_target)
-        .bind(&new.concurrency_key)
-        .bind(&prepared.opened)
-        .bind(&prepared.credential)
-        .fetch_optional(db)
-        .await?)
 }
 
 /// The run that was enqueued before with the same key; an error where something else is the reason that nothing was

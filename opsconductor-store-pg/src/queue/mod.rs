@@ -7,6 +7,8 @@ mod claim;
 mod complete;
 mod ends;
 pub(crate) mod enqueue;
+pub(crate) mod gather;
+mod insert;
 mod join;
 mod lease;
 mod letters;
@@ -37,7 +39,7 @@ use crate::PgStore;
 impl Queue for PgStore {
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
         let prepared = enqueue::Prepared::of(new)?;
-        Ok(enqueue::enqueue(self, tenant, &prepared).await?)
+        Ok(enqueue::enqueue(self, tenant, prepared).await?)
     }
 
     async fn enqueued(

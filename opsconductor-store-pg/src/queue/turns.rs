@@ -52,7 +52,7 @@ pub(super) async fn pass_on(store: &PgStore, tx: &mut PgConnection, ended: &[End
         FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS ended (run_id, tenant_id, key)
         CROSS JOIN LATERAL (
             SELECT r.id FROM :schema.job_runs AS r
-            WHERE r.tenant_id = ended.tenant_id AND r.concurrency_key = ended.key AND r.status IN ('queued', 'running')
+            WHERE r.tenant_id = ended.tenant_id AND r.concurrency_key = ended.key AND r.finished_at IS NULL
             ORDER BY r.id LIMIT 1
         ) AS next
         WHERE next.id > ended.run_id";

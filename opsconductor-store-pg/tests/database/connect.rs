@@ -98,8 +98,8 @@ async fn a_schema_that_is_newer_is_refused_and_left_as_it_is() {
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Store, false));
         assert!(error.to_string().contains("newer version"), "{error}");
     }
-    let rows = number(&mut owner, &place, "SELECT count(*) FROM :schema.opsconductor_migrations").await;
-    assert_eq!(rows, 2);
+    let mine = "SELECT count(*) FROM :schema.opsconductor_migrations WHERE version < 1000";
+    assert_eq!(number(&mut owner, &place, mine).await, migrations("opsconductor-store-pg").len() as i64);
 }
 
 #[tokio::test]
@@ -127,19 +127,21 @@ async fn several_that_come_at_once_find_one_schema() {
     }
     let mut owner = outsider(&place).await;
     let rows = number(&mut owner, &place, "SELECT count(*) FROM :schema.opsconductor_migrations").await;
-    assert_eq!(rows, 1);
+    assert_eq!(rows, migrations("opsconductor-store-pg").len() as i64);
 }
 
 #[test]
 fn both_stores_number_their_migrations_alike() {
-    let names = |of: &str| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of).join("migrations");
-        let files = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort_unstable();
-        names
-    };
-    assert_eq!(names("opsconductor-store-pg"), names("opsconductor-store-sqlite"));
+    assert_eq!(migrations("opsconductor-store-pg"), migrations("opsconductor-store-sqlite"));
+}
+
+/// The names of a crate's migrations.
+fn migrations(of: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(of).join("migrations");
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
 }
 
 fn external() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod connect;
+mod gather;
 mod join;
 mod limits;
 mod notices;

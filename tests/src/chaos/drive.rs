@@ -20,6 +20,9 @@ use crate::history::{Acknowledged, History, Left, read_acknowledged, read_effect
 /// How often processes are looked after.
 const TICK: Duration = Duration::from_millis(20);
 
+/// How long until things are broken though nothing was acknowledged.
+const BEGIN_LIMIT: Duration = Duration::from_secs(60);
+
 /// How often it is counted what was acknowledged.
 const COUNT: Duration = Duration::from_millis(500);
 
@@ -49,6 +52,7 @@ pub async fn run(settings: Settings) -> Result<Summary, String> {
         settings,
     };
     chaos.people().map_err(|error| error.to_string())?;
+    chaos.begin().await.map_err(|error| error.to_string())?;
     let began = Instant::now();
     chaos.break_things().await.map_err(|error| error.to_string())?;
     chaos.summary.seconds.0 = began.elapsed().as_secs_f64();
@@ -98,6 +102,16 @@ impl Chaos {
         off
     }
 
+    /// Waits until the first run was acknowledged, so that something is there to be lost.
+    async fn begin(&mut self) -> io::Result<()> {
+        let until = Instant::now() + BEGIN_LIMIT;
+        while self.acknowledged()?.is_empty() && Instant::now() < until {
+            tokio::time::sleep(TICK).await;
+            self.crowd.tend()?;
+        }
+        Ok(())
+    }
+
     async fn break_things(&mut self) -> io::Result<()> {
         let began = Instant::now();
         let mut next = began + self.chance.millis(300..1500);
@@ -127,8 +141,10 @@ impl Chaos {
 
     fn kill(&mut self) -> io::Result<()> {
         let clock_off = self.clock_off();
-        let place = self.chance.below(self.crowd.len() as u64) as usize;
-        // Instead of a producer that is done, a worker, who come last.
+        // Workers come behind the producers and are meant more often. Instead of a producer that is done, the last of them.
+        let producers = u64::from(self.settings.producers);
+        let from = if self.chance.below(6) == 0 { 0 } else { producers };
+        let place = (from + self.chance.below(self.crowd.len() as u64 - from)) as usize;
         if self.crowd.kill(place, clock_off)? || self.crowd.kill(self.crowd.len() - 1, clock_off)? {
             self.summary.count("kill");
         }

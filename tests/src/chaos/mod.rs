@@ -56,7 +56,7 @@ impl Settings {
             backend,
             seed: seed(),
             runs: 4_000,
-            kills: 60,
+            kills: 25,
             workers: 3,
             producers: 1,
             limit: Duration::from_secs(35),

@@ -100,7 +100,8 @@ impl Place {
         Ok(match self {
             Self::Postgres(url) => {
                 let options = PgOptions::default()
-                    .with_acquire_timeout(Duration::from_secs(2))
+                    .with_connections(4)
+                    .with_readers(2)
                     .with_statement_timeout(Duration::from_secs(10));
                 Arc::new(PgStore::connect(url, options).await?)
             }

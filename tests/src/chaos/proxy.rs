@@ -72,7 +72,8 @@ struct Shared {
     server: u16,
     armed: Mutex<Option<Cut>>,
     cuts: AtomicU64,
-    messages: AtomicU64,
+    /// Up and down.
+    messages: [AtomicU64; 2],
     ended: CancellationToken,
 }
 
@@ -89,7 +90,7 @@ impl Proxy {
             server,
             armed: Mutex::default(),
             cuts: AtomicU64::new(0),
-            messages: AtomicU64::new(0),
+            messages: Default::default(),
             ended: CancellationToken::new(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -116,9 +117,9 @@ impl Proxy {
         self.shared.cuts.load(Ordering::Relaxed)
     }
 
-    /// How many messages were passed on, both ways.
-    pub fn messages(&self) -> u64 {
-        self.shared.messages.load(Ordering::Relaxed)
+    /// How many messages have come that go `way`.
+    pub fn messages(&self, way: Way) -> u64 {
+        self.shared.messages[way as usize].load(Ordering::Relaxed)
     }
 }
 
@@ -136,7 +137,7 @@ impl Shared {
 
     /// Whether the connection breaks at this message, and where.
     fn breaks(&self, way: Way, kind: Option<u8>) -> Option<At> {
-        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.messages[way as usize].fetch_add(1, Ordering::Relaxed);
         let mut armed = self.armed();
         let cut = armed.as_mut().filter(|cut| cut.way == way && (cut.kind.is_none() || cut.kind == kind))?;
         cut.message = cut.message.saturating_sub(1);

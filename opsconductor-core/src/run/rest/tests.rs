@@ -9,8 +9,14 @@ use crate::{
     transport::Protocol,
 };
 
+/// The places of a step's targets, and what it waits for.
+type Sketch<'a> = (&'a [u32], &'a [(u32, Join)]);
+
+/// The id of a step, the names of its targets, and what it waits for.
+type Left = (String, Vec<String>, Vec<(u32, Join)>);
+
 /// Steps over the targets 1 to `targets`, each with the places of its own and its edges.
-fn plan(targets: u32, steps: &[(&[u32], &[(u32, Join)])]) -> RunPlan {
+fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
     let target = |id| PlannedTarget {
         id: TargetId::new(id),
         name: format!("t{id}"),
@@ -21,7 +27,7 @@ fn plan(targets: u32, steps: &[(&[u32], &[(u32, Join)])]) -> RunPlan {
         tags: Vec::new(),
         metadata: Map::new(),
     };
-    let step = |(index, (targets, edges)): (usize, &(&[u32], &[(u32, Join)]))| PlannedStep {
+    let step = |(index, (targets, edges)): (usize, &Sketch<'_>)| PlannedStep {
         id: format!("s{index}"),
         name: None,
         kind: "test".to_owned(),
@@ -45,7 +51,7 @@ fn plan(targets: u32, steps: &[(&[u32], &[(u32, Join)])]) -> RunPlan {
 }
 
 /// What is left when all but `left`, as (step, target, 0 for none), is done: each step with its targets and edges.
-fn rest(plan: &RunPlan, left: &[(u32, i64)]) -> Vec<(String, Vec<String>, Vec<(u32, Join)>)> {
+fn rest(plan: &RunPlan, left: &[(u32, i64)]) -> Vec<Left> {
     let done = |key: TaskKey| !left.contains(&(key.step, key.target.map_or(0, TargetId::get)));
     let rest = plan.rest(done).unwrap();
     let name = |at: &u32| rest.targets[*at as usize].name.clone();
@@ -89,8 +95,7 @@ fn targets_that_are_not_the_same_are_waited_for_together() {
 
 #[test]
 fn what_is_done_in_between_is_looked_through() {
-    let chain: &[(&[u32], &[(u32, Join)])] =
-        &[(&[0], &[]), (&[], &[(0, Join::Barrier)]), (&[], &[(1, Join::Barrier)])];
+    let chain: &[Sketch<'_>] = &[(&[0], &[]), (&[], &[(0, Join::Barrier)]), (&[], &[(1, Join::Barrier)])];
     let plan = plan(1, chain);
     assert_eq!(
         rest(&plan, &[(0, 1), (2, 0)]),

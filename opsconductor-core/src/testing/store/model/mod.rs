@@ -36,6 +36,9 @@ const CALLS_MAX: usize = 60;
 /// How many sequences are tried unless it is said.
 const CASES: u32 = 100;
 
+/// How many are tried however long that takes.
+const CASES_MIN: u32 = 12;
+
 /// How long new sequences are begun unless their number is said.
 const BUDGET: Duration = Duration::from_secs(6);
 
@@ -105,10 +108,12 @@ pub fn compare<B: StoreBuilder>(builder: &B, trial: Trial) -> Result<(), String>
     seed[..8].copy_from_slice(&trial.seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (began, failed) = (Instant::now(), std::cell::Cell::new(false));
+    let (began, done) = (std::cell::OnceCell::new(), std::cell::Cell::new(0));
+    let failed = std::cell::Cell::new(false);
     let tried = runner.run(&Machine::sequential_strategy(1..CALLS_MAX), |(_, calls, seen)| {
-        // What makes a failure smaller is not bound by the budget.
-        if began.elapsed() > trial.budget && !failed.get() {
+        // What makes a failure smaller is not bound by the budget, nor is the start of a server by the first.
+        let spent = began.get().is_some_and(|began: &Instant| began.elapsed() > trial.budget);
+        if spent && done.get() >= CASES_MIN && !failed.get() {
             return Ok(());
         }
         let answer = runtime.block_on(run(builder, &calls, || {
@@ -117,6 +122,8 @@ pub fn compare<B: StoreBuilder>(builder: &B, trial: Trial) -> Result<(), String>
                 seen.fetch_add(1, Ordering::SeqCst);
             });
         }));
+        began.get_or_init(Instant::now);
+        done.set(done.get() + 1);
         failed.set(failed.get() || answer.is_err());
         answer
     });

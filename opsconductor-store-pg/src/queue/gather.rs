@@ -1,0 +1,145 @@
+//! Runs that come in at the same time are written together.
+//!
+//! What arrives while others are being written makes up the next statement: no delay when idle, few commits in a burst.
+
+use std::sync::Arc;
+
+use opsconductor_core::{
+    Error, ErrorKind,
+    clock::{Clock, Timestamp},
+    id::{RunId, TenantId},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, oneshot},
+    task::AbortHandle,
+};
+
+use super::{enqueue::Prepared, insert::insert};
+use crate::{
+    error::DbResult,
+    pools::Pools,
+    sql::Statements,
+};
+
+/// How many runs go into one statement at most.
+const RUNS_MAX: usize = 128;
+
+/// A run with more tasks is written by itself.
+const TASKS_MAX: usize = 256;
+
+/// How many statements are under way at once: one more than is being committed.
+const UNDER_WAY: usize = 2;
+
+/// What became of a run that was offered.
+pub(super) enum Offered {
+    /// It was written.
+    Written(RunId, Timestamp),
+    /// It was not written; whoever offered it writes it alone, or learns why it cannot be.
+    Alone,
+    /// Whether it was written is not known, or the database is away.
+    Failed(Error),
+}
+
+struct Waiting {
+    tenant: TenantId,
+    prepared: Arc<Prepared>,
+    answer: oneshot::Sender<Offered>,
+}
+
+/// The way to the task that gathers.
+#[derive(Debug)]
+pub(crate) struct Gatherer {
+    queue: mpsc::Sender<Waiting>,
+    task: AbortHandle,
+}
+
+impl Gatherer {
+    /// Starts the task.
+    pub(crate) fn start(pools: Pools, statements: Arc<Statements>, clock: Option<Arc<dyn Clock>>) -> Self {
+        let (queue, waiting) = mpsc::channel(RUNS_MAX);
+        let writer = Arc::new(Writer { pools, statements, clock });
+        Self { queue, task: tokio::spawn(gather(writer, waiting)).abort_handle() }
+    }
+
+    /// Offers a run to be written with others. One with a concurrency key is written in a transaction that holds the key.
+    pub(super) async fn offer(&self, tenant: TenantId, prepared: &Arc<Prepared>) -> Offered {
+        let tasks: usize = prepared.new.plan.steps.iter().map(|step| step.task_count() as usize).sum();
+        if prepared.new.concurrency_key.is_some() || tasks > TASKS_MAX {
+            return Offered::Alone;
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { tenant, prepared: Arc::clone(prepared), answer };
+        if self.queue.send(waiting).await.is_err() {
+            return Offered::Alone;
+        }
+        answered.await.unwrap_or_else(|_| {
+            Offered::Failed(Error::new(ErrorKind::StoreUnavailable, "the store was closed"))
+        })
+    }
+}
+
+impl Drop for Gatherer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Writer {
+    pools: Pools,
+    statements: Arc<Statements>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+async fn gather(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>) {
+    let free = Arc::new(Semaphore::new(UNDER_WAY));
+    loop {
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        let mut runs = Vec::new();
+        if waiting.recv_many(&mut runs, RUNS_MAX).await == 0 {
+            return;
+        }
+        let writer = Arc::clone(&writer);
+        tokio::spawn(async move {
+            writer.write(runs).await;
+            drop(permit);
+        });
+    }
+}
+
+impl Writer {
+    /// Writes runs and answers each of those who wait. One of them may have stopped waiting; what was written stands.
+    async fn write(&self, runs: Vec<Waiting>) {
+        let written = self.insert(&runs).await;
+        let failure = match written {
+            Ok(written) => {
+                for (run, written) in runs.into_iter().zip(written) {
+                    let offered = match written {
+                        Some((id, queued_at)) => Offered::Written(id, queued_at),
+                        None => Offered::Alone,
+                    };
+                    let _ = run.answer.send(offered);
+                }
+                return;
+            }
+            Err(failure) => failure,
+        };
+        // One that the server does not take must not take its neighbours along.
+        let refused = runs.len() > 1 && failure.is_refusal();
+        let error = Arc::new(Error::from(failure));
+        for run in runs {
+            let offered = match refused {
+                true => Offered::Alone,
+                false => {
+                    Offered::Failed(Error::new(error.kind(), error.to_string()).with_source(Arc::clone(&error)))
+                }
+            };
+            let _ = run.answer.send(offered);
+        }
+    }
+
+    async fn insert(&self, runs: &[Waiting]) -> DbResult<Vec<Option<(RunId, Timestamp)>>> {
+        let given: Vec<_> = runs.iter().map(|run| (run.tenant, &*run.prepared)).collect();
+        let mut db = self.pools.queue().await?;
+        insert(&self.statements, self.clock.as_ref().map(|clock| clock.now()), &mut db, &given).await
+    }
+}
