@@ -48,7 +48,10 @@ impl Pools {
             become_role(names.worker.as_ref())
         );
         // Filters that were not given fall away from a plan that is made for them.
-        let people = format!("{limits}; SET plan_cache_mode = 'force_custom_plan'{}", become_role(names.tenant.as_ref()));
+        let people = format!(
+            "{limits}; SET plan_cache_mode = 'force_custom_plan'{}",
+            become_role(names.tenant.as_ref())
+        );
         // A notice that a crash of the server takes was of no use any more.
         let notices = format!("{limits}; SET synchronous_commit = off");
         let sessions: [Arc<str>; 2] = [queue.into(), people.into()];

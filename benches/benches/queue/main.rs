@@ -6,6 +6,8 @@
 
 mod limit;
 mod nothing;
+mod pg;
+mod pg_limit;
 mod run_10000;
 mod sqlite;
 mod workload;
@@ -27,6 +29,7 @@ fn main() -> Result<(), Failure> {
     for round in 1..=options.rounds {
         sqlite::run(&options, round)?;
         run_10000::run(&options, round)?;
+        pg::run(&options, round)?;
     }
     Ok(())
 }

@@ -41,11 +41,16 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// How many have.
+    pub(crate) fn reached(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
+    }
+
     /// Waits until `wanted` steps have run.
     pub(crate) async fn reaches(&self, wanted: u64) {
         loop {
             let changed = self.changed.notified();
-            if self.done.load(Ordering::Acquire) >= wanted {
+            if self.reached() >= wanted {
                 return;
             }
             changed.await;

@@ -7,19 +7,22 @@ use std::{
 
 use opsconductor_benches::statistics::percentile;
 use opsconductor_core::{
-    Engine, JobSpec,
+    Engine, JobSpec, Secret,
     engine::{RunOptions, WorkerSettings},
     store::Store,
-    vault::Keyring,
+    target::TargetSpec,
+    vault::{Credential, Keyring},
 };
 use serde_json::Map;
 use tokio::sync::mpsc;
 
 use crate::{
     Failure,
-    nothing::{Count, NOTHING, Nothing},
+    nothing::{Count, NOTHING, NOTHING_THERE, Nothing, Nowhere},
 };
 
+const WIDE_JOB: &str = r#"{"name": "nothing", "version": 1, "steps":
+    [{"type": "bench.nothing_there", "targets": {"tags": ["wide"]}}]}"#;
 const JOB: &str = r#"{"name": "nothing", "version": 1, "steps": [{"type": "bench.nothing"}]}"#;
 
 /// How many tasks a worker of the benches runs at once.
@@ -46,7 +49,9 @@ impl Bench {
         let engine = Engine::builder()
             .store(store)
             .keys(Keyring::generate()?)
+            .connector(Nowhere)
             .step_kind(Nothing::new(NOTHING, Arc::clone(&done)).with_started(started))
+            .step_kind(Nothing::new(NOTHING_THERE, Arc::clone(&done)))
             .build()?;
         engine.local().jobs().create(&JobSpec::parse(JOB)?).await?;
         Ok(Self { engine, done, started: starts })
@@ -72,12 +77,32 @@ impl Bench {
         Ok(runs as f64 / began.elapsed().as_secs_f64())
     }
 
+    /// Makes each run of the job one over `targets`.
+    pub(crate) async fn widen(&self, targets: u64) -> Result<(), Failure> {
+        let ops = self.engine.local();
+        let credential = Credential::winrm("nobody", Secret::from("nothing"));
+        let credential = ops.credentials().create("nothing", &credential).await?.id;
+        for index in 0..targets {
+            let spec =
+                TargetSpec::winrm(format!("host-{index}"), "host.invalid", credential).with_tag("wide");
+            ops.targets().create(spec).await?;
+        }
+        ops.jobs().update("nothing", &JobSpec::parse(WIDE_JOB)?).await?;
+        Ok(())
+    }
+
     /// Enqueues `runs`, starts a worker, and says how many tasks a second it brings to a durable end.
     pub(crate) async fn drain(&self, runs: u64) -> Result<f64, Failure> {
         self.enqueue(runs, CALLERS).await?;
+        self.drain_queued(runs).await
+    }
+
+    /// Starts a worker, and says how many tasks a second of those that are queued it brings to a durable end.
+    pub(crate) async fn drain_queued(&self, tasks: u64) -> Result<f64, Failure> {
+        let done = self.done.reached() + tasks;
         let began = Instant::now();
         let worker = self.engine.worker(WorkerSettings::default().with_concurrency(AT_ONCE))?;
-        tokio::time::timeout(LIMIT, self.done.reaches(runs)).await?;
+        tokio::time::timeout(LIMIT, self.done.reaches(done)).await?;
         // It returns when the last completion is durable.
         worker.shutdown().await;
         let took = began.elapsed().as_secs_f64();
@@ -85,7 +110,7 @@ impl Bench {
         if left != (0, 0) {
             return Err(format!("the queue was not drained: {left:?} are left").into());
         }
-        Ok(runs as f64 / took)
+        Ok(tasks as f64 / took)
     }
 
     /// From the call that enqueues a run to the start of its step, with an idle worker: p50 and p99 in milliseconds.

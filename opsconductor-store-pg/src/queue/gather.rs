@@ -15,11 +15,7 @@ use tokio::{
 };
 
 use super::{enqueue::Prepared, insert::insert};
-use crate::{
-    error::DbResult,
-    pools::Pools,
-    sql::Statements,
-};
+use crate::{error::DbResult, pools::Pools, sql::Statements};
 
 /// How many runs go into one statement at most.
 const RUNS_MAX: usize = 128;
@@ -129,9 +125,9 @@ impl Writer {
         for run in runs {
             let offered = match refused {
                 true => Offered::Alone,
-                false => {
-                    Offered::Failed(Error::new(error.kind(), error.to_string()).with_source(Arc::clone(&error)))
-                }
+                false => Offered::Failed(
+                    Error::new(error.kind(), error.to_string()).with_source(Arc::clone(&error)),
+                ),
             };
             let _ = run.answer.send(offered);
         }
