@@ -152,6 +152,9 @@ async fn list_runs(
 }
 
 async fn run_plan(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<Arc<RunPlan>> {
+    if let Some(plan) = store.plans.find_of(tenant, id) {
+        return Ok(plan);
+    }
     let mut tx = store.pools.read(tenant).await?;
     exists(store, &mut tx, tenant, id).await?;
     let plan = plans::of(store, &mut tx, [id]).await?.remove(&id);

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use opsconductor_core::{id::RunId, run::RunPlan};
+use opsconductor_core::{
+    id::{RunId, TenantId},
+    run::RunPlan,
+};
 use sqlx::PgConnection;
 
 use crate::{
@@ -29,11 +32,12 @@ pub(crate) async fn of(
     if unknown.is_empty() {
         return Ok(plans);
     }
-    let sql = store.statements.of("SELECT run_id, plan FROM :schema.run_plans WHERE run_id = ANY ($1)");
-    let rows: Vec<(i64, String)> = sqlx::query_as(sql).bind(&unknown).fetch_all(db).await?;
-    for (run, text) in rows {
+    let sql =
+        store.statements.of("SELECT run_id, tenant_id, plan FROM :schema.run_plans WHERE run_id = ANY ($1)");
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(sql).bind(&unknown).fetch_all(db).await?;
+    for (run, tenant, text) in rows {
         let (run, plan) = (RunId::new(run), Arc::new(serde_json::from_str::<RunPlan>(&text)?));
-        store.plans.keep(run, plan.clone(), text.len());
+        store.plans.keep_of(TenantId::new(tenant), run, plan.clone(), text.len());
         plans.insert(run, plan);
     }
     match unknown.into_iter().map(RunId::new).find(|run| !plans.contains_key(run)) {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     clock::Timestamp,
+    id::RunId,
     store::{Keep, Retention, retention::TASKS_AT_ONCE},
 };
 use sqlx::PgConnection;
@@ -66,6 +67,7 @@ async fn remove(store: &PgStore, keep: &Keep, limit: usize) -> DbResult<u64> {
         delete(store, &mut tx, &runs).await?;
     }
     tx.commit().await?;
+    runs.iter().for_each(|run| store.plans.forget(RunId::new(*run)));
     Ok(runs.len() as u64)
 }
 

@@ -10,7 +10,7 @@ use opsconductor_core::{
 use sqlx::postgres::PgRow;
 
 use super::{lease::claimed, limited};
-use crate::{PgStore, columns, error::DbResult};
+use crate::{PgStore, columns, error::DbResult, plans};
 
 const CLAIM: &str = include_str!("../../sql/claim.sql");
 const NEXT_DUE: &str = include_str!("../../sql/next_due.sql");
@@ -47,7 +47,6 @@ pub(super) async fn claim(
         .bind(columns::micros(ttl))
         .fetch_all(&mut *db)
         .await?;
-    drop(db);
     let are_limited = match rows.last() {
         Some(last) => columns::get::<Option<i64>>(last, 0)?.is_none(),
         None => false,
@@ -56,6 +55,13 @@ pub(super) async fn claim(
         rows.pop();
     }
     let mut taken = rows.iter().map(|row| Taken::read(row, worker, ttl)).collect::<sqlx::Result<Vec<_>>>()?;
+    // The worker will ask for each run's plan: what is not at hand is read at once. What was taken is taken, whatever comes of it.
+    let runs = taken.iter().map(|task| task.claimed.lease.run).collect::<BTreeSet<_>>();
+    if let Err(failure) = plans::of(store, &mut db, runs).await {
+        let error = opsconductor_core::Error::from(failure);
+        tracing::debug!(error = %error.report(), "the plans of claimed tasks were not read yet");
+    }
+    drop(db);
     let mut notices = Vec::new();
     if are_limited && taken.len() < limit {
         match limited::claim(store, worker, limit - taken.len(), ttl).await {

@@ -58,7 +58,8 @@ pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepare
         (None, Offered::Alone) => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
     };
     if !enqueued.repeated {
-        store.plans.keep(enqueued.run.id, prepared.new.plan.clone(), prepared.plan.len());
+        let (id, plan) = (enqueued.run.id, prepared.new.plan.clone());
+        store.plans.keep_of(tenant, id, plan, prepared.plan.len());
         store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
     }
     Ok(enqueued)
