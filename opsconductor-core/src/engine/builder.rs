@@ -126,6 +126,7 @@ impl EngineBuilder {
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
                 redactors: Redactors::new()?,
                 definitions: Default::default(),
+                opening: super::credentials::Opening::default(),
             }),
         })
     }

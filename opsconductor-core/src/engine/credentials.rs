@@ -1,6 +1,11 @@
 //! Credentials: written sealed, used by tasks, read by nobody without the right.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::OnceCell;
 
 use super::{Inner, Scoped};
 use crate::{
@@ -115,8 +120,35 @@ impl From<CredentialRecord> for CredentialInfo {
     }
 }
 
-/// Opens the present version of a credential, for a task or a probe.
-pub(super) async fn open(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Credential> {
+/// Credentials that are being opened: tasks that start together want the same one, and it is read once for them. What was
+/// opened is not kept, so that each dispatch has the version that was current then.
+#[derive(Default)]
+pub(crate) struct Opening {
+    under_way: Mutex<HashMap<(TenantId, CredentialId), Arc<OnceCell<Arc<Credential>>>>>,
+}
+
+impl Opening {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(TenantId, CredentialId), Arc<OnceCell<Arc<Credential>>>>> {
+        // The map is whole after every statement, so a panic elsewhere does not spoil it.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the present version of a credential for a task.
+pub(super) async fn open(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Arc<Credential>> {
+    let cell = Arc::clone(inner.opening.lock().entry((tenant, id)).or_default());
+    let opened =
+        cell.get_or_try_init(|| async { read(inner, tenant, id).await.map(Arc::new) }).await.cloned();
+    // Whoever comes from now on reads anew.
+    let mut under_way = inner.opening.lock();
+    if under_way.get(&(tenant, id)).is_some_and(|present| Arc::ptr_eq(present, &cell)) {
+        under_way.remove(&(tenant, id));
+    }
+    opened
+}
+
+/// Opens the present version of a credential.
+pub(super) async fn read(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Credential> {
     let record = inner.store.credential(tenant, id).await?;
     let place = RecordContext::credential(tenant, id, &record.credential_type, record.version);
     let opened = async {

@@ -81,7 +81,7 @@ pub(super) async fn execute(
         }
         Err(error) => return not_begun(&error),
     };
-    let secrets: Vec<_> = credential.iter().flat_map(Credential::secrets).collect();
+    let secrets: Vec<_> = credential.iter().flat_map(|credential| credential.secrets()).collect();
     let redactor = match inner.redactors.get(&secrets) {
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
@@ -95,7 +95,7 @@ pub(super) async fn execute(
         }
     }
     let began = inner.clock.monotonic();
-    let place = Place { prepared: &prepared, claimed, target, credential: credential.as_ref(), running };
+    let place = Place { prepared: &prepared, claimed, target, credential: credential.as_deref(), running };
     let acted = act(inner, &place, &mut recorder, holding).await;
     let earlier = running.map_or(Duration::ZERO, |running| running.since_dispatch);
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
@@ -286,7 +286,7 @@ async fn open(
     inner: &Arc<Inner>,
     claimed: &Claimed,
     target: Option<&PlannedTarget>,
-) -> Result<Option<Credential>> {
+) -> Result<Option<Arc<Credential>>> {
     match target.and_then(|target| target.credential_ref) {
         Some(id) => credentials::open(inner, claimed.tenant, id).await.map(Some),
         None => Ok(None),

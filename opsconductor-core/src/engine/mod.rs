@@ -77,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
     pub(crate) definitions: definitions::Definitions,
+    pub(crate) opening: credentials::Opening,
 }
 
 impl Engine {

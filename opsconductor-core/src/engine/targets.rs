@@ -84,7 +84,7 @@ impl Targets<'_> {
         let opened = async {
             let connector = inner.connector(spec.protocol)?;
             let id = spec.credential_ref.ok_or_else(|| no_credential(&spec.name))?;
-            Ok((connector, credentials::open(inner, self.at.scope.tenant, id).await?))
+            Ok((connector, credentials::read(inner, self.at.scope.tenant, id).await?))
         };
         Ok(match opened.await {
             Ok((connector, credential)) => connector.probe(&endpoint, &credential).await,
