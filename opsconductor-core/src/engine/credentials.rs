@@ -120,15 +120,17 @@ impl From<CredentialRecord> for CredentialInfo {
     }
 }
 
+type UnderWay = HashMap<(TenantId, CredentialId), Arc<OnceCell<Arc<Credential>>>>;
+
 /// Credentials that are being opened: tasks that start together want the same one, and it is read once for them. What was
 /// opened is not kept, so that each dispatch has the version that was current then.
 #[derive(Default)]
 pub(crate) struct Opening {
-    under_way: Mutex<HashMap<(TenantId, CredentialId), Arc<OnceCell<Arc<Credential>>>>>,
+    under_way: Mutex<UnderWay>,
 }
 
 impl Opening {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(TenantId, CredentialId), Arc<OnceCell<Arc<Credential>>>>> {
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
         // The map is whole after every statement, so a panic elsewhere does not spoil it.
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
