@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::KINDS;
-use crate::job::JobSpec;
+use crate::{Error, job::JobSpec};
 
 static SCHEMA: LazyLock<Validator> =
     LazyLock::new(|| jsonschema::draft202012::new(&KINDS.job_schema()).expect("the job schema compiles"));
@@ -139,6 +139,9 @@ proptest! {
     fn the_schema_accepts_what_validation_accepts(changes in changes()) {
         let job = changed(changes);
         let validated = JobSpec::from_value(job.clone()).validate(&KINDS);
+        // The schema names base64 (`contentEncoding`) and leaves what is in it to validation.
+        let in_base64 = |error: &Error| error.problems().iter().all(|problem| problem.pointer.ends_with("/contentB64"));
+        prop_assume!(!validated.as_ref().is_err_and(in_base64));
         prop_assert_eq!(SCHEMA.is_valid(&job), validated.is_ok(), "{}: {:?}", job, validated.err());
     }
 
