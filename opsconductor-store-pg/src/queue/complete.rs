@@ -84,7 +84,14 @@ pub(super) async fn complete(store: &PgStore, completions: &[Prepared]) -> DbRes
         let lease = &prepared.completion.lease;
         let first = firsts[lease];
         if held[first].is_none() {
-            answers.push(repeated.get(&first).copied().unwrap_or(Settled::Stale));
+            // Of a run that this batch ends, the completion that was recorded says so.
+            answers.push(match repeated.get(&first) {
+                Some(Settled::Recorded { .. }) if over.contains_key(&lease.run) => {
+                    Settled::Recorded { run: None }
+                }
+                Some(settled) => *settled,
+                None => Settled::Stale,
+            });
             continue;
         }
         answers.push(Settled::Recorded { run: None });
