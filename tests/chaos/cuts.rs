@@ -36,7 +36,6 @@ const EVERY: &str = "OPSCONDUCTOR_CHAOS_EVERY_MESSAGE";
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "does not come to rest in time since runs are written together on PostgreSQL; being looked into"]
 async fn a_connection_may_break_at_any_message() {
     let every = std::env::var_os(EVERY).is_some();
     let seed = seed();

@@ -28,7 +28,6 @@ async fn sqlite_keeps_its_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "does not come to rest in time since runs are written together on PostgreSQL; being looked into"]
 async fn postgres_keeps_its_promises() {
     short(Backend::Postgres).await;
 }

@@ -22,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 /// The longest message that is passed on; beyond it the stream is taken for something else.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How long the server may take to accept a connection.
+/// What a client sends that would like TLS.
+const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// How long the server may take to accept a connection, and a client to say its first word.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Which way a message goes.
@@ -161,13 +164,26 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     let connecting = TcpStream::connect(("127.0.0.1", shared.server));
     let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT_LIMIT, connecting).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let Ok(Ok(first)) = tokio::time::timeout(CONNECT_LIMIT, first_bytes(&mut client)).await else { return };
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
-        _ = pass(Way::Up, from_client, to_server, &shared) => {}
+        _ = pass(Way::Up, first.chain(from_client), to_server, &shared) => {}
         _ = pass(Way::Down, from_server, to_client, &shared) => {}
         () = shared.ended.cancelled() => {}
     }
+}
+
+/// What a client sends first, as far as it was read to know it. One that asks for TLS is told that there is none, as by a server
+/// without it: what is encrypted could not be told apart.
+async fn first_bytes(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut first = vec![0; TLS_REQUEST.len()];
+    client.read_exact(&mut first).await?;
+    if first == TLS_REQUEST {
+        client.write_all(b"N").await?;
+        first.clear();
+    }
+    Ok(first)
 }
 
 async fn pass(
@@ -195,8 +211,7 @@ async fn pass(
         let head = message.len();
         message.resize(head + rest, 0);
         from.read_exact(&mut message[head..]).await?;
-        // The request for TLS or for a cancel comes before the first message proper.
-        begun = begun || !message[head..].starts_with(&80_877_103_u32.to_be_bytes());
+        begun = true;
         match shared.breaks(way, kind) {
             None => to.write_all(&message).await?,
             Some(At::Before) => return to.flush().await,
