@@ -10,12 +10,13 @@
 //! ```
 //!
 //! Everything a person does goes through [`Scoped`], which asks [`authorize`](crate::auth::policy::authorize) first.
-//! Workers are small loops with one job each: [`worker`] claims, `execute` runs one task, `complete` records ends in
+//! Workers are small loops with one job each: `claims` of a [`worker`] take tasks, `execute` runs one task, `complete` records ends in
 //! batches, `lease` keeps what is held, `rescue` takes over what others let go: `resume` goes on with a command that still runs,
 //! `abandon` frees what a lost one holds.
 
 mod abandon;
 mod builder;
+mod claims;
 mod complete;
 mod credentials;
 mod dead_letters;
@@ -33,6 +34,7 @@ mod retention;
 mod roster;
 mod run;
 mod scoped;
+mod settings;
 mod targets;
 pub mod worker;
 
@@ -48,8 +50,9 @@ pub use queue::{QueueControl, QueuePart};
 pub use roster::Workers;
 pub use run::{RESULT_TEXT_BYTES_MAX, Run, RunEvent, RunEvents, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
+pub use settings::WorkerSettings;
 pub use targets::Targets;
-pub use worker::{Worker, WorkerSettings};
+pub use worker::Worker;
 
 use crate::{
     Error, ErrorKind, Result,

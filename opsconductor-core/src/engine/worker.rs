@@ -1,11 +1,9 @@
 //! A worker: claims tasks, as many as it has free slots, and runs them.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-
-use futures_util::FutureExt;
+use std::sync::Arc;
 
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
+    sync::{Notify, Semaphore, broadcast, mpsc},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,83 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     abandon::Abandon,
+    claims::claim_loop,
     complete::Completer,
-    execute::{End, execute, panicked, requeue},
-    lease::{self, Held, Holding, Stop},
+    lease::{self, Held, Stop},
     plans::Plans,
     rescue::Rescuer,
-    resume::{Resumption, Running},
     retention,
     roster::Presence,
+    settings::WorkerSettings,
 };
-use crate::{
-    Error, ErrorKind, Result,
-    id::WorkerId,
-    store::{Claimed, Lease, Notice, Settled},
-    transport::STOP_GRACE,
-};
-
-/// How a worker works. Checked when it starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerSettings {
-    /// How many tasks at once.
-    pub concurrency: usize,
-    /// How long a claimed task stays this worker's without a sign of life.
-    pub lease_ttl: Duration,
-    /// How often it gives one.
-    pub heartbeat: Duration,
-    /// How often it looks for work without being told of any.
-    pub poll: Duration,
-    /// How often it looks for tasks that others let go.
-    pub rescue: Duration,
-    /// How often it removes runs that [`EngineBuilder::keep`](super::EngineBuilder::keep) does not keep.
-    pub cleanup: Duration,
-    /// How long a shutdown waits for running tasks before it stops them.
-    pub drain: Duration,
-}
-
-impl Default for WorkerSettings {
-    fn default() -> Self {
-        Self {
-            concurrency: 16,
-            lease_ttl: Duration::from_secs(15),
-            heartbeat: Duration::from_secs(5),
-            poll: Duration::from_millis(500),
-            rescue: Duration::from_secs(2),
-            cleanup: Duration::from_secs(600),
-            drain: Duration::from_secs(30),
-        }
-    }
-}
-
-impl WorkerSettings {
-    /// These settings with `concurrency` tasks at once.
-    #[must_use]
-    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
-        self.concurrency = concurrency;
-        self
-    }
-
-    /// These settings with another time for running tasks to end at shutdown.
-    #[must_use]
-    pub fn with_drain(mut self, drain: Duration) -> Self {
-        self.drain = drain;
-        self
-    }
-
-    fn check(&self) -> Result<()> {
-        let fault = if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
-            "a worker's concurrency is at least 1"
-        } else if [self.heartbeat, self.poll, self.rescue, self.cleanup].contains(&Duration::ZERO) {
-            "a worker's heartbeat, poll, rescue and cleanup intervals are longer than zero"
-        } else if self.lease_ttl < self.heartbeat * 3 {
-            "a worker's lease lasts at least three heartbeats, so that one missed beat does not lose it"
-        } else {
-            return Ok(());
-        };
-        Err(Error::new(ErrorKind::InvalidInput, fault))
-    }
-}
+use crate::{Result, id::WorkerId, store::Notice, transport::STOP_GRACE};
 
 /// The most running commands that wait to be gone on with.
 const RESUMPTIONS_MAX: usize = 1024;
@@ -104,19 +35,20 @@ pub struct Worker {
     loops: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    inner: Arc<Inner>,
-    id: WorkerId,
-    settings: WorkerSettings,
-    held: Arc<Held>,
-    plans: Arc<Plans>,
-    slots: Arc<Semaphore>,
+/// What the loops and tasks of a worker share.
+pub(super) struct Shared {
+    pub(super) inner: Arc<Inner>,
+    pub(super) id: WorkerId,
+    pub(super) settings: WorkerSettings,
+    pub(super) held: Arc<Held>,
+    pub(super) plans: Arc<Plans>,
+    pub(super) slots: Arc<Semaphore>,
     /// Told when a slot becomes free.
-    freed: Notify,
+    pub(super) freed: Notify,
     /// No more claims.
-    closing: CancellationToken,
+    pub(super) closing: CancellationToken,
     /// The loops behind the tasks may end.
-    ended: CancellationToken,
+    pub(super) ended: CancellationToken,
 }
 
 impl Worker {
@@ -230,126 +162,6 @@ impl Drop for Worker {
     }
 }
 
-async fn claim_loop(
-    shared: Arc<Shared>,
-    completer: Completer,
-    mut notices: Option<broadcast::Receiver<Notice>>,
-    mut resumptions: mpsc::Receiver<Resumption>,
-) {
-    claim_tasks(&shared, &completer, notices.as_mut(), &mut resumptions).await;
-    resumptions.close();
-    while let Ok(resumption) = resumptions.try_recv() {
-        release(&shared, &resumption.claimed.lease).await;
-    }
-}
-
-async fn claim_tasks(
-    shared: &Arc<Shared>,
-    completer: &Completer,
-    mut notices: Option<&mut broadcast::Receiver<Notice>>,
-    resumptions: &mut mpsc::Receiver<Resumption>,
-) {
-    while !shared.closing.is_cancelled() {
-        let free = shared.slots.available_permits();
-        if free == 0 {
-            tokio::select! {
-                () = shared.freed.notified() => {}
-                () = shared.closing.cancelled() => return,
-            }
-            // Tasks whose ends were recorded together free their slots together: one claim for all of them.
-            tokio::task::yield_now().await;
-            continue;
-        }
-        // A command that runs unattended comes before one that has not begun.
-        if let Ok(Resumption { claimed, holding, running }) = resumptions.try_recv() {
-            start(shared, completer, claimed, holding, Some(running)).await;
-            continue;
-        }
-        let asked_at = shared.inner.clock.monotonic();
-        match shared.inner.store.claim(shared.id, free, shared.settings.lease_ttl).await {
-            Ok(claimed) if shared.closing.is_cancelled() => return give_back(shared, claimed).await,
-            Ok(claimed) => {
-                let all_taken = claimed.len() == free;
-                for task in claimed {
-                    let holding = shared.held.add(task.lease, asked_at, task.ttl);
-                    start(shared, completer, task, holding, None).await;
-                }
-                if all_taken {
-                    continue;
-                }
-            }
-            Err(error) => tracing::warn!(error = %error.report(), "no tasks could be claimed"),
-        }
-        if let Some(Resumption { claimed, holding, running }) =
-            wait_for_work(shared, notices.as_deref_mut(), resumptions).await
-        {
-            start(shared, completer, claimed, holding, Some(running)).await;
-        }
-    }
-}
-
-/// Starts a task in a slot of its own.
-async fn start(
-    shared: &Arc<Shared>,
-    completer: &Completer,
-    task: Claimed,
-    holding: Arc<Holding>,
-    running: Option<Running>,
-) {
-    // Only the claim loop takes permits, so as many are there as were counted.
-    let Ok(permit) = Arc::clone(&shared.slots).acquire_owned().await else { return };
-    tokio::spawn(run_task(Arc::clone(shared), completer.clone(), task, holding, running, permit));
-}
-
-/// Gives a lease up, so that another worker goes on with what runs under it.
-async fn release(shared: &Shared, lease: &Lease) {
-    // No heartbeat must prolong it again.
-    shared.held.remove(lease);
-    if let Err(error) = shared.inner.store.renew(&[*lease], Duration::ZERO).await {
-        tracing::warn!(error = %error.report(), task = %lease.task, "not given up; it will be rescued when it runs out");
-    }
-}
-
-/// Puts tasks back that were claimed while the worker was told to stop.
-async fn give_back(shared: &Shared, claimed: Vec<Claimed>) {
-    let back = claimed.iter().map(|task| requeue(task, Duration::ZERO, "the worker was shut down")).collect();
-    if let Err(error) = shared.inner.store.requeue(back).await {
-        tracing::warn!(error = %error.report(), "claimed tasks were not given back; they will be rescued");
-    }
-}
-
-/// Returns when there may be something to claim (a notice, a task that becomes due, the poll interval), with a task that
-/// is gone on with, or at the end.
-async fn wait_for_work(
-    shared: &Shared,
-    notices: Option<&mut broadcast::Receiver<Notice>>,
-    resumptions: &mut mpsc::Receiver<Resumption>,
-) -> Option<Resumption> {
-    let poll = shared.settings.poll;
-    let due = match shared.inner.store.next_due().await {
-        Ok(Some(due)) => (due - shared.inner.clock.now()).to_std().unwrap_or(Duration::ZERO).min(poll),
-        _ => poll,
-    };
-    tokio::select! {
-        biased;
-        () = shared.closing.cancelled() => None,
-        Some(resumption) = resumptions.recv() => Some(resumption),
-        () = ready(notices) => None,
-        () = shared.inner.clock.sleep(due.max(Duration::from_millis(1))) => None,
-    }
-}
-
-async fn ready(notices: Option<&mut broadcast::Receiver<Notice>>) {
-    let Some(notices) = notices else { return std::future::pending().await };
-    loop {
-        match notices.recv().await {
-            Ok(Notice::Ready) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
 /// Stops tasks of canceled runs as soon as the store says so; without notices the heartbeat does it.
 async fn cancel_loop(shared: Arc<Shared>, notices: Option<broadcast::Receiver<Notice>>) {
     let Some(mut notices) = notices else { return };
@@ -363,43 +175,4 @@ async fn cancel_loop(shared: Arc<Shared>, notices: Option<broadcast::Receiver<No
             }
         }
     }
-}
-
-async fn run_task(
-    shared: Arc<Shared>,
-    completer: Completer,
-    task: Claimed,
-    holding: Arc<Holding>,
-    running: Option<Running>,
-    permit: OwnedSemaphorePermit,
-) {
-    if let Some(running) = &running {
-        tracing::info!(task = %task.lease.task, worker = %running.worker, "going on with a command of another worker");
-    }
-    // A handler that panics must not take its slot or its lease along. Nothing of it is used afterwards.
-    let executed = AssertUnwindSafe(execute(&shared.inner, &shared.plans, &task, &holding, running.as_ref()))
-        .catch_unwind()
-        .await;
-    let end = executed.unwrap_or_else(|_| panicked(&task, &holding));
-    match end {
-        End::Complete(completion) => match completer.record(*completion).await {
-            Some(Settled::Recorded { .. }) => {}
-            Some(Settled::Stale) => {
-                tracing::warn!(task = %task.lease.task, "someone else held the task at its end; nothing was written");
-            }
-            None => {
-                tracing::error!(task = %task.lease.task, "the end was not recorded; the lease will be rescued")
-            }
-        },
-        End::Requeue(requeue) => {
-            if let Err(error) = shared.inner.store.requeue(vec![requeue]).await {
-                tracing::warn!(error = %error.report(), task = %task.lease.task, "not given back; it will be rescued");
-            }
-        }
-        End::Release => release(&shared, &task.lease).await,
-        End::Nothing => tracing::warn!(task = %task.lease.task, "the lease was lost; nothing was written"),
-    }
-    shared.held.remove(&task.lease);
-    drop(permit);
-    shared.freed.notify_one();
 }
