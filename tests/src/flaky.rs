@@ -10,16 +10,16 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{JobId, RunId, TaskId, TenantId, WorkerId},
-    run::{event::Event, plan::RunPlan},
+    id::{JobId, RunId, TenantId, WorkerId},
     store::{
-        AttemptRecord, Claimed, Completion, Enqueued, Expired, Heartbeat, History, Idempotency, Lease,
-        LeaseState, Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue,
-        Roster, RunFilter, RunRecord, Settled, Store, TaskRecord, WorkerRecord,
+        Claimed, Completion, Enqueued, Expired, Heartbeat, Idempotency, Lease, LeaseState, Listing, NewRun,
+        Notice, OutputPiece, Page, Queue, Requeue, Roster, RunRecord, Settled, Store, WorkerRecord,
     },
     transport::RemoteHandle,
 };
 use tokio::sync::{Semaphore, broadcast};
+
+use crate::through::Reading;
 
 /// A store whose calls fail on demand, by the name of the call.
 #[derive(Debug)]
@@ -184,48 +184,12 @@ impl Roster for Flaky {
     }
 }
 
-#[async_trait]
-impl History for Flaky {
-    async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord> {
-        self.inner.run(tenant, id).await
-    }
-
-    async fn list_runs(&self, tenant: TenantId, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>> {
-        self.inner.list_runs(tenant, filter, page).await
-    }
-
-    async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
-        self.check("run_plan", 1)?;
-        self.inner.run_plan(tenant, id).await
-    }
-
-    async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {
-        self.inner.tasks(tenant, run, page).await
-    }
-
-    async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>> {
-        self.inner.attempts(tenant, run, task).await
-    }
-
-    async fn events(&self, tenant: TenantId, run: RunId, after: u64, limit: usize) -> Result<Vec<Event>> {
-        self.check("events", 1)?;
-        self.inner.events(tenant, run, after, limit).await
-    }
-
-    async fn output(
-        &self,
-        tenant: TenantId,
-        run: RunId,
-        query: OutputQuery,
-        limit: usize,
-    ) -> Result<Vec<OutputChunk>> {
-        self.inner.output(tenant, run, query, limit).await
-    }
-
-    async fn queue_depth(&self) -> Result<(u64, u64)> {
-        self.inner.queue_depth().await
+impl Reading for Flaky {
+    fn before(&self, call: &'static str) -> Result<()> {
+        self.check(call, 1)
     }
 }
 
 crate::pass_catalog_through!(Flaky);
+crate::pass_history_through!(Flaky);
 crate::pass_promises_through!(Flaky);

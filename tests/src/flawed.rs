@@ -1,5 +1,8 @@
 //! Stores that break one promise each, to see that the model test of stores finds them.
 
+mod flaw;
+mod promises;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,89 +14,23 @@ use opsconductor_core::{
     ErrorKind, Result,
     clock::Timestamp,
     id::{JobId, RunId, TaskId, TenantId, WorkerId},
-    run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, Claimed, Completion, Enqueued, Expired, History, Idempotency, Lease, LeaseState,
-        Listing, NewRun, Notice, OutputChunk, OutputPiece, OutputQuery, Page, Queue, Requeue, RunFilter,
-        RunRecord, Settled, Store, TaskRecord,
+        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, Listing, NewRun, Notice,
+        OutputPiece, Queue, Requeue, RunRecord, Settled, Store,
     },
     transport::RemoteHandle,
 };
 use tokio::sync::broadcast;
 
-/// A promise that is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// A worker that was given up may still write ends.
-    UnfencedEnds,
-    /// A worker that was given up may still write output.
-    UnfencedOutput,
-    /// A lease that someone else holds seems to be prolonged.
-    LostSeemsHeld,
-    /// A repeat is enqueued again.
-    NoIdempotency,
-    /// Any request may use a key.
-    AnyDigest,
-    /// A task that goes back is ready at once.
-    NoDelay,
-    /// The last piece of a batch of output is lost.
-    LosesOutput,
-    /// A repeated end is taken for one of a stale lease.
-    RepeatIsStale,
-    /// One task more than asked is claimed.
-    ClaimsTooMuch,
-    /// Claimed tasks come in the wrong order.
-    ClaimsBackwards,
-    /// Every run has the same priority.
-    NoPriority,
-    /// A canceled run may be acted for.
-    ActsThoughCanceled,
-    /// The rescuer is not told where the output stands.
-    OutputStartsAgain,
-    /// The rescuer is not told that something was sent.
-    ForgetsDispatch,
-    /// Whoever asks for a single task that was let go gets none.
-    RescuesNoneAlone,
-    /// Events are given again that were seen.
-    EventsAgain,
-    /// Runs are shown to every tenant.
-    MixesTenants,
-    /// A list tells the length of the part.
-    ShortTotal,
-    /// What was measured is not kept.
-    DropsMetrics,
-}
+use crate::through::Reading;
 
-impl Flaw {
-    /// Each of them.
-    pub const ALL: [Self; 19] = [
-        Self::UnfencedEnds,
-        Self::UnfencedOutput,
-        Self::LostSeemsHeld,
-        Self::NoIdempotency,
-        Self::AnyDigest,
-        Self::NoDelay,
-        Self::LosesOutput,
-        Self::RepeatIsStale,
-        Self::ClaimsTooMuch,
-        Self::ClaimsBackwards,
-        Self::NoPriority,
-        Self::ActsThoughCanceled,
-        Self::OutputStartsAgain,
-        Self::ForgetsDispatch,
-        Self::RescuesNoneAlone,
-        Self::EventsAgain,
-        Self::MixesTenants,
-        Self::ShortTotal,
-        Self::DropsMetrics,
-    ];
-}
+pub use flaw::Flaw;
 
 /// A store with a flaw around one without.
 #[derive(Debug)]
 pub struct Flawed {
     inner: Arc<dyn Store>,
-    flaw: Flaw,
+    flaw: Option<Flaw>,
     seen: Mutex<Seen>,
 }
 
@@ -102,16 +39,28 @@ struct Seen {
     leases: HashMap<TaskId, Lease>,
     ended: Vec<Lease>,
     homes: HashMap<RunId, TenantId>,
+    asked: HashMap<RunId, Asked>,
+    keys: HashMap<(TenantId, JobId, String), RunRecord>,
+    /// A rate was set.
+    rated: bool,
+}
+
+/// What was asked for when a run was enqueued: a store that does not act on it shows it all the same.
+#[derive(Debug, Clone)]
+struct Asked {
+    priority: i16,
+    key: Option<String>,
+    turn: Option<String>,
 }
 
 impl Flawed {
-    /// Around `inner`.
-    pub fn new(inner: Arc<dyn Store>, flaw: Flaw) -> Arc<Self> {
+    /// Around `inner`; without a flaw it changes nothing.
+    pub fn new(inner: Arc<dyn Store>, flaw: Option<Flaw>) -> Arc<Self> {
         Arc::new(Self { inner, flaw, seen: Mutex::default() })
     }
 
     fn has(&self, flaw: Flaw) -> bool {
-        self.flaw == flaw
+        self.flaw == Some(flaw)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -121,11 +70,6 @@ impl Flawed {
     /// The present lease of the task that `lease` is about.
     fn present(&self, lease: Lease) -> Lease {
         self.seen().leases.get(&lease.task).copied().unwrap_or(lease)
-    }
-
-    fn home(&self, tenant: TenantId, run: RunId) -> TenantId {
-        let home = self.seen().homes.get(&run).copied();
-        if self.has(Flaw::MixesTenants) { home.unwrap_or(tenant) } else { tenant }
     }
 }
 
@@ -142,7 +86,18 @@ impl Store for Flawed {
 #[async_trait]
 impl Queue for Flawed {
     async fn enqueue(&self, tenant: TenantId, mut new: NewRun) -> Result<Enqueued> {
-        let (priority, key) = (new.priority, new.idempotency.clone());
+        let asked = Asked {
+            priority: new.priority,
+            key: new.idempotency.as_ref().map(|key| key.key.clone()),
+            turn: new.concurrency_key.clone(),
+        };
+        let known = asked.key.clone().map(|key| (tenant, new.job, key));
+        let first = known.as_ref().and_then(|known| self.seen().keys.get(known).cloned());
+        if let (true, Some(run)) = (self.has(Flaw::KeyOutlivesItsRun), first)
+            && self.inner.run(tenant, run.id).await.is_err()
+        {
+            return Ok(Enqueued { run, repeated: true });
+        }
         if self.has(Flaw::NoIdempotency) {
             new.idempotency = None;
         }
@@ -152,15 +107,23 @@ impl Queue for Flawed {
         if self.has(Flaw::NoPriority) {
             new.priority = 0;
         }
-        let mut enqueued = self.inner.enqueue(tenant, new).await?;
-        self.seen().homes.insert(enqueued.run.id, tenant);
-        enqueued.run.priority = priority;
-        enqueued.run.idempotency_key = key.map(|key| key.key);
-        Ok(enqueued)
+        if self.has(Flaw::NoTurns) {
+            new.concurrency_key = None;
+        }
+        let Enqueued { run, repeated } = self.inner.enqueue(tenant, new).await?;
+        let mut seen = self.seen();
+        if !repeated {
+            seen.homes.insert(run.id, tenant);
+            seen.asked.insert(run.id, asked);
+        }
+        drop(seen);
+        let run = self.shown(run);
+        self.seen().keys.extend(known.map(|known| (known, run.clone())));
+        Ok(Enqueued { run, repeated })
     }
 
     async fn enqueued(&self, tenant: TenantId, job: JobId, given: &Idempotency) -> Result<Option<RunRecord>> {
-        self.inner.enqueued(tenant, job, given).await
+        Ok(self.inner.enqueued(tenant, job, given).await?.map(|run| self.shown(run)))
     }
 
     async fn claim(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Claimed>> {
@@ -174,6 +137,9 @@ impl Queue for Flawed {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
+        if self.has(Flaw::RateNeverWakes) && self.seen().rated {
+            return Ok(None);
+        }
         self.inner.next_due().await
     }
 
@@ -251,56 +217,36 @@ impl Queue for Flawed {
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {
-        self.inner.cancel_run(tenant, run, reason).await
+        Ok(self.shown(self.inner.cancel_run(tenant, run, reason).await?))
     }
 }
 
-#[async_trait]
-impl History for Flawed {
-    async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord> {
-        self.inner.run(self.home(tenant, id), id).await
+impl Reading for Flawed {
+    fn home(&self, tenant: TenantId, run: RunId) -> TenantId {
+        let home = self.seen().homes.get(&run).copied();
+        if self.has(Flaw::MixesTenants) { home.unwrap_or(tenant) } else { tenant }
     }
 
-    async fn list_runs(&self, tenant: TenantId, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>> {
-        let mut list = self.inner.list_runs(tenant, filter, page).await?;
+    fn shown(&self, mut run: RunRecord) -> RunRecord {
+        if let Some(asked) = self.seen().asked.get(&run.id).cloned() {
+            (run.priority, run.idempotency_key, run.concurrency_key) =
+                (asked.priority, asked.key, asked.turn);
+        }
+        run
+    }
+
+    fn listed(&self, mut list: Listing<RunRecord>) -> Listing<RunRecord> {
         if self.has(Flaw::ShortTotal) {
             list.total = list.items.len() as u64;
         }
-        Ok(list)
+        list
     }
 
-    async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
-        self.inner.run_plan(tenant, id).await
-    }
-
-    async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {
-        self.inner.tasks(tenant, run, page).await
-    }
-
-    async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>> {
-        self.inner.attempts(tenant, run, task).await
-    }
-
-    async fn events(&self, tenant: TenantId, run: RunId, after: u64, limit: usize) -> Result<Vec<Event>> {
-        let after = after.saturating_sub(u64::from(self.has(Flaw::EventsAgain)));
-        self.inner.events(tenant, run, after, limit).await
-    }
-
-    async fn output(
-        &self,
-        tenant: TenantId,
-        run: RunId,
-        query: OutputQuery,
-        limit: usize,
-    ) -> Result<Vec<OutputChunk>> {
-        self.inner.output(tenant, run, query, limit).await
-    }
-
-    async fn queue_depth(&self) -> Result<(u64, u64)> {
-        self.inner.queue_depth().await
+    fn after(&self, after: u64) -> u64 {
+        after.saturating_sub(u64::from(self.has(Flaw::EventsAgain)))
     }
 }
 
 crate::pass_catalog_through!(Flawed);
 crate::pass_roster_through!(Flawed);
-crate::pass_promises_through!(Flawed);
+crate::pass_history_through!(Flawed);

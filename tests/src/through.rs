@@ -1,5 +1,130 @@
 //! What stores that stand around another have in common: they pass through what they do not change.
 
+use opsconductor_core::{
+    Result,
+    id::{RunId, TenantId},
+    store::{Listing, RunRecord},
+};
+
+/// What a store that stands around another changes about what is read from it; nothing unless it says so.
+pub(crate) trait Reading {
+    /// What comes before the call of this name.
+    fn before(&self, _call: &'static str) -> Result<()> {
+        Ok(())
+    }
+
+    /// The tenant that a run is looked for in.
+    fn home(&self, tenant: TenantId, _run: RunId) -> TenantId {
+        tenant
+    }
+
+    /// A run.
+    fn shown(&self, run: RunRecord) -> RunRecord {
+        run
+    }
+
+    /// A list of runs, each as it is shown.
+    fn listed(&self, list: Listing<RunRecord>) -> Listing<RunRecord> {
+        list
+    }
+
+    /// The event after which events are read.
+    fn after(&self, after: u64) -> u64 {
+        after
+    }
+}
+
+/// Implements [`History`](opsconductor_core::store::History) for a type that is [`Reading`] and whose field `inner` is a store.
+#[macro_export]
+macro_rules! pass_history_through {
+    ($wrapper:ty) => {
+        const _: () = {
+            use ::opsconductor_core::{
+                Result,
+                id::{RunId, TaskId, TenantId},
+                run::{event::Event, plan::RunPlan},
+                store::{
+                    AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord,
+                    TaskRecord,
+                },
+            };
+            use $crate::through::Reading as _;
+
+            #[::async_trait::async_trait]
+            impl History for $wrapper {
+                async fn run(&self, tenant: TenantId, id: RunId) -> Result<RunRecord> {
+                    self.before("run")?;
+                    Ok(self.shown(self.inner.run(self.home(tenant, id), id).await?))
+                }
+
+                async fn list_runs(
+                    &self,
+                    tenant: TenantId,
+                    filter: RunFilter,
+                    page: Page,
+                ) -> Result<Listing<RunRecord>> {
+                    self.before("list_runs")?;
+                    let Listing { items, total } = self.inner.list_runs(tenant, filter, page).await?;
+                    let items = items.into_iter().map(|run| self.shown(run)).collect();
+                    Ok(self.listed(Listing { items, total }))
+                }
+
+                async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<::std::sync::Arc<RunPlan>> {
+                    self.before("run_plan")?;
+                    self.inner.run_plan(tenant, id).await
+                }
+
+                async fn tasks(
+                    &self,
+                    tenant: TenantId,
+                    run: RunId,
+                    page: Page,
+                ) -> Result<Listing<TaskRecord>> {
+                    self.before("tasks")?;
+                    self.inner.tasks(tenant, run, page).await
+                }
+
+                async fn attempts(
+                    &self,
+                    tenant: TenantId,
+                    run: RunId,
+                    task: TaskId,
+                ) -> Result<Vec<AttemptRecord>> {
+                    self.before("attempts")?;
+                    self.inner.attempts(tenant, run, task).await
+                }
+
+                async fn events(
+                    &self,
+                    tenant: TenantId,
+                    run: RunId,
+                    after: u64,
+                    limit: usize,
+                ) -> Result<Vec<Event>> {
+                    self.before("events")?;
+                    self.inner.events(tenant, run, self.after(after), limit).await
+                }
+
+                async fn output(
+                    &self,
+                    tenant: TenantId,
+                    run: RunId,
+                    query: OutputQuery,
+                    limit: usize,
+                ) -> Result<Vec<OutputChunk>> {
+                    self.before("output")?;
+                    self.inner.output(tenant, run, query, limit).await
+                }
+
+                async fn queue_depth(&self) -> Result<(u64, u64)> {
+                    self.before("queue_depth")?;
+                    self.inner.queue_depth().await
+                }
+            }
+        };
+    };
+}
+
 /// Implements [`Catalog`](opsconductor_core::store::Catalog) for a type whose field `inner` is a store.
 #[macro_export]
 macro_rules! pass_catalog_through {

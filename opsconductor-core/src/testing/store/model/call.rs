@@ -4,8 +4,10 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::{
     look::{Look, look},
+    machine::{Rough, Theme},
     pick::{LeasePick, Pick, lease_pick, pick},
     plan::{Shape, shape},
+    promise::{Promise, letters, limits, retention},
 };
 use crate::{run::TaskStatus, transport::Stream};
 
@@ -102,6 +104,7 @@ pub(super) enum Call {
         run: Pick,
         astray: bool,
     },
+    Promise(Promise),
     Look(Look),
 }
 
@@ -166,14 +169,20 @@ pub(super) enum Text {
     NotUtf8,
 }
 
-/// What may be asked of stores that have about so many runs, and have given about so many leases.
-pub(super) fn calls(runs: u32, leases: u32) -> BoxedStrategy<Call> {
+/// What may be asked of stores that have about as much as `rough` says.
+pub(super) fn calls(rough: &Rough) -> BoxedStrategy<Call> {
     // Calls that would find nothing to be about are seldom tried.
-    let (run, lease) = (if runs > 0 { 1 } else { 0 }, if leases > 0 { 1 } else { 0 });
+    let any = |count: u32| u32::from(count > 0);
+    let (run, lease, limit) = (any(rough.runs), any(rough.leases), any(rough.limits));
+    let (end, letter) = (any(rough.ends), any(rough.letters));
+    // What a sequence is about comes often in it: the calls that belong together meet.
+    let often = |theme| if rough.theme == theme { 8 } else { 1 };
+    let (limits_often, ends_often) = (often(Theme::Limits), often(Theme::Ends));
+    let keyed = if rough.theme == Theme::Ends { 0.7 } else { 0.3 };
     prop_oneof![
         6 => wait(),
         2 => catalog(),
-        8 => (pick(), shape(), run_shape()).prop_map(|(job, shape, run)| Call::Enqueue { job, shape, run }),
+        8 => (pick(), shape(), run_shape(keyed)).prop_map(|(job, shape, run)| Call::Enqueue { job, shape, run }),
         1 => (pick(), astray(), key()).prop_map(|(job, astray, key)| Call::Enqueued { job, astray, key }),
         1 + 12 * run => (0_u8..3, 0_usize..5, ttl())
             .prop_map(|(worker, limit, ttl)| Call::Claim { worker, limit, ttl }),
@@ -181,7 +190,10 @@ pub(super) fn calls(runs: u32, leases: u32) -> BoxedStrategy<Call> {
             .prop_map(|(worker, limit, ttl)| Call::TakeExpired { worker, limit, ttl }),
         1 + 2 * run => (pick(), astray()).prop_map(|(run, astray)| Call::Cancel { run, astray }),
         1 + 25 * lease => with_leases(),
-        3 => look().prop_map(Call::Look),
+        (1 + limit) * limits_often => limits().prop_map(Call::Promise),
+        1 + letter * ends_often => letters().prop_map(Call::Promise),
+        1 + end * ends_often => retention().prop_map(Call::Promise),
+        4 => look().prop_map(Call::Look),
     ]
     .boxed()
 }
@@ -232,7 +244,7 @@ fn catalog() -> impl Strategy<Value = Call> {
 
 /// Whether a row is asked for in a tenant that it is not in.
 pub(super) fn astray() -> impl Strategy<Value = bool> + Clone {
-    prop::bool::weighted(0.06)
+    prop::bool::weighted(0.1)
 }
 
 fn wait() -> impl Strategy<Value = Call> {
@@ -253,12 +265,13 @@ fn job() -> impl Strategy<Value = JobShape> {
     })
 }
 
-fn run_shape() -> impl Strategy<Value = RunShape> {
+/// A run, with a key so often.
+pub(super) fn run_shape(keyed: f64) -> impl Strategy<Value = RunShape> {
     let priority = prop_oneof![3 => Just(0_i16), 2 => -2_i16..3, 1 => any::<i16>()];
     let wrong = prop_oneof![Just(Wrong::Tenant), Just(Wrong::Version), Just(Wrong::NoSteps)];
     (
         priority,
-        option::weighted(0.3, key()),
+        option::weighted(keyed, key()),
         option::weighted(0.25, 0_u8..2),
         option::weighted(0.1, pick()),
         option::weighted(0.05, wrong),

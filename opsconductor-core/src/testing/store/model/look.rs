@@ -5,9 +5,11 @@ use proptest::{option, prelude::*};
 use super::{
     call::{astray, stream},
     pick::{Pick, pick},
+    promise::{ScopePick, scope},
     side::Side,
 };
 use crate::{
+    clock::Timestamp,
     id::{RunId, TaskId, TenantId},
     run::RunStatus,
     store::{OutputQuery, Page, RunFilter},
@@ -93,6 +95,23 @@ pub(super) enum Look {
         after: Option<(Pick, u32, u32)>,
         limit: usize,
     },
+    Limit {
+        scope: ScopePick,
+        astray: bool,
+    },
+    Limits {
+        tenant: Pick,
+        page: (u64, u32),
+    },
+    Letter {
+        letter: Pick,
+        astray: bool,
+    },
+    Letters {
+        tenant: Pick,
+        run: Option<Pick>,
+        page: (u64, u32),
+    },
 }
 
 pub(super) fn look() -> impl Strategy<Value = Look> {
@@ -142,7 +161,23 @@ pub(super) fn look() -> impl Strategy<Value = Look> {
                 limit
             }),
     ];
-    prop_oneof![1 => catalog, 2 => history]
+    let promises = prop_oneof![
+        (scope(), astray()).prop_map(|(scope, astray)| Look::Limit { scope, astray }),
+        (pick(), page()).prop_map(|(tenant, page)| Look::Limits { tenant, page }),
+        (pick(), astray()).prop_map(|(letter, astray)| Look::Letter { letter, astray }),
+        (pick(), option::of(pick()), page()).prop_map(|(tenant, run, page)| Look::Letters {
+            tenant,
+            run,
+            page
+        }),
+    ];
+    prop_oneof![2 => catalog, 4 => history, 1 => promises]
+}
+
+/// What stands in the queue.
+pub(super) struct Standing {
+    pub(super) depth: String,
+    pub(super) due: Option<Timestamp>,
 }
 
 impl Side {
@@ -234,13 +269,32 @@ impl Side {
                 let answer = store.output(tenant, run, query, limit).await;
                 self.said(answer)
             }
+            Look::Limit { scope, astray } => {
+                let (tenant, scope) = self.scope(scope, astray);
+                let answer = store.limit(tenant, scope).await;
+                self.said(answer)
+            }
+            Look::Limits { tenant, page: at } => {
+                let answer = store.list_limits(self.tenant(tenant), page(at)).await;
+                self.said(answer)
+            }
+            Look::Letter { letter, astray } => {
+                let (tenant, letter) = self.letter(letter, astray);
+                let answer = store.dead_letter(tenant, letter).await;
+                self.said(answer)
+            }
+            Look::Letters { tenant, run, page: at } => {
+                let run = run.map(|run| self.run(run, false).1);
+                let answer = store.list_dead_letters(self.tenant(tenant), run, page(at)).await;
+                self.said(answer)
+            }
         }
     }
 
     /// What stands in the queue.
-    pub(super) async fn queue(&mut self) -> String {
+    pub(super) async fn queue(&mut self) -> Standing {
         let (depth, due) = (self.store.queue_depth().await, self.store.next_due().await);
-        format!("{} {}", self.said(depth), self.said(due))
+        Standing { depth: self.said(depth), due: due.unwrap() }
     }
 
     /// Everything that can be read, a part each.
@@ -255,14 +309,17 @@ impl Side {
         parts
     }
 
-    async fn catalog_of(&mut self, tenant: TenantId) -> [String; 4] {
+    async fn catalog_of(&mut self, tenant: TenantId) -> [String; 6] {
         let store = self.store.clone();
         let credentials = store.list_credentials(tenant, Fixture::ALL).await;
         let credentials = credentials.map(|list| list.items.into_iter().map(Self::shown).collect::<Vec<_>>());
         let targets = store.list_targets(tenant, &[], Fixture::ALL).await;
         let jobs = store.list_jobs(tenant, false, Fixture::ALL).await;
         let runs = store.list_runs(tenant, RunFilter::default(), Fixture::ALL).await;
-        [self.said(credentials), self.said(targets), self.said(jobs), self.said(runs)]
+        let limits = store.list_limits(tenant, Fixture::ALL).await;
+        let letters = store.list_dead_letters(tenant, None, Fixture::ALL).await;
+        let [credentials, targets] = [self.said(credentials), self.said(targets)];
+        [credentials, targets, self.said(jobs), self.said(runs), self.said(limits), self.said(letters)]
     }
 
     async fn history_of(&mut self, tenant: TenantId, run: RunId) -> Vec<String> {

@@ -36,7 +36,9 @@ pub(super) fn shape() -> impl Strategy<Value = Shape> {
             continue_on_error,
         },
     );
-    prop::collection::vec(step, 1..4).prop_map(Shape)
+    // As often as not a single step: runs that are short come to their ends.
+    let single = prop::collection::vec(step.clone(), 1..2);
+    prop_oneof![single, prop::collection::vec(step, 1..4)].prop_map(Shape)
 }
 
 impl Shape {

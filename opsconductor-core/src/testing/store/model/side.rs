@@ -1,6 +1,7 @@
 //! [`Side`]: one of the two stores, and what it has given so far.
 
 mod catalog;
+mod promises;
 mod queue;
 
 use std::{collections::HashMap, fmt::Debug, sync::Arc};
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     Result,
-    id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
+    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
     store::{CredentialRecord, JobRecord, Lease, Store},
     tenant::DEFAULT_TENANT,
 };
@@ -32,6 +33,9 @@ pub(super) struct Side {
     pub(super) runs: Vec<(TenantId, RunId)>,
     tasks: Vec<TaskId>,
     leases: Vec<Lease>,
+    letters: Vec<(TenantId, (LetterId, RunId))>,
+    /// Whether the last call was a claim that left nothing that is ready.
+    pub(super) all_claimed: bool,
     /// The latest epoch of each task.
     epochs: HashMap<TaskId, i64>,
 }
@@ -50,6 +54,8 @@ impl Side {
             runs: Vec::new(),
             tasks: Vec::new(),
             leases: Vec::new(),
+            letters: Vec::new(),
+            all_claimed: false,
             epochs: HashMap::new(),
         };
         side.furnish().await;
@@ -58,9 +64,11 @@ impl Side {
 
     /// What the store answers to a call, in words that do not depend on its ids.
     pub(super) async fn apply(&mut self, call: &Call) -> String {
+        self.all_claimed = false;
         match call {
             Call::Wait { .. } => String::new(),
             Call::Look(look) => self.look(look).await,
+            Call::Promise(promise) => self.keep_promise(promise).await,
             Call::Enqueue { .. }
             | Call::Enqueued { .. }
             | Call::Claim { .. }

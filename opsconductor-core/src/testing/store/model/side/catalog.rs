@@ -20,7 +20,9 @@ impl Side {
         for tenant in [Pick(1), Pick(0)] {
             self.write_down(&Call::InsertCredential { tenant, name: 0, used_id: false }).await;
             for name in 0..3 {
-                let target = TargetShape { name, credential: None, depends_on: None, tags: name };
+                // The credential opens two of them.
+                let credential = (name < 2).then_some(Pick(0));
+                let target = TargetShape { name, credential, depends_on: None, tags: name };
                 self.write_down(&Call::InsertTarget { tenant, target }).await;
             }
             for name in 0..2 {

@@ -7,9 +7,12 @@ use serde_json::{Map, json};
 
 use super::{NOBODY, Side, worker};
 use crate::{
+    Result,
     id::{RunId, TenantId},
     run::RunPlan,
-    store::{CHUNK_BYTES_MAX, Claimed, Completion, Idempotency, NewRun, OutputPiece, Requeue, RunRecord},
+    store::{
+        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Idempotency, NewRun, OutputPiece, Requeue, RunRecord,
+    },
     testing::store::{
         Fixture,
         model::{
@@ -34,6 +37,7 @@ impl Side {
             Call::Claim { worker: number, limit, ttl } => {
                 let answer = store.claim(worker(*number), *limit, micros(*ttl)).await;
                 answer.iter().flatten().for_each(|claimed: &Claimed| self.given(claimed.lease));
+                self.all_claimed = answer.iter().any(|claimed| claimed.len() < *limit);
                 self.said(answer)
             }
             Call::TakeExpired { worker: number, limit, ttl } => {
@@ -70,7 +74,7 @@ impl Side {
                     ..Fixture::completion(self.lease(*pick), *status)
                 });
                 let answer = store.complete(ends.collect()).await;
-                self.said(answer)
+                format!("{} {}", self.said(answer), self.letters_came().await)
             }
             Call::Requeue { tasks } => {
                 let tasks = tasks.iter().map(|(pick, delay, status)| Requeue {
@@ -92,9 +96,20 @@ impl Side {
     }
 
     async fn enqueue(&mut self, job: Pick, shape: &Shape, run: &RunShape) -> String {
-        let store = self.store.clone();
-        let Some((home, record)) = job.of(&self.jobs).cloned() else { return "no job".to_owned() };
-        let targets = store.list_targets(home, &[], Fixture::ALL).await.unwrap();
+        let Some((tenant, new)) = self.new_run(job, shape, run).await else { return "no job".to_owned() };
+        let answer = self.store.enqueue(tenant, new).await;
+        self.answered(tenant, answer).await
+    }
+
+    /// A run to enqueue, and in which tenant.
+    pub(super) async fn new_run(
+        &self,
+        job: Pick,
+        shape: &Shape,
+        run: &RunShape,
+    ) -> Option<(TenantId, NewRun)> {
+        let (home, record) = job.of(&self.jobs).cloned()?;
+        let targets = self.store.list_targets(home, &[], Fixture::ALL).await.unwrap();
         let version = match run.wrong {
             Some(Wrong::Version) => record.version + 1,
             _ => record.version,
@@ -118,8 +133,11 @@ impl Side {
             parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
             labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),
         };
-        let tenant = self.home(home, matches!(run.wrong, Some(Wrong::Tenant)));
-        let answer = store.enqueue(tenant, new).await;
+        Some((self.home(home, matches!(run.wrong, Some(Wrong::Tenant))), new))
+    }
+
+    /// Takes note of what an enqueue answered.
+    pub(super) async fn answered(&mut self, tenant: TenantId, answer: Result<Enqueued>) -> String {
         let fresh = answer.iter().find(|enqueued| !enqueued.repeated).map(|enqueued| enqueued.run.id);
         let said = self.said(answer);
         match fresh {
