@@ -8,6 +8,7 @@ pub mod flaky;
 pub mod flawed;
 pub mod fleet;
 pub mod history;
+mod plain;
 pub mod scripted;
 mod through;
 pub mod windows;

@@ -17,13 +17,14 @@ use opsconductor_core::{
     Error, ErrorKind, Result,
     error::Layer,
     transport::{
-        Capabilities, Connector, Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, Endpoint,
-        ExecOutcome, ExecRequest, FileSource, Observer, ProbeDetails, ProbeReport, Protocol, RemoteHandle,
-        Session, Stream,
+        Control, CopyOutcome, CopyRequest, CopySource, CopyStatus, Endpoint, ExecOutcome, ExecRequest,
+        FileSource, Observer, RemoteHandle, Session, Stream,
     },
     vault::credential::Credential,
 };
 use tokio::sync::{Semaphore, watch};
+
+use crate::plain::plain_connector;
 
 /// Hosts that obey, and what they saw.
 #[derive(Clone)]
@@ -105,19 +106,8 @@ impl Scripted {
     pub fn release(&self, count: usize) {
         self.seen.released.add_permits(count);
     }
-}
 
-#[async_trait]
-impl Connector for Scripted {
-    fn protocol(&self) -> Protocol {
-        Protocol::Winrm
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-
-    async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
+    async fn session(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>> {
         if self.seen.stuck {
             self.seen.holding.send_modify(|held| *held += 1);
             std::future::pending::<()>().await;
@@ -129,11 +119,9 @@ impl Connector for Scripted {
         let password = credential.secrets().next().map(|secret| secret.expose().clone()).unwrap_or_default();
         Ok(Box::new(Host { target: endpoint.target.clone(), password, seen: Arc::clone(&self.seen) }))
     }
-
-    async fn probe(&self, _: &Endpoint, _: &Credential) -> ProbeReport {
-        ProbeReport::reached("scripted", ProbeDetails::default())
-    }
 }
+
+plain_connector!(Scripted, "scripted");
 
 struct Host {
     target: String,

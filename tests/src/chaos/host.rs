@@ -7,13 +7,13 @@ use bytes::Bytes;
 use opsconductor_core::{
     Error, ErrorKind, Result,
     transport::{
-        Capabilities, Connector, Control, CopyOutcome, CopyRequest, Endpoint, ExecOutcome, ExecRequest,
-        Observer, ProbeDetails, ProbeReport, Protocol, RemoteHandle, Session, Stream,
+        Control, CopyOutcome, CopyRequest, Endpoint, ExecOutcome, ExecRequest, Observer, RemoteHandle,
+        Session, Stream,
     },
     vault::credential::Credential,
 };
 
-use crate::history::Log;
+use crate::{history::Log, plain::plain_connector};
 
 /// Every host there is, with one log.
 #[derive(Debug, Clone)]
@@ -30,26 +30,13 @@ impl Marked {
     pub(super) fn new(log: &Path) -> std::io::Result<Self> {
         Ok(Self { log: Arc::new(Log::open(log)?) })
     }
-}
 
-#[async_trait]
-impl Connector for Marked {
-    fn protocol(&self) -> Protocol {
-        Protocol::Winrm
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-
-    async fn connect(&self, _: &Endpoint, _: &Credential) -> Result<Box<dyn Session>> {
+    async fn session(&self, _: &Endpoint, _: &Credential) -> Result<Box<dyn Session>> {
         Ok(Box::new(self.clone()))
     }
-
-    async fn probe(&self, _: &Endpoint, _: &Credential) -> ProbeReport {
-        ProbeReport::reached("marked", ProbeDetails::default())
-    }
 }
+
+plain_connector!(Marked, "marked");
 
 #[async_trait]
 impl Session for Marked {
