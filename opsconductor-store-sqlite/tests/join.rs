@@ -1,72 +1,89 @@
-//! A run that comes and goes with the host's own rows.
+//! A run that comes and goes with the host's own rows, in our file or in one that ours is attached to.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use async_trait::async_trait;
 use opsconductor_core::{
-    ErrorKind,
-    id::JobId,
-    run::RunStatus,
-    store::{Catalog, History, Idempotency, JobRecord, NewJob, NewRun, Notice, Queue, Store},
+    ErrorKind, Result,
+    store::{Enqueued, History, JobRecord, NewRun, Notice, Store},
     tenant::DEFAULT_TENANT,
-    testing::store::PlanSketch,
+    testing::store::join::{Ends, JoinHost, Meanwhile, job, new_run},
 };
 use opsconductor_store_sqlite::{
     SqliteOptions, SqliteStore,
     rusqlite::{Connection, TransactionBehavior},
 };
-use serde_json::json;
 use tempfile::TempDir;
 
-/// A host with rows of its own, in our file or in one that ours is attached to.
+/// A host with rows of its own.
 struct Host {
     directory: TempDir,
-    store: SqliteStore,
-    job: JobRecord,
+    store: Arc<SqliteStore>,
     connection: Connection,
 }
 
 impl Host {
-    async fn new(attached: bool) -> Self {
+    /// One that has its rows in our file.
+    async fn within() -> Self {
+        Self::new(false)
+    }
+
+    /// One that has a file of its own, which ours is attached to.
+    async fn beside() -> Self {
+        Self::new(true)
+    }
+
+    fn new(attached: bool) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("ops.db");
-        let store = SqliteStore::open(&path, SqliteOptions::default()).unwrap();
-        let new = NewJob {
-            name: "job".to_owned(),
-            version: 1,
-            definition: json!({"steps": []}),
-            created_by: None,
-            is_active: true,
-        };
-        let job = store.insert_job(DEFAULT_TENANT, new).await.unwrap();
+        let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
         let connection = match attached {
             false => Connection::open(&path).unwrap(),
             true => beside(directory.path(), &path),
         };
         connection.execute_batch("CREATE TABLE orders (id INTEGER PRIMARY KEY)").unwrap();
-        Self { directory, store, job, connection }
+        Self { directory, store, connection }
     }
 
-    fn new_run(&self) -> NewRun {
-        NewRun {
-            job: self.job.id,
-            plan: PlanSketch::new(&self.job, &[]).step(&[], &[]).build(),
-            requested_by: None,
-            correlation_id: None,
-            idempotency: None,
-            priority: 0,
-            parent: None,
-            concurrency_key: None,
-            labels: Default::default(),
-        }
-    }
-
-    fn orders(&self) -> i64 {
-        self.connection.query_row("SELECT count(*) FROM orders", [], |row| row.get(0)).unwrap()
+    async fn job(&self) -> JobRecord {
+        job(&*self.store).await
     }
 
     async fn queued(&self) -> u64 {
         self.store.queue_depth().await.unwrap().0
+    }
+}
+
+#[async_trait(?Send)]
+impl JoinHost for Host {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    async fn order(
+        &mut self,
+        new: Vec<NewRun>,
+        meanwhile: Meanwhile<'_>,
+        ends: Ends,
+    ) -> Vec<Result<Enqueued>> {
+        let tx = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        tx.execute("INSERT INTO orders DEFAULT VALUES", []).unwrap();
+        let enqueue = |new| self.store.enqueue_in(&tx, DEFAULT_TENANT, new);
+        let answers = new.into_iter().map(enqueue).collect();
+        meanwhile.await;
+        match ends {
+            Ends::Committed => tx.commit().unwrap(),
+            Ends::RolledBack => tx.rollback().unwrap(),
+        }
+        answers
+    }
+
+    async fn orders(&mut self) -> u64 {
+        self.connection
+            .query_row("SELECT count(*) FROM orders", [], |row| row.get::<_, u32>(0))
+            .unwrap()
+            .into()
     }
 }
 
@@ -84,79 +101,41 @@ fn beside(folder: &Path, ours: &Path) -> Connection {
     connection
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_is_there_when_the_host_commits() {
-    for attached in [false, true] {
-        let mut host = Host::new(attached).await;
-        let (new, mut heard) = (host.new_run(), host.store.notices().unwrap());
-        let tx = host.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
-        let run = host.store.enqueue_in(&tx, DEFAULT_TENANT, new).unwrap().run;
-        assert_eq!(host.store.run(DEFAULT_TENANT, run.id).await.unwrap_err().kind(), ErrorKind::NotFound);
-        assert!(heard.try_recv().is_err(), "nobody hears of what may not come");
-        tx.commit().unwrap();
-        host.store.wake();
-        assert_eq!(heard.try_recv().unwrap(), Notice::Ready);
-        let found = host.store.run(DEFAULT_TENANT, run.id).await.unwrap();
-        assert_eq!((found.status, found == run, host.orders()), (RunStatus::Queued, true, 1));
-        let events = host.store.events(DEFAULT_TENANT, run.id, 0, 10).await.unwrap();
-        assert_eq!((events.len(), events[0].seq, host.queued().await), (1, 1, 1));
-    }
+mod in_our_file {
+    use super::Host;
+
+    opsconductor_core::join_suite!(Host::within());
+}
+
+mod in_a_file_beside_ours {
+    use super::Host;
+
+    opsconductor_core::join_suite!(Host::beside());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_run_is_gone_when_the_host_rolls_back() {
-    for attached in [false, true] {
-        let mut host = Host::new(attached).await;
-        let new = host.new_run();
-        let tx = host.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
-        let run = host.store.enqueue_in(&tx, DEFAULT_TENANT, new).unwrap().run;
-        tx.rollback().unwrap();
-        assert_eq!(host.store.run(DEFAULT_TENANT, run.id).await.unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!((host.orders(), host.queued().await), (0, 0));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_leaves_the_transaction_as_it_stood() {
-    let mut host = Host::new(true).await;
-    let (good, bad) = (host.new_run(), NewRun { job: JobId::new(404), ..host.new_run() });
-    let tx = host.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-    tx.execute("INSERT INTO orders VALUES (1)", []).unwrap();
-    let refused = host.store.enqueue_in(&tx, DEFAULT_TENANT, bad).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::NotFound);
-    host.store.enqueue_in(&tx, DEFAULT_TENANT, good).unwrap();
-    tx.commit().unwrap();
-    assert_eq!((host.orders(), host.queued().await), (1, 1));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_repeat_in_a_transaction_answers_the_first_run() {
-    let mut host = Host::new(true).await;
-    let key = |digest| Some(Idempotency { key: "once".to_owned(), digest: [digest; 32] });
-    let first = host.store.enqueue(DEFAULT_TENANT, NewRun { idempotency: key(1), ..host.new_run() }).await;
-    let (again, other) =
-        (NewRun { idempotency: key(1), ..host.new_run() }, NewRun { idempotency: key(2), ..host.new_run() });
-    let tx = host.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-    let repeat = host.store.enqueue_in(&tx, DEFAULT_TENANT, again).unwrap();
-    assert_eq!((repeat.repeated, repeat.run.id), (true, first.unwrap().run.id));
-    let conflict = host.store.enqueue_in(&tx, DEFAULT_TENANT, other).unwrap_err();
-    assert_eq!(conflict.kind(), ErrorKind::Conflict);
-    tx.commit().unwrap();
-    assert_eq!(host.queued().await, 1);
+async fn workers_hear_of_it_when_the_host_says_so() {
+    let mut host = Host::beside().await;
+    let new = new_run(&host.job().await);
+    let mut heard = host.store.notices().unwrap();
+    let quiet = Box::pin(std::future::ready(()));
+    let run = host.order(vec![new], quiet, Ends::Committed).await.remove(0).unwrap().run;
+    assert!(heard.try_recv().is_err(), "nobody hears of what may not have come");
+    host.store.wake();
+    assert_eq!(heard.try_recv().unwrap(), Notice::Ready);
+    assert_eq!(host.store.run(DEFAULT_TENANT, run.id).await.unwrap(), run);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_session_is_found_again_as_it_was() {
-    let mut host = Host::new(true).await;
+    let mut host = Host::beside().await;
     let settings = |connection: &Connection| {
         ["foreign_keys", "synchronous", "busy_timeout", "query_only", "recursive_triggers"].map(|name| {
             connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap()
         })
     };
     host.connection.execute_batch("PRAGMA foreign_keys = off; PRAGMA synchronous = normal").unwrap();
-    let (before, new) = (settings(&host.connection), host.new_run());
+    let (before, new) = (settings(&host.connection), new_run(&host.job().await));
     let tx = host.connection.transaction().unwrap();
     tx.execute_batch("SAVEPOINT mine").unwrap();
     host.store.enqueue_in(&tx, DEFAULT_TENANT, new).unwrap();
@@ -167,10 +146,11 @@ async fn the_session_is_found_again_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_without_the_file_is_refused() {
-    let host = Host::new(true).await;
+    let host = Host::beside().await;
+    let new = new_run(&host.job().await);
     let mut stranger = Connection::open(host.directory.path().join("stranger.db")).unwrap();
     let tx = stranger.transaction().unwrap();
-    let error = host.store.enqueue_in(&tx, DEFAULT_TENANT, host.new_run()).unwrap_err();
+    let error = host.store.enqueue_in(&tx, DEFAULT_TENANT, new).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.report().contains("attach it"), "{}", error.report());
 }

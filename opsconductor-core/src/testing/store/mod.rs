@@ -15,12 +15,15 @@
 //!
 //! Beside the cases it runs the [model test](model), which compares the store with the reference.
 //!
+//! Stores that enqueue in a transaction of the host's run [`join_suite!`](crate::join_suite) too.
+//!
 //! The host needs tokio with `macros` and `rt-multi-thread`.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 pub mod cases;
 mod fixture;
+pub mod join;
 pub mod model;
 mod sketch;
 mod suite;
