@@ -3,6 +3,8 @@
 use opsconductor_core::{Error, ErrorKind, Result};
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
+use crate::tls;
+
 /// What may stand behind the question mark. sqlx would log others with their values, and a misspelt one may be a password.
 const PARAMETERS: &[&str] = &[
     "application_name",
@@ -50,6 +52,7 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions> {
         Some(_) => options,
         None => options.application_name("opsconductor"),
     };
+    tls::check(&options)?;
     Ok(options.disable_statement_logging())
 }
 
@@ -69,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_url_is_read() {
-        let options = parse("postgres://ann:s3cret@db.example:5433/ops?sslmode=require").unwrap();
+        let options = parse("postgres://ann:s3cret@db.example:5433/ops?sslmode=prefer").unwrap();
         assert_eq!(place(&options), "db.example:5433");
         assert_eq!((options.get_username(), options.get_database()), ("ann", Some("ops")));
         let socket = parse("postgresql://ann@%2Frun%2Fpostgresql/ops").unwrap();

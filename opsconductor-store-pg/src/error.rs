@@ -5,6 +5,8 @@
 
 use opsconductor_core::{Error, ErrorKind};
 
+use crate::tls;
+
 /// A failure inside a transaction.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -67,14 +69,12 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
             Error::new(StoreUnavailable, "no connection to the database became free in time")
         }
         sqlx::Error::PoolClosed => Error::new(StoreUnavailable, "the store was closed"),
-        sqlx::Error::Io(source) => {
-            Error::new(StoreUnavailable, "the database cannot be reached, or the connection broke")
-                .with_source(source)
-        }
-        sqlx::Error::Tls(_) => Error::new(
-            Store,
-            "no TLS connection to the database; check its certificate and `sslmode`, and that the feature `tls` is on",
-        ),
+        sqlx::Error::Io(source) => match tls::refusal(&source) {
+            Some(refusal) => Error::new(Store, refusal).with_source(source),
+            None => Error::new(StoreUnavailable, "the database cannot be reached, or the connection broke")
+                .with_source(source),
+        },
+        sqlx::Error::Tls(source) => tls::no_tls(&*source),
         sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {
             Error::new(StoreUnavailable, "the connection to the database broke")
         }

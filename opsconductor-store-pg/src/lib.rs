@@ -18,6 +18,9 @@
 //! * Row-level security walls tenants off a second time, behind the conditions in every statement: see [`roles`].
 //! * A text cannot hold the character U+0000 in PostgreSQL. The output is
 //!   stored as it came; in what a step row keeps of it the character becomes U+FFFD, and elsewhere it is refused.
+//! * With `sslmode=verify-full` (and `sslrootcert=FILE` where the server's authority is not one of the machine's) nobody can
+//!   stand between; `require` hides what is sent and does not ask who the server is, and without either TLS is used when it
+//!   is offered.
 //! * Connect directly or through a pooler in session mode: prepared statements, `LISTEN` and session settings need it.
 //!
 //! # Features
@@ -49,6 +52,7 @@ mod schema;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
 mod workers;
 
 use std::{fmt, sync::Arc};
@@ -91,8 +95,9 @@ impl PgStore {
     /// # Errors
     ///
     /// `InvalidInput` for a URL or a name that cannot be used; `StoreUnavailable` when the server is away, not ready or does
-    /// not answer within the acquire time-out; `Store` when it refuses the login, has no such database, is too old, or the
-    /// schema is newer than this program or was not migrated. None of them repeats the URL.
+    /// not answer within the acquire time-out; `Store` when it refuses the login, has no such database, is too old, offers no
+    /// TLS or no certificate that is trusted where the URL asks for it, or the schema is newer than this program or was not
+    /// migrated; `Unsupported` when the URL asks for TLS and the feature `tls` is off. None of them repeats the URL.
     pub async fn connect(url: &str, options: PgOptions) -> Result<Self> {
         let (names, server) = (options.names()?, address::parse(url)?);
         let place = address::place(&server);

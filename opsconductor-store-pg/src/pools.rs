@@ -144,8 +144,17 @@ fn pool(server: &PgConnectOptions, options: &PgOptions, connections: u32, sessio
 
 /// A connection apart from the pools, with the session as the server gives it.
 pub(crate) async fn connect(server: &PgConnectOptions, limit: Duration) -> Result<PgConnection> {
+    use std::io::ErrorKind::{NotFound, PermissionDenied};
     match tokio::time::timeout(limit, server.connect()).await {
-        Ok(connected) => connected.map_err(from_sqlx),
+        Ok(Ok(connected)) => Ok(connected),
+        // Over a network, only a file that the URL names can be missing.
+        Ok(Err(sqlx::Error::Io(source)))
+            if server.get_socket().is_none() && matches!(source.kind(), NotFound | PermissionDenied) =>
+        {
+            let message = "a file that the URL of the database names cannot be read; look at its sslrootcert, sslcert and sslkey";
+            Err(Error::new(ErrorKind::InvalidInput, message).with_source(source))
+        }
+        Ok(Err(error)) => Err(from_sqlx(error)),
         Err(_) => Err(Error::new(ErrorKind::StoreUnavailable, "the database did not answer in time")),
     }
 }

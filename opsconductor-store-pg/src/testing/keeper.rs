@@ -9,7 +9,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::Disk;
+use super::{Certificate, Disk};
 
 /// The role that `initdb` makes.
 pub(super) const ADMIN: &str = "admin";
@@ -21,7 +21,7 @@ const INSTALL: &str = "PostgreSQL 15 or newer is missing: install it with `apt-g
                        test on in OPSCONDUCTOR_TEST_PG=postgres://…";
 
 /// `$1` the folder with the programs or an empty word, `$2` the port, `$3`… the server's settings. The password comes by the
-/// environment.
+/// environment, as do a certificate and its key.
 const SCRIPT: &str = r#"
 set -eu
 programs=${1:+$1/}
@@ -34,6 +34,12 @@ trap 'exit 130' INT TERM HUP
 trap '[ -z "$server" ] || { kill -INT "$server" && wait "$server"; } 2>/dev/null || true; rm -rf "$folder"' EXIT
 printf '%s\n' "$PASSWORD" >"$folder/password"
 unset PASSWORD
+if [ -n "${CERTIFICATE:-}" ]; then
+    printf '%s\n' "$CERTIFICATE" >"$folder/server.crt"
+    printf '%s\n' "$KEY" >"$folder/server.key"
+    unset CERTIFICATE KEY
+    set -- "$@" -c ssl=on -c "ssl_cert_file=$folder/server.crt" -c "ssl_key_file=$folder/server.key"
+fi
 "${programs}initdb" --pgdata="$folder/data" --username=admin --pwfile="$folder/password" --auth=scram-sha-256 --encoding=UTF8 \
     --locale=C --no-sync >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
 start() {
@@ -71,7 +77,12 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts one in the folder for temporary files, or in `place`.
-    pub(super) fn start(password: &str, disk: Disk, place: Option<&Path>) -> Self {
+    pub(super) fn start(
+        password: &str,
+        disk: Disk,
+        place: Option<&Path>,
+        certificate: Option<&Certificate<'_>>,
+    ) -> Self {
         let programs = programs().unwrap_or_else(|| panic!("{INSTALL}"));
         // Free now, and taken by nobody else in the moment until the server has it.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -89,6 +100,9 @@ impl Keeper {
             shell.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
         }
         shell.env("PASSWORD", password).current_dir("/");
+        if let Some(Certificate { pem, key_pem }) = certificate {
+            shell.env("CERTIFICATE", pem).env("KEY", key_pem);
+        }
         if let Some(place) = place {
             shell.env("TMPDIR", place);
         }

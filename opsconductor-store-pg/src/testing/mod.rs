@@ -58,6 +58,15 @@ pub enum Disk {
     Durable,
 }
 
+/// What a server shows who it is with, as PEM.
+#[derive(Clone, Copy)]
+pub struct Certificate<'a> {
+    /// Its certificate, and what vouches for it.
+    pub pem: &'a str,
+    /// Its private key.
+    pub key_pem: &'a str,
+}
+
 /// A server.
 #[derive(Debug)]
 pub struct Server {
@@ -93,7 +102,7 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start(disk: Disk) -> Self {
-        Self::make(disk, None)
+        Self::make(disk, None, None)
     }
 
     /// The same with its files in `folder`, which the account `postgres` may write to.
@@ -102,12 +111,21 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start_in(disk: Disk, folder: &Path) -> Self {
-        Self::make(disk, Some(folder))
+        Self::make(disk, Some(folder), None)
     }
 
-    fn make(disk: Disk, folder: Option<&Path>) -> Self {
+    /// The same with `ssl = on` and this certificate.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::shared`].
+    pub fn start_with_tls(disk: Disk, certificate: &Certificate<'_>) -> Self {
+        Self::make(disk, None, Some(certificate))
+    }
+
+    fn make(disk: Disk, folder: Option<&Path>, certificate: Option<&Certificate<'_>>) -> Self {
         let password = Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).simple().to_string();
-        let keeper = Keeper::start(&password, disk, folder);
+        let keeper = Keeper::start(&password, disk, folder, certificate);
         let own = Own { password, keeper };
         let server = Self { url: own.url(OWNER, "ops"), own: Some(own), places: AtomicU32::new(0) };
         wait(server.prepare());

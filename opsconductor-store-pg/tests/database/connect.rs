@@ -2,25 +2,13 @@
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
-use opsconductor_core::{Error, ErrorKind, store::Catalog, tenant::DEFAULT_TENANT_NAME};
+use opsconductor_core::{ErrorKind, store::Catalog, tenant::DEFAULT_TENANT_NAME};
 use opsconductor_store_pg::{
     PgOptions, PgStore,
     testing::{OWNER, STRANGER, Server},
 };
 
-use crate::support::{number, open, options, outsider, place, run};
-
-async fn refused(url: &str, options: PgOptions) -> Error {
-    match PgStore::connect(url, options).await {
-        Ok(store) => panic!("{store:?} was connected"),
-        Err(error) => error,
-    }
-}
-
-fn tells_no_secret(error: &Error, secret: &str) {
-    let all = format!("{error} {error:?} {}", error.report());
-    assert!(!all.contains(secret), "{all}");
-}
+use crate::support::{external, number, open, options, outsider, place, refused, run, tells_no_secret};
 
 #[tokio::test]
 async fn a_url_that_cannot_be_used_is_refused_without_repeating_it() {
@@ -53,6 +41,18 @@ async fn a_server_that_is_away_or_silent_may_come_later() {
     let error = refused(&format!("postgres://ops:s3cret@127.0.0.1:{port}/ops"), options).await;
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StoreUnavailable, true), "{error:?}");
     tells_no_secret(&error, "s3cret");
+}
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test]
+async fn a_program_without_tls_says_that_it_has_none() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let url = format!("postgres://ops:s3cret@127.0.0.1:1/ops?sslmode={mode}");
+        let error = refused(&url, PgOptions::default()).await;
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unsupported, false), "{error:?}");
+        assert!(error.to_string().contains("feature `tls`"), "{error}");
+        tells_no_secret(&error, "s3cret");
+    }
 }
 
 #[tokio::test]
@@ -142,10 +142,4 @@ fn migrations(of: &str) -> Vec<String> {
     let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.sort_unstable();
     names
-}
-
-fn external() {
-    eprintln!(
-        "left out: only an administrator can prepare it, and OPSCONDUCTOR_TEST_PG names a server of someone else's"
-    );
 }

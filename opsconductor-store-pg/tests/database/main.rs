@@ -8,4 +8,6 @@ mod limits;
 mod notices;
 mod shared;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod walls;

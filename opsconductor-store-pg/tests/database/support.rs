@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use opsconductor_core::{
+    Error,
     store::{Notice, Store},
     testing::{ManualClock, store::StoreBuilder},
 };
@@ -33,6 +34,26 @@ pub(crate) fn url(place: &Place) -> String {
 
 pub(crate) async fn open(place: &Place) -> PgStore {
     PgStore::connect(&url(place), options(place)).await.unwrap()
+}
+
+/// Why a store does not come to be.
+pub(crate) async fn refused(url: &str, options: PgOptions) -> Error {
+    match PgStore::connect(url, options).await {
+        Ok(store) => panic!("{store:?} was connected"),
+        Err(error) => error,
+    }
+}
+
+pub(crate) fn tells_no_secret(error: &Error, secret: &str) {
+    let all = format!("{error} {error:?} {}", error.report());
+    assert!(!all.contains(secret), "{all}");
+}
+
+/// Says why a test is left out.
+pub(crate) fn external() {
+    eprintln!(
+        "left out: only an administrator can prepare it, and OPSCONDUCTOR_TEST_PG names a server of someone else's"
+    );
 }
 
 /// A schema that stays where it is while stores come and go.
