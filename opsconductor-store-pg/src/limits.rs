@@ -1,6 +1,8 @@
 //! [`Limits`] in PostgreSQL. Setting one concerns tasks of the queue, so it is done on the queue's side of the wall, with the
 //! tenant in every condition.
 
+pub(crate) mod under_way;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -60,7 +62,7 @@ async fn change(
 ) -> DbResult<LimitRecord> {
     let mut tx = store.pools.queue_transaction().await?;
     exists(store, &mut tx, tenant, scope).await?;
-    let id = row_of(store, &mut tx, tenant, scope).await?;
+    let (id, is_new) = row_of(store, &mut tx, tenant, scope).await?;
     let written = match change {
         Change::Limit(limit) => {
             let sql = "UPDATE :schema.limits
@@ -88,24 +90,28 @@ async fn change(
     };
     written.execute(&mut *tx).await?;
     let record = find(store, &mut tx, tenant, scope).await?;
-    if record.limit.is_none() && record.paused.is_none() {
-        forget(store, &mut tx, tenant, scope).await?;
-    } else {
+    let holds = !record.limit.is_none() || record.paused.is_some();
+    if holds {
         let all = HashMap::from([(id, u32::MAX)]);
         Lots::lock(store, &mut tx, &[id]).await?.settle(store, &mut tx, &all).await?;
+    } else {
+        forget(store, &mut tx, tenant, scope).await?;
     }
     tx.commit().await?;
+    if is_new && holds {
+        under_way::count(store).await?;
+    }
     store.notices.tell([Notice::Ready]);
     Ok(record)
 }
 
-/// The row of a scope that is there, made if need be and locked. What runs in it is counted from now on.
+/// The row of a scope that is there, made if need be and locked, and whether it was. What runs in it is counted from now on.
 async fn row_of(
     store: &PgStore,
     tx: &mut PgConnection,
     tenant: TenantId,
     scope: LimitScope,
-) -> DbResult<i64> {
+) -> DbResult<(i64, bool)> {
     let (kind, id) = scope.parts();
     let sql = "INSERT INTO :schema.limits (tenant_id, kind, ref) VALUES ($1, $2, $3)
         ON CONFLICT ON CONSTRAINT limits_scope DO UPDATE SET ref = excluded.ref
@@ -117,22 +123,9 @@ async fn row_of(
         .fetch_one(&mut *tx)
         .await?;
     if is_new {
-        let sql = match scope {
-            LimitScope::Job(_) => {
-                "UPDATE :schema.queue SET limited = true WHERE state = 'running' AND job_id = $1"
-            }
-            LimitScope::Target(_) => {
-                "UPDATE :schema.queue SET limited = true WHERE state = 'running' AND target_id = $1"
-            }
-            LimitScope::Credential(_) => {
-                "UPDATE :schema.queue SET limited = true WHERE state = 'running' AND credential_id = $1"
-            }
-            _ => "UPDATE :schema.queue SET limited = true WHERE state = 'running' AND tenant_id = $1",
-        };
-        let value = if scope == LimitScope::Tenant { tenant.get() } else { id };
-        sqlx::query(store.statements.of(sql)).bind(value).execute(tx).await?;
+        under_way::count_now(store, tx).await?;
     }
-    Ok(row)
+    Ok((row, is_new))
 }
 
 /// Removes what was set in a scope, and lets go on what it held back.

@@ -71,8 +71,9 @@ pub struct Pause {
 /// together, and what waits for one limit holds back nothing that waits for none.
 ///
 /// A task counts from its claim to its end or its way back to the queue; while its worker is gone it still counts. What is
-/// set here holds from the next claim on, also for tasks that wait already, and touches none that runs: those count, and a
-/// scope with more of them than it may have starts nothing until enough have ended.
+/// set here holds when the call returns, also for tasks that wait already, and touches none that runs: those count, also
+/// those that a claim has taken meanwhile, and a scope with more of them than it may have starts nothing until enough have
+/// ended.
 #[async_trait]
 pub trait Limits: Send + Sync {
     /// Sets what may happen in `scope`, in place of what was set before; [`Limit::default`] lifts it. A pause stays.

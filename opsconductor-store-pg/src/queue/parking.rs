@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 use opsconductor_core::store::{Gate, Limit, Notice, Passage, Rate};
 use sqlx::{PgConnection, postgres::PgRow};
 
-use crate::{PgStore, columns, error::DbResult};
+use crate::{PgStore, columns, error::DbResult, limits::under_way};
 
 const LIMITS_OF: &str = include_str!("../../sql/limits_of.sql");
 const LOCK_LIMITS: &str = include_str!("../../sql/lock_limits.sql");
@@ -74,6 +74,7 @@ pub(crate) async fn look_again(store: &PgStore) -> DbResult<()> {
         )
         SELECT id FROM parked WHERE id IS NOT NULL";
     let mut db = store.pools.queue().await?;
+    under_way::count_now(store, &mut db).await?;
     let limits: Vec<i64> = sqlx::query_scalar(store.statements.of(sql)).fetch_all(&mut *db).await?;
     drop(db);
     settle(store, limits.into_iter().map(|id| (id, 1)).collect()).await

@@ -10,4 +10,5 @@ mod shared;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod under_way;
 mod walls;
