@@ -215,8 +215,8 @@ pub trait Queue: Send + Sync {
     ) -> Result<Option<RunRecord>>;
 
     /// Takes at most `limit` ready tasks for `worker`, by priority (higher first), then due time, then id; a task is never
-    /// given to two workers. Raises each epoch and attempt, writes `step.started`, and `run.started` with the run's first
-    /// task. An empty answer means nothing is ready.
+    /// given to two workers. Raises each epoch and attempt, writes `step.started`, in any order, and `run.started` before the
+    /// first of the run's. An empty answer means nothing is ready.
     ///
     /// What a limit or a pause holds back is left out, as [`Limits`](super::Limits) says, and the order is that of the
     /// others.

@@ -3,19 +3,22 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use opsconductor_core::{tenant::DEFAULT_TENANT, vault};
+use opsconductor_core::{store::Store, tenant::DEFAULT_TENANT, vault};
 use tokio::task::JoinHandle;
 
 use super::{
     Backend, Chance, Settings, Summary,
     crowd::Crowd,
     ground::{Ground, blocking},
-    process::{Orders, Role, engine, furnish},
+    pauses::Pauses,
+    process::{KEPT, Orders, Role, engine, furnish, keep, limits},
+    witness::{Seen, Witness},
 };
-use crate::history::{Acknowledged, History, Left, read_acknowledged, read_effects, read_runs};
+use crate::history::{Acknowledged, History, Kept, Left, read_acknowledged, read_effects, read_runs};
 
 /// How often processes are looked after.
 const TICK: Duration = Duration::from_millis(20);
@@ -25,6 +28,9 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often it is counted what was acknowledged.
 const COUNT: Duration = Duration::from_millis(500);
+
+/// How much earlier than it may be removed a run that is over must have been seen.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// How far a clock is off when it is.
 const HOUR: i64 = 3600;
@@ -39,16 +45,19 @@ pub async fn run(settings: Settings) -> Result<Summary, String> {
     let ground = Ground::new(settings.backend, settings.runs).await.map_err(|error| error.to_string())?;
     vault::create_key_file(folder.path().join("key")).map_err(|error| error.report())?;
     let store = ground.store().await.map_err(|error| error.report())?;
-    let first = engine(store, folder.path(), 0).map_err(|error| error.report())?;
+    let first = engine(store.clone(), folder.path(), 0, keep()).map_err(|error| error.report())?;
     furnish(&first.local()).await.map_err(|error| error.report())?;
     first.close().await;
+    let witness = Witness::begin(store.clone());
     let mut chaos = Chaos {
         chance: Chance::new(settings.seed),
         crowd: Crowd::new(&settings.program, folder.path().join("words")),
         summary: Summary::new(&settings),
         folder: folder.path().to_owned(),
         disturbance: None,
+        pauses: Pauses::default(),
         ground,
+        store,
         settings,
     };
     chaos.people().map_err(|error| error.to_string())?;
@@ -59,18 +68,21 @@ pub async fn run(settings: Settings) -> Result<Summary, String> {
     let began = Instant::now();
     let left = chaos.come_to_rest().await?;
     chaos.summary.seconds.1 = began.elapsed().as_secs_f64();
-    chaos.look(left).await
+    chaos.look(left, witness).await
 }
 
 struct Chaos {
     settings: Settings,
     ground: Ground,
+    /// The store, past everything that breaks.
+    store: Arc<dyn Store>,
     crowd: Crowd,
     chance: Chance,
     summary: Summary,
     folder: PathBuf,
     /// What is being broken and mended again.
     disturbance: Option<JoinHandle<()>>,
+    pauses: Pauses,
 }
 
 impl Chaos {
@@ -154,6 +166,9 @@ impl Chaos {
     /// Breaks one thing that is not a kill.
     fn disturb(&mut self) {
         let free = self.disturbance.as_ref().is_none_or(JoinHandle::is_finished);
+        if self.chance.below(4) == 0 && self.pauses.begin(&self.store, &mut self.chance) {
+            self.summary.count("pause");
+        }
         match (self.chance.below(10), self.settings.backend) {
             (0..3, _) => {
                 // Longer than a lease lasts.
@@ -213,13 +228,14 @@ impl Chaos {
         if let Some(disturbance) = self.disturbance.take() {
             disturbance.await.map_err(|error| error.to_string())?;
         }
+        self.pauses.end().await?;
         if let Some(proxy) = self.ground.proxy() {
             proxy.disarm();
             *self.summary.broken.entry("cut").or_default() = proxy.cuts();
         }
         self.crowd.wake();
         self.crowd.enough();
-        let store = self.ground.store().await.map_err(|error| error.report())?;
+        let store = Arc::clone(&self.store);
         let until = Instant::now() + self.settings.settle;
         loop {
             self.crowd.tend().map_err(|error| error.to_string())?;
@@ -232,20 +248,38 @@ impl Chaos {
         }
     }
 
-    async fn look(mut self, left: Left) -> Result<Summary, String> {
+    async fn look(mut self, mut left: Left, witness: Witness) -> Result<Summary, String> {
         let crowd = self.crowd;
         let stuck = blocking(move || crowd.dismiss()).await.map_err(|error| error.to_string())?;
-        let store = self.ground.store().await.map_err(|error| error.report())?;
+        let store = self.store;
+        let Seen { mut over, longest } = witness.testimony().await;
+        if longest + MARGIN > KEPT {
+            return Err(format!(
+                "this machine is too slow: a run that was over could be removed unseen, after {longest:?}"
+            ));
+        }
+        // What nobody cleaned yet goes now. All that ended before this moment less the age must be gone then.
+        let at = chrono::Utc::now().timestamp_micros();
+        let cleaner = engine(store.clone(), &self.folder, 0, keep()).map_err(|error| error.report())?;
+        cleaner.remove_old_runs(&keep()).await.map_err(|error| error.report())?;
+        left.orphans = self.ground.orphans().await?;
+        let runs = read_runs(&store, DEFAULT_TENANT).await.map_err(|error| error.report())?;
+        let kept = Kept { age: micros(KEPT), at, until: chrono::Utc::now().timestamp_micros() };
+        runs.iter().for_each(|run| drop(over.remove(&run.id)));
         let history = History {
             acknowledged: acknowledged(&self.folder, self.settings.producers).map_err(|e| e.to_string())?,
             effects: read_effects(&self.folder.join("effects")).map_err(|e| e.to_string())?,
-            runs: read_runs(&store, DEFAULT_TENANT).await.map_err(|error| error.report())?,
+            runs,
+            removed: over.into_values().collect(),
+            kept: Some(kept),
+            limits: limits(),
+            pauses: self.pauses.kept(),
             left,
         };
         self.summary.stuck = stuck;
         self.summary.take(&history);
         if !self.summary.breaches.is_empty() {
-            keep(&self.folder);
+            show_words(&self.folder);
         }
         Ok(self.summary)
     }
@@ -253,6 +287,10 @@ impl Chaos {
     fn acknowledged(&self) -> io::Result<Vec<Acknowledged>> {
         acknowledged(&self.folder, self.settings.producers)
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn acknowledged(folder: &Path, producers: u32) -> io::Result<Vec<Acknowledged>> {
@@ -264,7 +302,7 @@ fn acknowledged(folder: &Path, producers: u32) -> io::Result<Vec<Acknowledged>> 
 }
 
 /// Shows what the processes said, for whoever looks for the reason.
-fn keep(folder: &Path) {
+fn show_words(folder: &Path) {
     if let Ok(words) = std::fs::read_to_string(folder.join("words")) {
         for line in words.lines().take(50) {
             eprintln!("{line}");

@@ -101,25 +101,48 @@ impl Ground {
     pub(super) async fn left(&self, store: &dyn Store) -> Result<Left, String> {
         let (queued, running) = store.queue_depth().await.map_err(|error| error.report())?;
         let rows = match &self.direct {
-            Place::Postgres(url) => rows_in_postgres(url).await.map_err(|error| error.to_string())?,
-            Place::Sqlite(path) => rows_in_sqlite(path).map_err(|error| error.to_string())?,
+            Place::Postgres(url) => count_in_postgres(url, ROWS).await.map_err(|error| error.to_string())?,
+            Place::Sqlite(path) => count_in_sqlite(path, ROWS).map_err(|error| error.to_string())?,
         };
-        Ok(Left { queued, running, rows })
+        Ok(Left { queued, running, rows, orphans: 0 })
+    }
+
+    /// How many rows are left of runs that are gone, counted past the store.
+    pub(super) async fn orphans(&self) -> Result<u64, String> {
+        match &self.direct {
+            Place::Postgres(url) => count_in_postgres(url, ORPHANS).await.map_err(|error| error.to_string()),
+            Place::Sqlite(path) => count_in_sqlite(path, ORPHANS).map_err(|error| error.to_string()),
+        }
     }
 }
 
-async fn rows_in_postgres(url: &str) -> sqlx::Result<u64> {
+const ROWS: &str = "SELECT count(*) FROM queue";
+
+/// What belongs to a run or to one of its tasks, in every table.
+const ORPHANS: &str = "SELECT
+    (SELECT count(*) FROM job_run_steps AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.job_run_id))
+    + (SELECT count(*) FROM run_steps AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
+    + (SELECT count(*) FROM run_plans AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
+    + (SELECT count(*) FROM run_events AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
+    + (SELECT count(*) FROM dlq AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
+    + (SELECT count(*) FROM task_attempts AS x WHERE NOT EXISTS (SELECT 1 FROM job_run_steps AS s WHERE s.id = x.task_id))
+    + (SELECT count(*) FROM output_chunks AS x WHERE NOT EXISTS (SELECT 1 FROM job_run_steps AS s WHERE s.id = x.task_id))";
+
+async fn count_in_postgres(url: &str, sql: &'static str) -> sqlx::Result<u64> {
     let mut connection = PgConnection::connect(url).await?;
-    let (rows,): (i64,) =
-        sqlx::query_as("SELECT count(*) FROM opsconductor.queue").fetch_one(&mut connection).await?;
+    // Row-level security shows nothing to a session that does not say whose rows it means.
+    sqlx::raw_sql("SET opsconductor.all_tenants = 'on'; SET search_path = opsconductor")
+        .execute(&mut connection)
+        .await?;
+    let (rows,): (i64,) = sqlx::query_as(sql).fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }
 
-fn rows_in_sqlite(path: &Path) -> rusqlite::Result<u64> {
+fn count_in_sqlite(path: &Path, sql: &str) -> rusqlite::Result<u64> {
     let connection = rusqlite::Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    let rows: i64 = connection.query_row("SELECT count(*) FROM queue", (), |row| row.get(0))?;
+    let rows: i64 = connection.query_row(sql, (), |row| row.get(0))?;
     Ok(u64::try_from(rows).unwrap_or(u64::MAX))
 }
 

@@ -7,9 +7,11 @@ mod disk;
 mod drive;
 mod ground;
 mod host;
+mod pauses;
 pub mod process;
 pub mod proxy;
 mod summary;
+mod witness;
 
 use std::{path::PathBuf, time::Duration};
 

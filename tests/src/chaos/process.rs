@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Engine, Error, ErrorKind, JobSpec, Result,
     clock::{Clock, SystemClock, Timestamp},
-    engine::{RunOptions, Scoped, WorkerSettings},
-    store::Store,
+    engine::{QueuePart, RunOptions, Scoped, WorkerSettings},
+    store::{Keep, Limit, Store},
     target::TargetSpec,
     vault::{Keyring, credential::Credential},
 };
@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
 use super::{chance::Chance, host::Marked};
-use crate::history::{Log, read_acknowledged};
+use crate::history::{Limited, Log, Part, read_acknowledged};
 
 /// How often a store that is away is opened before a process gives up.
 const OPEN_TRIES: u32 = 200;
@@ -42,6 +42,33 @@ const ENQUEUE_TRIES: u32 = 1000;
 
 /// How many hosts there are.
 const HOSTS: u32 = 4;
+
+/// How many keys the runs share that go one after the other.
+const LANES: u64 = 3;
+
+/// How long runs are kept that are over.
+pub(super) const KEPT: Duration = Duration::from_secs(20);
+
+/// What workers remove is what is older.
+pub(super) fn keep() -> Keep {
+    Keep { age: Some(KEPT), runs_per_job: None }
+}
+
+/// How many tasks run at once.
+pub(super) fn limits() -> Vec<Limited> {
+    vec![
+        Limited { part: Part::Job("again".to_owned()), running: 2 },
+        Limited { part: Part::Target("host-4".to_owned()), running: 2 },
+    ]
+}
+
+/// How the store calls a part of the queue.
+pub(super) fn queue_part(part: &Part) -> QueuePart<'_> {
+    match part {
+        Part::Job(name) => QueuePart::Job(name),
+        Part::Target(name) => QueuePart::Target(name),
+    }
+}
 
 /// Orders for a process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,16 +159,17 @@ impl Clock for Off {
     }
 }
 
-/// An engine over the hosts that write down what is done to them.
+/// An engine over the hosts that write down what is done to them, whose workers remove runs that `keep` does not keep.
 ///
 /// # Errors
 ///
 /// Those of its parts.
-pub fn engine(store: Arc<dyn Store>, folder: &Path, clock_off: i64) -> Result<Engine> {
+pub fn engine(store: Arc<dyn Store>, folder: &Path, clock_off: i64, keep: Keep) -> Result<Engine> {
     let hosts = Marked::new(&folder.join("effects"))
         .map_err(|source| Error::new(ErrorKind::Internal, "no log of effects").with_source(source))?;
     let by = chrono::TimeDelta::try_seconds(clock_off).unwrap_or_default();
     Engine::builder()
+        .keep(keep)
         .shared_store(store)
         .keys(Keyring::from_file(folder.join("key"))?)
         .connector(hosts)
@@ -149,8 +177,8 @@ pub fn engine(store: Arc<dyn Store>, folder: &Path, clock_off: i64) -> Result<En
         .build()
 }
 
-/// Writes down the hosts and the jobs: `one` (a step on one host), `wide` (three steps over hosts, the last behind a barrier),
-/// and `again` (a step that may be sent again).
+/// Writes down the hosts, the jobs and the limits: `one` (a step on one host), `wide` (three steps over hosts, the last behind
+/// a barrier), `again` (a step that may be sent again), and `turn` (two steps, one run of a lane after the other).
 ///
 /// # Errors
 ///
@@ -175,9 +203,17 @@ pub async fn furnish(ops: &Scoped) -> Result<()> {
         ("one", vec![step(0, &hosts[1..2])]),
         ("wide", vec![step(0, &hosts[..3]), step(1, &hosts[..3]), step(2, &hosts[3..])]),
         ("again", vec![again]),
+        ("turn", vec![step(0, &hosts[2..3]), step(1, &hosts[2..3])]),
     ] {
-        let definition = json!({"name": name, "version": 1, "parameters": {"ms": 0}, "steps": steps});
+        let mut definition = json!({"name": name, "version": 1, "parameters": {"ms": 0}, "steps": steps});
+        if name == "turn" {
+            definition["parameters"]["lane"] = json!(0);
+            definition["concurrencyKey"] = json!("lane {{ lane }}");
+        }
         ops.jobs().create(&JobSpec::parse(&definition.to_string())?).await?;
+    }
+    for Limited { part, running } in limits() {
+        ops.queue().set_limit(queue_part(&part), Limit::running(running)).await?;
     }
     Ok(())
 }
@@ -190,6 +226,7 @@ pub fn settings() -> WorkerSettings {
         rescue: Duration::from_millis(300),
         poll: Duration::from_millis(100),
         drain: Duration::from_secs(2),
+        cleanup: Duration::from_millis(700),
         ..WorkerSettings::default()
     }
 }
@@ -210,7 +247,7 @@ pub async fn obey() -> Result<()> {
         store = open(&orders.store) => store?,
         _ = &mut dismissed => return Ok(()),
     };
-    let engine = engine(store, &orders.folder, orders.clock_off)?;
+    let engine = engine(store, &orders.folder, orders.clock_off, keep())?;
     let ops = engine.local();
     match orders.role {
         Role::Worker => {
@@ -289,11 +326,15 @@ fn ended(one: Option<std::result::Result<Result<()>, tokio::task::JoinError>>) -
 
 async fn enqueue(ops: Scoped, log: Arc<Log>, key: String, mut chance: Chance) -> Result<()> {
     let job = match chance.below(20) {
-        0..14 => "one",
-        14..17 => "wide",
-        _ => "again",
+        0..12 => "one",
+        12..15 => "wide",
+        15..18 => "again",
+        _ => "turn",
     };
-    let parameters: Map<String, Value> = Map::from_iter([("ms".to_owned(), json!(chance.below(30)))]);
+    let mut parameters: Map<String, Value> = Map::from_iter([("ms".to_owned(), json!(chance.below(30)))]);
+    if job == "turn" {
+        parameters.insert("lane".to_owned(), json!(chance.below(LANES)));
+    }
     let cancel = chance.below(30) == 0;
     for _ in 0..ENQUEUE_TRIES {
         let options = RunOptions { idempotency_key: Some(key.clone()), ..RunOptions::default() };

@@ -26,6 +26,8 @@ pub struct Summary {
     pub acknowledged: usize,
     /// How many runs the store shows.
     pub runs: usize,
+    /// How many were removed after they were over.
+    pub removed: usize,
     /// How many tasks ended how.
     pub tasks: BTreeMap<&'static str, u64>,
     /// Why tasks failed, and how many of each.
@@ -52,6 +54,7 @@ impl Summary {
             left_out: Vec::new(),
             acknowledged: 0,
             runs: 0,
+            removed: 0,
             tasks: BTreeMap::new(),
             failures: BTreeMap::new(),
             claimed_again: 0,
@@ -76,8 +79,9 @@ impl Summary {
     pub(super) fn take(&mut self, history: &History) {
         self.acknowledged = history.acknowledged.len();
         self.runs = history.runs.len();
+        self.removed = history.removed.len();
         self.effects = history.effects.len();
-        for task in history.runs.iter().flat_map(|run| &run.tasks) {
+        for task in history.runs.iter().chain(&history.removed).flat_map(|run| &run.tasks) {
             *self.tasks.entry(task.status.as_str()).or_default() += 1;
             self.claimed_again += u64::from(task.attempt > 1);
             if let (TaskStatus::Failed, Some(reason)) = (task.status, &task.reason) {
@@ -101,6 +105,7 @@ impl Summary {
             "left_out": self.left_out,
             "acknowledged": self.acknowledged,
             "runs": self.runs,
+            "removed": self.removed,
             "tasks": self.tasks,
             "failures": self.failures,
             "claimed_again": self.claimed_again,

@@ -10,7 +10,7 @@ mod tests;
 use opsconductor_core::run::{RunStatus, TaskStatus};
 
 pub use log::{Log, read_acknowledged, read_effects};
-pub use read::read_runs;
+pub use read::{read_run, read_runs};
 pub use rules::{Breach, Rule, check};
 
 /// Everything that is known in the end.
@@ -22,8 +22,56 @@ pub struct History {
     pub effects: Vec<Effect>,
     /// The runs as the store shows them.
     pub runs: Vec<SeenRun>,
+    /// Runs that are over and were removed, as they were seen before.
+    pub removed: Vec<SeenRun>,
+    /// How long runs that are over were kept; for ever where it is not said.
+    pub kept: Option<Kept>,
+    /// How many tasks were allowed to run at once.
+    pub limits: Vec<Limited>,
+    /// When nothing was allowed to start.
+    pub pauses: Vec<Paused>,
     /// What is left in the live queue.
     pub left: Left,
+}
+
+/// How long runs that are over are kept. Times are microseconds since 1970, by the store's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// For how long at least.
+    pub age: i64,
+    /// When it was begun to remove all that was older.
+    pub at: i64,
+    /// When the store was looked at last.
+    pub until: i64,
+}
+
+/// A part of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// The tasks of a job, by its name.
+    Job(String),
+    /// The tasks on a target, by its name.
+    Target(String),
+}
+
+/// A limit that held all the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limited {
+    /// Where.
+    pub part: Part,
+    /// How many tasks run at once, at most.
+    pub running: u32,
+}
+
+/// A pause: nothing starts after it was answered and before it is ended, in microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Where.
+    pub part: Part,
+    /// When it was answered.
+    pub from: i64,
+    /// When its end was asked for.
+    pub to: i64,
 }
 
 /// An enqueue that was answered.
@@ -51,10 +99,16 @@ pub struct Effect {
 pub struct SeenRun {
     /// Its id.
     pub id: i64,
+    /// The name of its job.
+    pub job: String,
     /// The idempotency key.
     pub key: Option<String>,
+    /// The concurrency key.
+    pub turn: Option<String>,
     /// How it stands.
     pub status: RunStatus,
+    /// When it ended, in microseconds since 1970.
+    pub finished_at: Option<i64>,
     /// Its tasks.
     pub tasks: Vec<SeenTask>,
     /// Its events, in the order in which they were read.
@@ -78,8 +132,19 @@ pub struct SeenTask {
     pub idempotent: bool,
     /// How often it was claimed.
     pub attempt: u32,
-    /// The numbers of the attempts that were recorded.
-    pub attempts: Vec<u32>,
+    /// The attempts that were recorded.
+    pub attempts: Vec<SeenAttempt>,
+}
+
+/// A recorded attempt. Times are microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenAttempt {
+    /// Its number.
+    pub number: u32,
+    /// When it was claimed.
+    pub started_at: i64,
+    /// When it ended.
+    pub finished_at: i64,
 }
 
 /// An event.
@@ -102,4 +167,6 @@ pub struct Left {
     pub running: u64,
     /// Rows, those included that wait for other tasks.
     pub rows: u64,
+    /// Rows anywhere of runs that are gone.
+    pub orphans: u64,
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use opsconductor_core::{
     Result,
     id::TenantId,
-    store::{Page, RunFilter, RunRecord, Store},
+    store::{AttemptRecord, Page, RunFilter, RunRecord, Store},
 };
 
-use super::{SeenEvent, SeenRun, SeenTask};
+use super::{SeenAttempt, SeenEvent, SeenRun, SeenTask};
 
 /// How many runs are listed at a time.
 const PAGE: u32 = 1000;
@@ -50,7 +50,12 @@ pub async fn read_runs(store: &Arc<dyn Store>, tenant: TenantId) -> Result<Vec<S
     Ok(runs)
 }
 
-async fn read_run(store: &dyn Store, tenant: TenantId, record: RunRecord) -> Result<SeenRun> {
+/// One run, with all that is known of it.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn read_run(store: &dyn Store, tenant: TenantId, record: RunRecord) -> Result<SeenRun> {
     let plan = store.run_plan(tenant, record.id).await?;
     let mut tasks = Vec::new();
     for task in store.tasks(tenant, record.id, ALL).await?.items {
@@ -67,7 +72,7 @@ async fn read_run(store: &dyn Store, tenant: TenantId, record: RunRecord) -> Res
             reason: task.reason,
             idempotent: plan.step(task.step).is_some_and(|step| step.idempotent),
             attempt: task.attempt,
-            attempts: attempts.iter().map(|attempt| attempt.attempt).collect(),
+            attempts: attempts.iter().map(seen).collect(),
         });
     }
     let events = store.events(tenant, record.id, 0, 100_000).await?;
@@ -78,9 +83,20 @@ async fn read_run(store: &dyn Store, tenant: TenantId, record: RunRecord) -> Res
     });
     Ok(SeenRun {
         id: record.id.get(),
+        job: plan.job_name.clone(),
         key: record.idempotency_key,
+        turn: record.concurrency_key,
         status: record.status,
+        finished_at: record.finished_at.map(|at| at.timestamp_micros()),
         tasks,
         events: events.collect(),
     })
+}
+
+fn seen(attempt: &AttemptRecord) -> SeenAttempt {
+    SeenAttempt {
+        number: attempt.attempt,
+        started_at: attempt.started_at.timestamp_micros(),
+        finished_at: attempt.finished_at.timestamp_micros(),
+    }
 }

@@ -1,20 +1,22 @@
 //! The rules.
 
+mod order;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
 };
 
 use opsconductor_core::run::TaskStatus;
 
-use super::{Acknowledged, Effect, History, SeenRun, SeenTask};
+use super::{Acknowledged, Effect, History, Kept, SeenRun, SeenTask};
 
 /// What must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rule {
-    /// A run whose enqueue was acknowledged is there.
+    /// A run whose enqueue was acknowledged is there, or it was over before it was removed.
     NothingAcknowledgedIsLost,
-    /// A key names one run.
+    /// A key names one run, as long as that is there.
     OneRunPerKey,
     /// Every run has ended, and so has each of its tasks.
     EverythingEnds,
@@ -32,7 +34,17 @@ pub enum Rule {
     EffectsHaveATask,
     /// Each claim ended in one recorded attempt, numbered from 1.
     AttemptsWithoutGaps,
-    /// The live queue is empty.
+    /// No more tasks run at once than a limit allows.
+    LimitKept,
+    /// Nothing starts in a pause.
+    PauseKept,
+    /// A run begins when those with the same concurrency key that came before it are over.
+    TurnsInOrder,
+    /// A run that was removed had ended as long ago as runs are kept.
+    OnlyOldRunsGo,
+    /// What had ended longer ago was removed.
+    OldRunsGo,
+    /// The live queue is empty, and nothing is left of what was removed.
     NothingLeftOver,
 }
 
@@ -54,14 +66,20 @@ impl fmt::Display for Breach {
 /// Every breach of a rule in `history`; none when all is well.
 pub fn check(history: &History) -> Vec<Breach> {
     let mut found = Found(Vec::new());
-    let runs: HashMap<i64, &SeenRun> = history.runs.iter().map(|run| (run.id, run)).collect();
-    acknowledged(&history.acknowledged, &runs, &mut found);
+    let all = || history.runs.iter().chain(&history.removed);
+    let runs: HashMap<i64, &SeenRun> = all().map(|run| (run.id, run)).collect();
+    let gone: HashSet<i64> = history.removed.iter().map(|run| run.id).collect();
+    acknowledged(&history.acknowledged, &runs, &gone, &mut found);
     keys(&history.runs, &mut found);
+    order::limits(history, &mut found);
+    order::pauses(history, &mut found);
+    order::turns(history, &mut found);
+    retention(history, &mut found);
     let mut effects: BTreeMap<&Effect, usize> = BTreeMap::new();
     for effect in &history.effects {
         *effects.entry(effect).or_default() += 1;
     }
-    for run in &history.runs {
+    for run in all() {
         ends(run, &mut found);
         events(run, &mut found);
         for task in &run.tasks {
@@ -74,21 +92,26 @@ pub fn check(history: &History) -> Vec<Breach> {
         found.add(Rule::EffectsHaveATask, format!("{effect:?} is of no task that the store knows"));
     }
     let left = history.left;
-    if left.queued + left.running + left.rows > 0 {
+    if left.queued + left.running + left.rows + left.orphans > 0 {
         found.add(Rule::NothingLeftOver, format!("{left:?}"));
     }
     found.0
 }
 
-struct Found(Vec<Breach>);
+pub(super) struct Found(Vec<Breach>);
 
 impl Found {
-    fn add(&mut self, rule: Rule, what: String) {
+    pub(super) fn add(&mut self, rule: Rule, what: String) {
         self.0.push(Breach { rule, what });
     }
 }
 
-fn acknowledged(acknowledged: &[Acknowledged], runs: &HashMap<i64, &SeenRun>, found: &mut Found) {
+fn acknowledged(
+    acknowledged: &[Acknowledged],
+    runs: &HashMap<i64, &SeenRun>,
+    gone: &HashSet<i64>,
+    found: &mut Found,
+) {
     let mut named: HashMap<&str, i64> = HashMap::new();
     for Acknowledged { key, run } in acknowledged {
         match runs.get(run) {
@@ -104,7 +127,8 @@ fn acknowledged(acknowledged: &[Acknowledged], runs: &HashMap<i64, &SeenRun>, fo
             Some(_) => {}
         }
         let first = *named.entry(key).or_insert(*run);
-        if first != *run {
+        // A key lives as long as its run.
+        if first != *run && !gone.contains(&first) {
             found.add(Rule::OneRunPerKey, format!("key {key} was answered with the runs {first} and {run}"));
         }
     }
@@ -116,6 +140,28 @@ fn keys(runs: &[SeenRun], found: &mut Found) {
         let Some(key) = &run.key else { continue };
         if let Some(other) = of.insert(key, run.id) {
             found.add(Rule::OneRunPerKey, format!("key {key} has the runs {other} and {}", run.id));
+        }
+    }
+}
+
+fn retention(history: &History, found: &mut Found) {
+    let Some(Kept { age, at, until }) = history.kept else {
+        if let Some(run) = history.removed.first() {
+            found.add(Rule::OnlyOldRunsGo, format!("run {} was removed, and none should be", run.id));
+        }
+        return;
+    };
+    for run in &history.removed {
+        if run.finished_at.is_none_or(|ended| ended > until - age) {
+            found.add(
+                Rule::OnlyOldRunsGo,
+                format!("run {} ended at {:?} and is gone", run.id, run.finished_at),
+            );
+        }
+    }
+    for run in &history.runs {
+        if run.finished_at.is_some_and(|ended| ended < at - age) {
+            found.add(Rule::OldRunsGo, format!("run {} ended at {:?} and stays", run.id, run.finished_at));
         }
     }
 }
@@ -186,17 +232,18 @@ fn acted(run: &SeenRun, task: &SeenTask, times: usize, found: &mut Found) {
 
 fn attempts(run: &SeenRun, task: &SeenTask, found: &mut Found) {
     let expected: Vec<u32> = (1..=task.attempt).collect();
-    if task.status.is_final() && task.attempts != expected {
+    let numbers: Vec<u32> = task.attempts.iter().map(|attempt| attempt.number).collect();
+    if task.status.is_final() && numbers != expected {
         let what = format!(
             "{} was claimed {} times, and the attempts {:?} were recorded",
             name(run, task),
             task.attempt,
-            task.attempts
+            numbers
         );
         found.add(Rule::AttemptsWithoutGaps, what);
     }
 }
 
-fn name(run: &SeenRun, task: &SeenTask) -> String {
+pub(super) fn name(run: &SeenRun, task: &SeenTask) -> String {
     format!("run {}, step {} on {} ({})", run.id, task.step, task.target, task.status.as_str())
 }

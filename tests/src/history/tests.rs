@@ -2,7 +2,10 @@
 
 use opsconductor_core::run::{RunStatus, TaskStatus};
 
-use super::{Acknowledged, Breach, Effect, History, Left, Rule, SeenEvent, SeenRun, SeenTask, check};
+use super::{
+    Acknowledged, Breach, Effect, History, Kept, Left, Limited, Part, Paused, Rule, SeenAttempt, SeenEvent,
+    SeenRun, SeenTask, check,
+};
 
 /// Two runs that went well: of the first the task was tried twice.
 fn good() -> History {
@@ -14,7 +17,7 @@ fn good() -> History {
         ],
         effects: vec![effect(1), effect(2)],
         runs: vec![run(1, "a", 2), run(2, "b", 1)],
-        left: Left::default(),
+        ..History::default()
     }
 }
 
@@ -38,15 +41,24 @@ fn run(id: i64, key: &str, attempt: u32) -> SeenRun {
         reason: None,
         idempotent: false,
         attempt,
-        attempts: (1..=attempt).collect(),
+        attempts: (1..=attempt).map(|number| tried(id, number)).collect(),
     };
     SeenRun {
         id,
+        job: "job".into(),
         key: Some(key.into()),
+        turn: Some("lane".into()),
         status: RunStatus::Succeeded,
+        finished_at: Some(id * 1000 + i64::from(attempt) * 10),
         tasks: vec![task],
         events: events.collect(),
     }
+}
+
+/// One attempt after the other, and one run after the other.
+fn tried(run: i64, number: u32) -> SeenAttempt {
+    let started_at = run * 1000 + i64::from(number) * 10 - 10;
+    SeenAttempt { number, started_at, finished_at: started_at + 10 }
 }
 
 /// The rules that `change` breaks, each once.
@@ -182,6 +194,7 @@ fn an_effect_of_nobody_is_found() {
 #[test]
 fn an_attempt_that_is_missing_or_doubled_is_found() {
     for attempts in [vec![2], vec![1, 1], vec![1, 2, 3]] {
+        let attempts = attempts.into_iter().map(|number| tried(1, number)).collect();
         assert_eq!(broken(|h| h.runs[0].tasks[0].attempts = attempts), [Rule::AttemptsWithoutGaps]);
     }
 }
@@ -192,9 +205,111 @@ fn what_is_left_over_is_found() {
         Left { queued: 1, ..Left::default() },
         Left { running: 1, ..Left::default() },
         Left { rows: 1, ..Left::default() },
+        Left { orphans: 1, ..Left::default() },
     ] {
         assert_eq!(broken(|h| h.left = left), [Rule::NothingLeftOver]);
     }
+}
+
+/// Every part of the queue that both runs are in.
+fn parts() -> [Part; 2] {
+    [Part::Job("job".into()), Part::Target("host-1".into())]
+}
+
+#[test]
+fn a_limit_that_was_passed_is_found() {
+    for part in parts() {
+        let limited = |h: &mut History| h.limits = vec![Limited { part: part.clone(), running: 1 }];
+        assert_eq!(broken(limited), [], "one task ended before the next began");
+        let together = |h: &mut History| {
+            limited(h);
+            h.runs[0].tasks[0].attempts[1].finished_at = tried(2, 1).finished_at;
+        };
+        assert_eq!(broken(together), [Rule::LimitKept]);
+        let with_one_that_is_gone = |h: &mut History| {
+            together(h);
+            removed(h, 0);
+        };
+        assert_eq!(broken(with_one_that_is_gone), [Rule::LimitKept]);
+    }
+    let elsewhere = |h: &mut History| {
+        h.limits = vec![Limited { part: Part::Job("other".into()), running: 1 }];
+        h.runs[0].tasks[0].attempts[1].finished_at = tried(2, 1).finished_at;
+    };
+    assert_eq!(broken(elsewhere), []);
+}
+
+#[test]
+fn a_start_in_a_pause_is_found() {
+    for part in parts() {
+        let paused = |from, to| Paused { part: part.clone(), from, to };
+        assert_eq!(broken(|h| h.pauses = vec![paused(1900, 2001)]), [Rule::PauseKept]);
+        assert_eq!(broken(|h| h.pauses = vec![paused(1100, 2000), paused(2000, 3000)]), []);
+    }
+    let elsewhere = Paused { part: Part::Target("host-2".into()), from: 0, to: 9000 };
+    assert_eq!(broken(|h| h.pauses = vec![elsewhere]), []);
+}
+
+#[test]
+fn a_run_before_its_turn_is_found() {
+    assert_eq!(broken(|h| h.runs[0].finished_at = Some(2001)), [Rule::TurnsInOrder]);
+    assert_eq!(broken(|h| h.runs[0].finished_at = None), [Rule::TurnsInOrder]);
+    let others = |h: &mut History| {
+        h.runs[0].finished_at = Some(2001);
+        h.runs[1].turn = Some("another".into());
+    };
+    assert_eq!(broken(others), []);
+}
+
+const KEPT: Kept = Kept { age: 500, at: 2300, until: 2400 };
+
+/// Takes the run at `place` away as retention does.
+fn removed(history: &mut History, place: usize) {
+    history.kept = Some(KEPT);
+    let gone = history.runs.remove(place);
+    history.removed.push(gone);
+}
+
+#[test]
+fn an_old_run_may_go_and_nothing_else() {
+    assert_eq!(broken(|h| removed(h, 0)), []);
+    assert_eq!(broken(|h| removed(h, 1)), [Rule::OnlyOldRunsGo, Rule::OldRunsGo]);
+    let never = |h: &mut History| {
+        removed(h, 0);
+        h.kept = None;
+    };
+    assert_eq!(broken(never), [Rule::OnlyOldRunsGo]);
+    assert_eq!(broken(|h| h.kept = Some(KEPT)), [Rule::OldRunsGo]);
+}
+
+#[test]
+fn a_removed_run_keeps_the_other_rules() {
+    let unseen = |h: &mut History| {
+        removed(h, 0);
+        h.removed.clear();
+    };
+    assert_eq!(broken(unseen), [Rule::NothingAcknowledgedIsLost, Rule::EffectsHaveATask]);
+    let alive = |h: &mut History| {
+        removed(h, 0);
+        h.removed[0].status = RunStatus::Running;
+    };
+    assert_eq!(broken(alive), [Rule::EverythingEnds]);
+    let twice = |h: &mut History| {
+        removed(h, 0);
+        h.effects.push(effect(1));
+    };
+    assert_eq!(broken(twice), [Rule::NoSecondEffect]);
+}
+
+#[test]
+fn a_key_may_be_used_again_when_its_run_is_gone() {
+    let again = |h: &mut History| {
+        removed(h, 0);
+        h.acknowledged.push(Acknowledged { key: "a".into(), run: 3 });
+        h.runs.push(run(3, "a", 1));
+        h.effects.push(effect(3));
+    };
+    assert_eq!(broken(again), []);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     id::{RunId, TaskId, TenantId},
-    run::RunStatus,
+    run::{Event, EventKind, RunStatus},
     store::{OutputQuery, Page, RunFilter},
     testing::store::Fixture,
     transport::Stream,
@@ -174,6 +174,27 @@ pub(super) fn look() -> impl Strategy<Value = Look> {
     prop_oneof![2 => catalog, 4 => history, 1 => promises]
 }
 
+/// More events than a run has.
+const ALL_EVENTS: usize = 100_000;
+
+/// `part` of the events of a run, in an order that every store has: in which order the tasks of one claim are said to have
+/// started is nobody's promise.
+fn in_order(all: &[Event], part: &[Event]) -> Vec<Event> {
+    let mut ordered = all.to_vec();
+    let at_once = |a: &Event, b: &Event| {
+        let started = |event: &Event| matches!(event.kind, EventKind::StepStarted { .. });
+        started(a) && started(b) && a.at == b.at
+    };
+    for block in ordered.chunk_by_mut(at_once) {
+        let first = block[0].seq;
+        block.sort_by_key(|event| event.task);
+        block.iter_mut().zip(first..).for_each(|(event, seq)| event.seq = seq);
+    }
+    // What is no part of the whole is shown as it is.
+    let place = |event: &Event| all.iter().position(|other| other == event);
+    part.iter().map(|event| place(event).map_or(event, |at| &ordered[at]).clone()).collect()
+}
+
 /// What stands in the queue.
 pub(super) struct Standing {
     pub(super) depth: String,
@@ -259,7 +280,8 @@ impl Side {
             Look::Events { run, astray, after, limit } => {
                 let (tenant, run) = self.run(run, astray);
                 let answer = store.events(tenant, run, after, limit).await;
-                self.said(answer)
+                let all = store.events(tenant, run, 0, ALL_EVENTS).await.unwrap_or_default();
+                self.said(answer.map(|events| in_order(&all, &events)))
             }
             Look::Output { run, astray, task, stream, after, limit } => {
                 let (tenant, run) = self.run(run, astray);
@@ -280,12 +302,13 @@ impl Side {
             }
             Look::Letter { letter, astray } => {
                 let (tenant, letter) = self.letter(letter, astray);
-                let answer = store.dead_letter(tenant, letter).await;
+                let answer = store.dead_letter(tenant, letter).await.map(Self::sorted);
                 self.said(answer)
             }
             Look::Letters { tenant, run, page: at } => {
                 let run = run.map(|run| self.run(run, false).1);
                 let answer = store.list_dead_letters(self.tenant(tenant), run, page(at)).await;
+                let answer = answer.map(Self::all_sorted);
                 self.said(answer)
             }
         }
@@ -317,7 +340,7 @@ impl Side {
         let jobs = store.list_jobs(tenant, false, Fixture::ALL).await;
         let runs = store.list_runs(tenant, RunFilter::default(), Fixture::ALL).await;
         let limits = store.list_limits(tenant, Fixture::ALL).await;
-        let letters = store.list_dead_letters(tenant, None, Fixture::ALL).await;
+        let letters = store.list_dead_letters(tenant, None, Fixture::ALL).await.map(Self::all_sorted);
         let [credentials, targets] = [self.said(credentials), self.said(targets)];
         [credentials, targets, self.said(jobs), self.said(runs), self.said(limits), self.said(letters)]
     }
@@ -332,7 +355,7 @@ impl Side {
             let attempts = store.attempts(tenant, run, task).await;
             parts.push(self.said(attempts));
         }
-        let events = store.events(tenant, run, 0, 100_000).await;
+        let events = store.events(tenant, run, 0, ALL_EVENTS).await.map(|all| in_order(&all, &all));
         let output = store.output(tenant, run, OutputQuery::default(), 100_000).await;
         parts.extend([self.said(events), self.said(output)]);
         parts

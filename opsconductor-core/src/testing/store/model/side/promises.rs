@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NOBODY, Side};
 use crate::{
     id::{CredentialId, JobId, LetterId, RunId, TargetId, TenantId},
-    store::{Keep, Limit, LimitScope, Rate},
+    store::{DeadLetter, Keep, Limit, LimitScope, Listing, Rate},
     tenant::DEFAULT_TENANT,
     testing::store::{
         Fixture,
@@ -73,9 +73,19 @@ impl Side {
                     self.letters.push((tenant, (letter.id, letter.run)));
                 }
             }
-            shown.push_str(&self.said(list));
+            shown.push_str(&self.said(list.map(Self::all_sorted)));
         }
         shown
+    }
+
+    /// A letter whose names stand in an order of their own: a database keeps none.
+    pub(in super::super) fn sorted(mut letter: DeadLetter) -> DeadLetter {
+        letter.payload.sort_all_objects();
+        letter
+    }
+
+    pub(in super::super) fn all_sorted(list: Listing<DeadLetter>) -> Listing<DeadLetter> {
+        Listing { items: list.items.into_iter().map(Self::sorted).collect(), total: list.total }
     }
 
     /// Whether a rate is set anywhere.
