@@ -59,8 +59,5 @@ history AS (
 live AS (
     INSERT INTO :schema.queue (task_id, run_id, tenant_id, idx, target_id, state, priority, due_at, waits, job_id, credential_id)
     SELECT id, run_id, tenant_id, idx, target_id, state, priority, queued_at, waits, job_id, credential_id FROM tasks
-),
-told AS (
-    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at) SELECT id, 1, tenant_id, 'run.queued', queued_at FROM runs
 )
 SELECT place, id, queued_at FROM runs
