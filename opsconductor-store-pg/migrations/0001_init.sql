@@ -265,24 +265,26 @@ CREATE TABLE output_chunks (
     PRIMARY KEY (task_id, attempt, seq)
 );
 
--- Numbered from 1 in each run, without gaps. A `step.output` points at its chunk, so that the text is stored once.
+-- Numbered from 1 in each run, without gaps. Number 1 is `run.queued`; it has no row, because the run says when that was. A row holds what one
+-- transaction told of a run, so that ten thousand tasks which start or end together are a few rows: `seq` is the number of its last event. It is
+-- of one of three forms:
+--   tasks that started, one event each, in order, and before them the start of the run where it `begins` with them;
+--   a piece of output of a task: it points at the chunk, so that the text is stored once;
+--   `told`, a list in JSON of whatever else happened. It is text, because it is only ever read whole.
 CREATE TABLE run_events (
     run_id      BIGINT NOT NULL,
-    seq         BIGINT NOT NULL CHECK (seq >= 1),
+    seq         BIGINT NOT NULL CHECK (seq > 1),
     tenant_id   BIGINT NOT NULL,
-    kind        TEXT NOT NULL CHECK (kind IN ('run.queued', 'run.started', 'run.finished', 'step.started',
-                                              'step.output', 'step.waiting', 'step.finished')),
     at          TIMESTAMPTZ NOT NULL,
-    task_id     BIGINT,
-    idx         INT,
-    target_id   BIGINT,
-    attempt     INT,
+    begins      BOOLEAN,
+    tasks       BIGINT[],
+    idxs        INT[],
+    targets     BIGINT[],
+    attempts    INT[],
     chunk_seq   BIGINT,
-    status      TEXT,
-    reason      TEXT,
+    told        TEXT,
     PRIMARY KEY (run_id, seq),
-    CHECK ((kind = 'step.output') = (chunk_seq IS NOT NULL)),
-    CHECK ((kind IN ('run.finished', 'step.finished')) = (status IS NOT NULL))
+    CHECK ((tasks IS NULL) = (told IS NOT NULL))
 );
 
 CREATE TABLE audit_log (

@@ -48,8 +48,8 @@ numbered AS (
     JOIN runs AS r ON r.id = m.run_id
 ),
 told AS (
-    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at, task_id, idx, target_id, attempt, chunk_seq)
-    SELECT run_id, seq, tenant_id, 'step.output', at, task_id, idx, target_id, attempt, chunk_seq
+    INSERT INTO :schema.run_events (run_id, seq, tenant_id, at, tasks, idxs, targets, attempts, chunk_seq)
+    SELECT run_id, seq, tenant_id, at, ARRAY[task_id], ARRAY[idx], ARRAY[target_id], ARRAY[attempt], chunk_seq
     FROM numbered
 ),
 moved AS (

@@ -20,7 +20,7 @@ priorities (priority) AS (
     WHERE p.priority IS NOT NULL
 ),
 picked AS MATERIALIZED (
-    SELECT ready.task_id, (SELECT are_used FROM limits) AND (
+    SELECT ready.place, (SELECT are_used FROM limits) AND (
                EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'tenant' AND l.ref = 0)
                OR EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'job' AND l.ref = ready.job_id)
                OR EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'target' AND l.ref = ready.target_id)
@@ -28,7 +28,7 @@ picked AS MATERIALIZED (
                           WHERE l.tenant_id = ready.tenant_id AND l.kind = 'credential' AND l.ref = ready.credential_id)) AS limited
     FROM priorities AS p
     CROSS JOIN LATERAL (
-        SELECT q.task_id, q.tenant_id, q.job_id, q.target_id, q.credential_id
+        SELECT q.ctid AS place, q.tenant_id, q.job_id, q.target_id, q.credential_id
         FROM :schema.queue AS q
         WHERE q.state = 'queued' AND q.parked_on IS NULL AND q.priority = p.priority AND q.due_at <= (SELECT now FROM moment)
         ORDER BY q.due_at, q.task_id
@@ -47,35 +47,38 @@ claimed AS (
         lease_until = (SELECT now FROM moment) + $4 * interval '1 microsecond',
         dispatched = NULL,
         dispatched_at = NULL
-    WHERE q.task_id = ANY (ARRAY(SELECT task_id FROM picked WHERE NOT limited))
+    -- They are locked, so they stay where they are.
+    WHERE q.ctid = ANY (ARRAY(SELECT place FROM picked WHERE NOT limited))
     RETURNING q.task_id, q.run_id, q.tenant_id, q.idx, q.target_id, q.attempt, q.epoch, q.priority, q.due_at
 ),
 -- Tasks are locked before runs, and runs by id: everywhere, so that nobody waits in a circle.
 runs AS MATERIALIZED (
-    SELECT r.id, r.tenant_id, r.last_event, (r.status = 'queued')::int AS starts
+    SELECT r.id, r.tenant_id, r.last_event, r.status = 'queued' AS begins
     FROM :schema.job_runs AS r
     WHERE r.id = ANY (ARRAY(SELECT DISTINCT run_id FROM claimed))
     ORDER BY r.id
     FOR NO KEY UPDATE
 ),
 numbered AS (
-    SELECT c.*, r.last_event + r.starts + row_number() OVER (PARTITION BY c.run_id ORDER BY c.priority DESC, c.due_at, c.task_id) AS seq
-    FROM claimed AS c
-    JOIN runs AS r ON r.id = c.run_id
+    SELECT r.*, c.tasks, c.idxs, c.targets, c.attempts, r.last_event + r.begins::int + cardinality(c.tasks) AS seq
+    FROM runs AS r
+    JOIN (
+        SELECT run_id, array_agg(task_id) AS tasks, array_agg(idx) AS idxs, array_agg(target_id) AS targets, array_agg(attempt) AS attempts
+        FROM (SELECT * FROM claimed ORDER BY run_id, priority DESC, due_at, task_id) AS ordered
+        GROUP BY run_id
+    ) AS c ON c.run_id = r.id
 ),
 told AS (
-    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at, task_id, idx, target_id, attempt)
-    SELECT id, last_event + 1, tenant_id, 'run.started', (SELECT now FROM moment), NULL, NULL, NULL, NULL FROM runs WHERE starts = 1
-    UNION ALL
-    SELECT run_id, seq, tenant_id, 'step.started', (SELECT now FROM moment), task_id, idx, target_id, attempt FROM numbered
+    INSERT INTO :schema.run_events (run_id, seq, tenant_id, at, begins, tasks, idxs, targets, attempts)
+    SELECT id, seq, tenant_id, (SELECT now FROM moment), begins, tasks, idxs, targets, attempts FROM numbered
 ),
 started AS (
     UPDATE :schema.job_runs AS r
     SET status = 'running',
         started_at = coalesce(r.started_at, (SELECT now FROM moment)),
-        last_event = last.seq
-    FROM (SELECT run_id, max(seq) AS seq FROM numbered GROUP BY run_id) AS last
-    WHERE r.id = last.run_id
+        last_event = n.seq
+    FROM numbered AS n
+    WHERE r.id = n.id
 )
 SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch, priority, due_at
 FROM (

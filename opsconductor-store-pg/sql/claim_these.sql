@@ -19,30 +19,32 @@ claimed AS (
 ),
 -- Tasks are locked before runs, and runs by id: everywhere, so that nobody waits in a circle.
 runs AS MATERIALIZED (
-    SELECT r.id, r.tenant_id, r.last_event, (r.status = 'queued')::int AS starts
+    SELECT r.id, r.tenant_id, r.last_event, r.status = 'queued' AS begins
     FROM :schema.job_runs AS r
     WHERE r.id = ANY (ARRAY(SELECT DISTINCT run_id FROM claimed))
     ORDER BY r.id
     FOR NO KEY UPDATE
 ),
 numbered AS (
-    SELECT c.*, r.last_event + r.starts + row_number() OVER (PARTITION BY c.run_id ORDER BY c.priority DESC, c.due_at, c.task_id) AS seq
-    FROM claimed AS c
-    JOIN runs AS r ON r.id = c.run_id
+    SELECT r.*, c.tasks, c.idxs, c.targets, c.attempts, r.last_event + r.begins::int + cardinality(c.tasks) AS seq
+    FROM runs AS r
+    JOIN (
+        SELECT run_id, array_agg(task_id) AS tasks, array_agg(idx) AS idxs, array_agg(target_id) AS targets, array_agg(attempt) AS attempts
+        FROM (SELECT * FROM claimed ORDER BY run_id, priority DESC, due_at, task_id) AS ordered
+        GROUP BY run_id
+    ) AS c ON c.run_id = r.id
 ),
 told AS (
-    INSERT INTO :schema.run_events (run_id, seq, tenant_id, kind, at, task_id, idx, target_id, attempt)
-    SELECT id, last_event + 1, tenant_id, 'run.started', (SELECT now FROM moment), NULL, NULL, NULL, NULL FROM runs WHERE starts = 1
-    UNION ALL
-    SELECT run_id, seq, tenant_id, 'step.started', (SELECT now FROM moment), task_id, idx, target_id, attempt FROM numbered
+    INSERT INTO :schema.run_events (run_id, seq, tenant_id, at, begins, tasks, idxs, targets, attempts)
+    SELECT id, seq, tenant_id, (SELECT now FROM moment), begins, tasks, idxs, targets, attempts FROM numbered
 ),
 started AS (
     UPDATE :schema.job_runs AS r
     SET status = 'running',
         started_at = coalesce(r.started_at, (SELECT now FROM moment)),
-        last_event = last.seq
-    FROM (SELECT run_id, max(seq) AS seq FROM numbered GROUP BY run_id) AS last
-    WHERE r.id = last.run_id
+        last_event = n.seq
+    FROM numbered AS n
+    WHERE r.id = n.id
 )
 SELECT task_id, run_id, tenant_id, idx, target_id, attempt, epoch, priority, due_at
 FROM claimed

@@ -1,6 +1,10 @@
--- Ends tasks: takes them out of the queue and writes how they ended ($1: when).
-WITH gone AS (
-    DELETE FROM :schema.queue AS q WHERE q.task_id = ANY ($2)
+-- Ends tasks: takes them out of the queue and writes how they ended ($1: when). Those that this transaction has locked go by where they stand ($13),
+-- the others by their ids ($14).
+WITH held AS (
+    DELETE FROM :schema.queue AS q WHERE q.ctid = ANY ($13::text[]::tid[])
+),
+idle AS (
+    DELETE FROM :schema.queue AS q WHERE q.task_id = ANY ($14)
 )
 UPDATE :schema.job_run_steps AS s
 SET status = given.status,

@@ -118,7 +118,7 @@ pub(crate) fn storable_object(members: &mut Map<String, Value>) {
 }
 
 /// JSON text of what goes into a column.
-pub(crate) fn to_json(value: &impl serde::Serialize) -> opsconductor_core::Result<String> {
+pub(crate) fn to_json(value: &(impl serde::Serialize + ?Sized)) -> opsconductor_core::Result<String> {
     serde_json::to_string(value)
         .map_err(|error| Error::new(ErrorKind::Internal, "a value has no JSON form").with_source(error))
 }

@@ -2,64 +2,78 @@
 
 use opsconductor_core::{
     id::{RunId, TargetId, TaskId, TenantId},
-    run::{RunStatus, TaskStatus},
+    run::{EventKind, RunStatus, TaskStatus},
 };
+use serde::{Deserialize, Serialize};
+
+use crate::{columns, error::DbResult};
+
+/// How many events go into one row at most. More would be read for a page that wants few of them.
+const TOLD_MAX: usize = 256;
 
 /// Which task an event is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) task: TaskId,
     pub(crate) step: u32,
     pub(crate) target: Option<TargetId>,
 }
 
-/// One event as it goes into its row. Those of a claim and of output are made where they happen, in SQL.
-#[derive(Debug, Clone)]
-pub(crate) struct EventRow {
-    kind: &'static str,
-    place: Option<Place>,
-    status: Option<&'static str>,
-    reason: Option<String>,
+/// What is told of a run. Starts of tasks and output are told where they happen, in SQL.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub(crate) enum Told {
+    #[serde(rename = "run.finished")]
+    RunFinished { status: RunStatus },
+    #[serde(rename = "step.waiting")]
+    Requeued {
+        #[serde(flatten)]
+        place: Place,
+        reason: String,
+    },
+    #[serde(rename = "step.finished")]
+    Finished {
+        #[serde(flatten)]
+        place: Place,
+        status: TaskStatus,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
 }
 
-impl EventRow {
-    pub(crate) fn run_finished(status: RunStatus) -> Self {
-        Self { kind: "run.finished", place: None, status: Some(status.as_str()), reason: None }
-    }
-
-    pub(crate) fn requeued(place: Place, reason: String) -> Self {
-        Self { kind: "step.waiting", place: Some(place), status: None, reason: Some(reason) }
-    }
-
-    pub(crate) fn finished(place: Place, status: TaskStatus, reason: Option<String>) -> Self {
-        Self { kind: "step.finished", place: Some(place), status: Some(status.as_str()), reason }
+impl Told {
+    /// Whom it is about, and what happened.
+    pub(crate) fn parts(self) -> (Option<Place>, EventKind) {
+        match self {
+            Self::RunFinished { status } => (None, EventKind::RunFinished { status }),
+            Self::Requeued { place, reason } => (Some(place), EventKind::StepRequeued { reason }),
+            Self::Finished { place, status, reason } => {
+                (Some(place), EventKind::StepFinished { status, reason })
+            }
+        }
     }
 }
 
-/// Events as columns.
+/// What is told of runs, as columns.
 #[derive(Debug, Default)]
-pub(crate) struct EventColumns {
+pub(crate) struct ToldColumns {
     pub(crate) run: Vec<i64>,
     pub(crate) seq: Vec<i64>,
     pub(crate) tenant: Vec<i64>,
-    pub(crate) kind: Vec<&'static str>,
-    pub(crate) task: Vec<Option<i64>>,
-    pub(crate) step: Vec<Option<i32>>,
-    pub(crate) target: Vec<Option<i64>>,
-    pub(crate) status: Vec<Option<&'static str>>,
-    pub(crate) reason: Vec<Option<String>>,
+    pub(crate) told: Vec<String>,
 }
 
-impl EventColumns {
-    pub(crate) fn push(&mut self, run: RunId, tenant: TenantId, seq: i64, event: EventRow) {
-        self.run.push(run.get());
-        self.seq.push(seq);
-        self.tenant.push(tenant.get());
-        self.kind.push(event.kind);
-        self.task.push(event.place.map(|place| place.task.get()));
-        self.step.push(event.place.map(|place| crate::columns::int(place.step)));
-        self.target.push(event.place.and_then(|place| place.target).map(TargetId::get));
-        self.status.push(event.status);
-        self.reason.push(event.reason);
+impl ToldColumns {
+    /// Adds what is told of a run after its event number `last`, and answers with the number of its last event then.
+    pub(crate) fn push(&mut self, run: RunId, tenant: TenantId, last: i64, told: &[Told]) -> DbResult<i64> {
+        let mut seq = last;
+        for row in told.chunks(TOLD_MAX) {
+            seq += row.len() as i64;
+            self.run.push(run.get());
+            self.seq.push(seq);
+            self.tenant.push(tenant.get());
+            self.told.push(columns::to_json(row)?);
+        }
+        Ok(seq)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use opsconductor_core::{
     Result,
+    clock::Timestamp,
     id::{JobId, RunId, TaskId, TenantId},
     run::{Event, RunPlan, RunStatus},
     store::{
@@ -210,15 +211,28 @@ async fn events(
     limit: usize,
 ) -> DbResult<Vec<Event>> {
     let mut tx = store.pools.read(tenant).await?;
-    exists(store, &mut tx, tenant, run).await?;
+    let queued = "SELECT queued_at FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2";
+    let queued: Option<Timestamp> = sqlx::query_scalar(store.statements.of(queued))
+        .bind(tenant.get())
+        .bind(run.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let queued = rows::queued(run, queued.ok_or_else(|| missing("run", run))?);
     let found = sqlx::query(store.statements.of(EVENTS))
         .bind(run.get())
-        .bind(columns::count(after))
-        .bind(columns::count(limit))
+        // Their sum is a number too.
+        .bind(columns::count(after.max(queued.seq)).min(i64::MAX / 2))
+        .bind(columns::count(limit).min(i64::MAX / 2))
         .fetch_all(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(found.iter().map(|row| rows::event(row, run)).collect::<sqlx::Result<_>>()?)
+    let mut events = vec![queued];
+    for row in &found {
+        events.extend(rows::events(row, run)?);
+    }
+    events.retain(|event| event.seq > after);
+    events.truncate(limit);
+    Ok(events)
 }
 
 async fn output(

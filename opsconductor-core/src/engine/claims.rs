@@ -41,7 +41,7 @@ async fn claim_tasks(
                 () = shared.freed.notified() => {}
                 () = shared.closing.cancelled() => return,
             }
-            // Tasks whose ends were recorded together free their slots together: one claim for all of them.
+            // Tasks that began together often end together: one claim for all of them.
             tokio::task::yield_now().await;
             continue;
         }
@@ -152,15 +152,22 @@ async fn run_task(
         .await;
     let end = executed.unwrap_or_else(|_| panicked(&task, &holding));
     match end {
-        End::Complete(completion) => match completer.record(*completion).await {
-            Some(Settled::Recorded { .. }) => {}
-            Some(Settled::Stale) => {
-                tracing::warn!(task = %task.lease.task, "someone else held the task at its end; nothing was written");
+        End::Complete(completion) => {
+            // The step is over, so its slot is free: the next one need not wait for the disk. What waits has a bound of its own.
+            let _ending = shared.endings.acquire().await;
+            free(&shared, permit);
+            match completer.record(*completion).await {
+                Some(Settled::Recorded { .. }) => {}
+                Some(Settled::Stale) => {
+                    tracing::warn!(task = %task.lease.task, "someone else held the task at its end; nothing was written");
+                }
+                None => {
+                    tracing::error!(task = %task.lease.task, "the end was not recorded; the lease will be rescued")
+                }
             }
-            None => {
-                tracing::error!(task = %task.lease.task, "the end was not recorded; the lease will be rescued")
-            }
-        },
+            shared.held.remove(&task.lease);
+            return;
+        }
         End::Requeue(requeue) => {
             if let Err(error) = shared.inner.store.requeue(vec![requeue]).await {
                 tracing::warn!(error = %error.report(), task = %task.lease.task, "not given back; it will be rescued");
@@ -170,6 +177,10 @@ async fn run_task(
         End::Nothing => tracing::warn!(task = %task.lease.task, "the lease was lost; nothing was written"),
     }
     shared.held.remove(&task.lease);
-    drop(permit);
+    free(&shared, permit);
+}
+
+fn free(shared: &Shared, slot: OwnedSemaphorePermit) {
+    drop(slot);
     shared.freed.notify_one();
 }

@@ -86,6 +86,7 @@ pub(super) async fn execute(
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
     };
+    holding.keep(&redactor);
     let mut recorder =
         Recorder::new(Arc::clone(inner), Arc::clone(holding), &redactor, step.max_output_bytes);
     if let Some(running) = running {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Inner, roster::Presence};
 use crate::{
     id::{RunId, TaskId},
+    run::redact::Redactor,
     store::{Lease, LeaseState},
     transport::STOP_GRACE,
 };
@@ -41,6 +42,8 @@ pub(super) struct Holding {
     dispatched: AtomicBool,
     /// Monotonic microseconds at which the lease ends.
     valid_until: AtomicU64,
+    /// The task's redactor stays while its end is written: the next task with the same secrets finds it.
+    redactor: OnceLock<Redactor>,
 }
 
 impl Holding {
@@ -51,6 +54,12 @@ impl Holding {
             3 => Some(Stop::Shutdown),
             _ => None,
         }
+    }
+
+    /// Keeps the task's redactor as long as the task is held.
+    pub(super) fn keep(&self, redactor: &Redactor) {
+        // A task has one.
+        let _ = self.redactor.set(redactor.clone());
     }
 
     /// Remembers that the intent to act was committed.
@@ -119,6 +128,7 @@ impl Held {
             why: AtomicU8::new(0),
             dispatched: AtomicBool::new(false),
             valid_until: AtomicU64::new(micros(valid_from + ttl)),
+            redactor: OnceLock::new(),
         });
         self.lock().insert(lease.task, Arc::clone(&holding));
         holding

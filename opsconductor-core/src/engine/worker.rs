@@ -43,12 +43,32 @@ pub(super) struct Shared {
     pub(super) held: Arc<Held>,
     pub(super) plans: Arc<Plans>,
     pub(super) slots: Arc<Semaphore>,
+    /// For steps that are over and whose ends are not yet durable.
+    pub(super) endings: Semaphore,
     /// Told when a slot becomes free.
     pub(super) freed: Notify,
     /// No more claims.
     pub(super) closing: CancellationToken,
     /// The loops behind the tasks may end.
     pub(super) ended: CancellationToken,
+}
+
+impl Shared {
+    /// Returns when no task runs and each end is durable. Nothing may be claimed any more.
+    async fn at_rest(&self) {
+        // A task that ends takes its place among the ends before it frees its slot.
+        for (places, all) in
+            [(&*self.slots, self.settings.concurrency), (&self.endings, endings_max(&self.settings))]
+        {
+            let _ = places.acquire_many(u32::try_from(all).unwrap_or(u32::MAX)).await;
+        }
+    }
+}
+
+/// How many ends may wait for the store. While one batch is written the next gathers and the slots go on, and a worker that dies
+/// has no more than this unwritten.
+fn endings_max(settings: &WorkerSettings) -> usize {
+    settings.concurrency.saturating_mul(2).min(Semaphore::MAX_PERMITS)
 }
 
 impl Worker {
@@ -60,6 +80,7 @@ impl Worker {
             held: Arc::default(),
             plans: Arc::default(),
             slots: Arc::new(Semaphore::new(settings.concurrency)),
+            endings: Semaphore::new(endings_max(&settings)),
             freed: Notify::new(),
             closing: CancellationToken::new(),
             ended: CancellationToken::new(),
@@ -128,15 +149,14 @@ impl Worker {
                 tracing::error!(worker = %self.id, "the store did not answer a claim; what it gave will be rescued");
             }
         }
-        let all = u32::try_from(shared.settings.concurrency).unwrap_or(u32::MAX);
         let drained = tokio::select! {
-            permit = shared.slots.acquire_many(all) => permit.is_ok(),
+            () = shared.at_rest() => true,
             () = shared.inner.clock.sleep(shared.settings.drain) => false,
         };
         if !drained {
             shared.held.stop_all(Stop::Shutdown);
             tokio::select! {
-                _ = shared.slots.acquire_many(all) => {}
+                () = shared.at_rest() => {}
                 () = shared.inner.clock.sleep(STOP_GRACE * 3) => {
                     tracing::error!(worker = %self.id, "tasks did not stop in time; their leases will be rescued");
                 }

@@ -1,14 +1,19 @@
 //! Rows of the history as records.
 
 use opsconductor_core::{
-    id::{JobId, RunId, TaskId, UserId},
+    clock::Timestamp,
+    id::{JobId, RunId, TargetId, TaskId, UserId},
     run::{Event, EventKind},
     store::{AttemptRecord, OutputChunk, RunRecord, TaskRecord},
     transport::Stream,
 };
 use sqlx::{postgres::PgRow, types::Json};
 
-use crate::columns;
+use crate::{
+    columns,
+    error::DbResult,
+    events::{Place, Told},
+};
 
 pub(super) fn run_record(row: &PgRow) -> sqlx::Result<RunRecord> {
     let Json(labels) = columns::get(row, 11)?;
@@ -63,29 +68,65 @@ pub(super) fn attempt(row: &PgRow, task: TaskId) -> sqlx::Result<AttemptRecord> 
     })
 }
 
-pub(super) fn event(row: &PgRow, run: RunId) -> sqlx::Result<Event> {
-    let kind = match columns::get::<&str>(row, 1)? {
-        "run.queued" => EventKind::RunQueued,
-        "run.started" => EventKind::RunStarted,
-        "run.finished" => EventKind::RunFinished { status: columns::parsed(row, 7)? },
-        "step.started" => EventKind::StepStarted { attempt: columns::unsigned(row, 6)? },
-        "step.output" => EventKind::StepOutput { stream: stream(row, 9)?, text: columns::utf8(row, 10)? },
-        "step.waiting" => EventKind::StepRequeued { reason: columns::text_or_empty(row, 8)? },
-        _ => EventKind::StepFinished { status: columns::parsed(row, 7)?, reason: columns::get(row, 8)? },
+/// The run was enqueued: the first event of every run.
+pub(super) fn queued(run: RunId, at: Timestamp) -> Event {
+    event(run, 1, at, None, EventKind::RunQueued)
+}
+
+/// The events of a row, in order.
+pub(super) fn events(row: &PgRow, run: RunId) -> DbResult<Vec<Event>> {
+    let (last, at): (i64, Timestamp) = (columns::get(row, 0)?, columns::get(row, 1)?);
+    let events = match (columns::get::<Option<&str>>(row, 7)?, columns::get::<Option<bool>>(row, 2)?) {
+        (Some(told), _) => serde_json::from_str::<Vec<Told>>(told)?.into_iter().map(Told::parts).collect(),
+        (None, Some(begins)) => started(row, begins)?,
+        (None, None) => output(row)?,
     };
-    let step = match columns::get::<Option<i32>>(row, 4)? {
-        Some(_) => Some(columns::unsigned(row, 4)?),
-        None => None,
-    };
-    Ok(Event {
+    let before = (last as u64).saturating_sub(events.len() as u64);
+    let numbered = (before + 1..).zip(events);
+    Ok(numbered.map(|(seq, (place, kind))| event(run, seq, at, place, kind)).collect())
+}
+
+type Happened = (Option<Place>, EventKind);
+
+/// Tasks that started, and before them their run where it began with them.
+fn started(row: &PgRow, begins: bool) -> sqlx::Result<Vec<Happened>> {
+    let attempts: Vec<i32> = columns::get(row, 6)?;
+    let mut happened: Vec<Happened> = Vec::from_iter(begins.then_some((None, EventKind::RunStarted)));
+    for (place, attempt) in places(row)?.into_iter().zip(attempts) {
+        happened.push((Some(place), EventKind::StepStarted { attempt: attempt.unsigned_abs() }));
+    }
+    Ok(happened)
+}
+
+/// A piece of output.
+fn output(row: &PgRow) -> sqlx::Result<Vec<Happened>> {
+    let kind = EventKind::StepOutput { stream: stream(row, 8)?, text: columns::utf8(row, 9)? };
+    Ok(vec![(places(row)?.into_iter().next(), kind)])
+}
+
+fn places(row: &PgRow) -> sqlx::Result<Vec<Place>> {
+    let (tasks, steps, targets): (Vec<i64>, Vec<i32>, Vec<Option<i64>>) =
+        (columns::get(row, 3)?, columns::get(row, 4)?, columns::get(row, 5)?);
+    let places = tasks.into_iter().zip(steps).zip(targets);
+    Ok(places
+        .map(|((task, step), target)| Place {
+            task: TaskId::new(task),
+            step: step.unsigned_abs(),
+            target: target.map(TargetId::new),
+        })
+        .collect())
+}
+
+fn event(run: RunId, seq: u64, at: Timestamp, place: Option<Place>, kind: EventKind) -> Event {
+    Event {
         run,
-        seq: columns::get::<i64>(row, 0)? as u64,
-        task: columns::id_or_none(row, 3, TaskId::new)?,
-        step,
-        target: columns::target(row, 5)?,
+        seq,
+        task: place.map(|place| place.task),
+        step: place.map(|place| place.step),
+        target: place.and_then(|place| place.target),
         kind,
-        at: columns::get(row, 2)?,
-    })
+        at,
+    }
 }
 
 pub(super) fn chunk(row: &PgRow) -> sqlx::Result<OutputChunk> {

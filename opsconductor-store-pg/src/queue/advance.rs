@@ -24,7 +24,7 @@ use super::{
     ends::{Ends, Idle},
     runs::Locked,
 };
-use crate::{PgStore, columns, error::DbResult, events::EventRow, plans};
+use crate::{PgStore, columns, error::DbResult, events::Told, plans};
 
 const WAITING: &str = include_str!("../../sql/waiting.sql");
 pub(super) const RELEASE: &str = include_str!("../../sql/release.sql");
@@ -78,7 +78,10 @@ pub(super) async fn advance(
             }
             for (task, reason) in draft.aborted {
                 ends.idle(&task, Cow::Owned(reason.clone()));
-                locked.tell(id, EventRow::finished(task.place, TaskStatus::Aborted, Some(reason)));
+                locked.tell(
+                    id,
+                    Told::Finished { place: task.place, status: TaskStatus::Aborted, reason: Some(reason) },
+                );
             }
             if let (Some(status), Some(run)) = (over, locked.runs.get_mut(&id)) {
                 run.end(status);

@@ -12,7 +12,7 @@ use super::{
     runs::Locked,
     turns,
 };
-use crate::{PgStore, columns, error::DbResult, events::EventRow, history, plans};
+use crate::{PgStore, columns, error::DbResult, events::Told, history, plans};
 
 const TAKE_IDLE: &str = include_str!("../../sql/take_idle.sql");
 
@@ -89,7 +89,11 @@ async fn cancel(
     let mut notices = vec![Notice::Run(id)];
     for task in &idle {
         ends.idle(task, reason.into());
-        let aborted = EventRow::finished(task.place, TaskStatus::Aborted, Some(reason.to_owned()));
+        let aborted = Told::Finished {
+            place: task.place,
+            status: TaskStatus::Aborted,
+            reason: Some(reason.to_owned()),
+        };
         locked.tell(id, aborted);
     }
     if let (Some(locked), Some(plan)) = (locked.runs.get_mut(&id), plans.get(&id)) {

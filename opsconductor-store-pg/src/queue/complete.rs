@@ -21,7 +21,7 @@ use super::{
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid},
-    events::EventRow,
+    events::Told,
     plans,
 };
 
@@ -132,7 +132,14 @@ async fn end(
             metrics: prepared.metrics.as_deref(),
         };
         attempts.push(held, lease.worker, *status, reason.clone());
-        locked.tell(lease.run, EventRow::finished(held.place, *status, reason.as_deref().map(str::to_owned)));
+        locked.tell(
+            lease.run,
+            Told::Finished {
+                place: held.place,
+                status: *status,
+                reason: reason.as_deref().map(str::to_owned),
+            },
+        );
         ends.held(held, lease, *status, reason, outcome);
         let key = TaskKey { step: held.place.step, target: held.place.target };
         finished.entry(lease.run).or_default().push((key, *status));

@@ -62,18 +62,22 @@ pub(super) struct Ends<'a> {
     started_at: Vec<Option<Timestamp>>,
     epoch: Vec<Option<i64>>,
     worker: Vec<Option<Uuid>>,
+    /// Where those stand that this transaction has locked, and which the others are.
+    held: Vec<&'a str>,
+    idle: Vec<i64>,
 }
 
 impl<'a> Ends<'a> {
     /// A task that a worker held.
     pub(super) fn held(
         &mut self,
-        held: &Held,
+        held: &'a Held,
         lease: &Lease,
         status: TaskStatus,
         reason: Option<Cow<'a, str>>,
         outcome: Outcome<'a>,
     ) {
+        self.held.push(&held.stands);
         self.push(held.place.task, status, reason, held.attempt, Some(held.started_at), outcome);
         self.epoch.push(Some(lease.epoch));
         self.worker.push(Some(columns::uuid(lease.worker)));
@@ -82,6 +86,7 @@ impl<'a> Ends<'a> {
     /// A task that no worker held, aborted.
     pub(super) fn idle(&mut self, idle: &Idle, reason: Cow<'a, str>) {
         let status = TaskStatus::Aborted;
+        self.idle.push(idle.place.task.get());
         self.push(idle.place.task, status, Some(reason), idle.attempt, idle.started_at, Outcome::default());
         self.epoch.push(None);
         self.worker.push(None);
@@ -124,6 +129,8 @@ impl<'a> Ends<'a> {
             .bind(&self.started_at)
             .bind(&self.epoch)
             .bind(&self.worker)
+            .bind(&self.held)
+            .bind(&self.idle)
             .execute(tx)
             .await?;
         Ok(())

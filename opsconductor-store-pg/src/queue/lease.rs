@@ -60,6 +60,8 @@ pub(super) struct Held {
     limited: bool,
     job: i64,
     credential: Option<i64>,
+    /// Where its row stands, for as long as the lock holds.
+    pub(super) stands: String,
 }
 
 /// What those of the tasks belong to that run under a limit.
@@ -97,6 +99,7 @@ pub(super) async fn hold(
             limited: columns::get(&row, 6)?,
             job: columns::get(&row, 7)?,
             credential: columns::get(&row, 8)?,
+            stands: columns::get(&row, 9)?,
         });
     }
     Ok(held)

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid},
-    events::EventRow,
+    events::Told,
 };
 
 const REQUEUE: &str = include_str!("../../sql/requeue.sql");
@@ -78,11 +78,14 @@ async fn give_back(
         let Some(why) = canceled else {
             back.push(held.place.task.get());
             delays.push(columns::micros(task.delay));
-            locked.tell(run, EventRow::requeued(held.place, reason.into_owned()));
+            locked.tell(run, Told::Requeued { place: held.place, reason: reason.into_owned() });
             continue;
         };
         let idle = Idle { run, place: held.place, attempt: held.attempt, started_at: Some(held.started_at) };
-        locked.tell(run, EventRow::finished(held.place, TaskStatus::Aborted, Some(why.clone())));
+        locked.tell(
+            run,
+            Told::Finished { place: held.place, status: TaskStatus::Aborted, reason: Some(why.clone()) },
+        );
         ends.idle(&idle, why.into());
         let key = TaskKey { step: held.place.step, target: held.place.target };
         finished.entry(run).or_default().push((key, TaskStatus::Aborted));

@@ -13,7 +13,7 @@ use super::turns::{self, Ended};
 use crate::{
     PgStore, columns,
     error::DbResult,
-    events::{EventColumns, EventRow},
+    events::{Told, ToldColumns},
 };
 
 const LOCK_RUNS: &str = include_str!("../../sql/lock_runs.sql");
@@ -34,7 +34,7 @@ pub(super) struct LockedRun {
     cancel: bool,
     before: Vec<StepCounters>,
     pub(super) counters: Vec<StepCounters>,
-    events: Vec<EventRow>,
+    told: Vec<Told>,
     ended: Option<RunStatus>,
 }
 
@@ -74,9 +74,9 @@ impl Locked {
     }
 
     /// Adds an event to a run.
-    pub(super) fn tell(&mut self, run: RunId, event: EventRow) {
+    pub(super) fn tell(&mut self, run: RunId, told: Told) {
         if let Some(run) = self.runs.get_mut(&run) {
-            run.events.push(event);
+            run.told.push(told);
         }
     }
 
@@ -84,19 +84,14 @@ impl Locked {
     pub(super) async fn write(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<bool> {
         let mut ended = Vec::new();
         let (mut counted, mut told, mut moved) =
-            (CounterColumns::default(), EventColumns::default(), RunColumns::default());
+            (CounterColumns::default(), ToldColumns::default(), RunColumns::default());
         for (id, run) in self.runs {
             counted.push(id, &run.before, &run.counters);
             if let (Some(_), Some(key)) = (run.ended, run.concurrency_key) {
                 ended.push(Ended { run: id, tenant: run.tenant, key });
             }
-            let mut seq = run.last_event;
-            for event in run.events {
-                seq += 1;
-                told.push(id, run.tenant, seq, event);
-            }
             moved.run.push(id.get());
-            moved.last_event.push(seq);
+            moved.last_event.push(told.push(id, run.tenant, run.last_event, &run.told)?);
             moved.status.push(run.ended.map(RunStatus::as_str));
             moved.cancel_reason.push(run.cancel.then_some(run.cancel_reason).flatten());
         }
@@ -111,12 +106,7 @@ impl Locked {
             .bind(&told.run)
             .bind(&told.seq)
             .bind(&told.tenant)
-            .bind(&told.kind)
-            .bind(&told.task)
-            .bind(&told.step)
-            .bind(&told.target)
-            .bind(&told.status)
-            .bind(&told.reason)
+            .bind(&told.told)
             .bind(&moved.run)
             .bind(&moved.last_event)
             .bind(&moved.status)
@@ -137,7 +127,7 @@ impl LockedRun {
             cancel: false,
             before: Vec::new(),
             counters: Vec::new(),
-            events: Vec::new(),
+            told: Vec::new(),
             ended: None,
         })
     }
@@ -145,7 +135,7 @@ impl LockedRun {
     /// Ends it.
     pub(super) fn end(&mut self, status: RunStatus) {
         self.ended = Some(status);
-        self.events.push(EventRow::run_finished(status));
+        self.told.push(Told::RunFinished { status });
     }
 
     /// Marks it to be canceled.

@@ -75,6 +75,7 @@ pub fn new_run(job: &JobRecord) -> NewRun {
     NewRun {
         job: job.id,
         plan: PlanSketch::new(job, &[]).step(&[], &[]).build(),
+        if_current: false,
         requested_by: None,
         correlation_id: None,
         idempotency: None,

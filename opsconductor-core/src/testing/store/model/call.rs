@@ -133,6 +133,8 @@ pub(super) struct RunShape {
     /// The concurrency key.
     pub(super) turn: Option<u8>,
     pub(super) parent: Option<Pick>,
+    /// Only if the job is active and the plan made from its present version.
+    pub(super) current: bool,
     pub(super) wrong: Option<Wrong>,
 }
 
@@ -274,9 +276,17 @@ pub(super) fn run_shape(keyed: f64) -> impl Strategy<Value = RunShape> {
         option::weighted(keyed, key()),
         option::weighted(0.25, 0_u8..2),
         option::weighted(0.1, pick()),
+        any::<bool>(),
         option::weighted(0.05, wrong),
     )
-        .prop_map(|(priority, key, turn, parent, wrong)| RunShape { priority, key, turn, parent, wrong })
+        .prop_map(|(priority, key, turn, parent, current, wrong)| RunShape {
+            priority,
+            key,
+            turn,
+            parent,
+            current,
+            wrong,
+        })
 }
 
 pub(super) fn key() -> impl Strategy<Value = Key> {

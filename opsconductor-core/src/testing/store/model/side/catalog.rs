@@ -2,7 +2,7 @@
 
 use serde_json::{Map, json};
 
-use super::Side;
+use super::{NOBODY, Side};
 use crate::{
     id::{TargetId, TenantId},
     store::{NewCredential, NewJob},
@@ -117,7 +117,9 @@ impl Side {
         // Mostly of the same tenant; what is of another must be refused.
         let same = |(home, _): &&(TenantId, TargetId)| *home == tenant;
         let mine: Vec<_> = self.targets.iter().filter(same).map(|(_, id)| *id).collect();
-        let depends_on = shape.depends_on.map(|pick| {
+        // A tenant that is not there has nothing to refer to either, and which of two faults is named is nobody's promise.
+        let is_there = tenant != TenantId::new(NOBODY);
+        let depends_on = shape.depends_on.filter(|_| is_there).map(|pick| {
             let own = pick.of(&mine).copied();
             own.unwrap_or_else(|| self.target(pick, false).1)
         });
@@ -126,7 +128,10 @@ impl Side {
             hostname: "192.0.2.1".to_owned(),
             protocol: Protocol::Http,
             port: 80,
-            credential_ref: shape.credential.map(|pick| self.credential(pick, false).1.0),
+            credential_ref: shape
+                .credential
+                .filter(|_| is_there)
+                .map(|pick| self.credential(pick, false).1.0),
             tags: Self::tags(shape.tags),
             metadata: Map::from_iter([("rack".to_owned(), json!([1, "ü", null]))]),
             depends_on: depends_on.into_iter().collect(),
