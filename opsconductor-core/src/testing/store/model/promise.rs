@@ -35,7 +35,8 @@ pub(super) enum Promise {
         letter: Pick,
         other: Option<Pick>,
         astray: bool,
-        job: Pick,
+        /// Of another job than the run was of.
+        job: Option<Pick>,
         shape: Shape,
         new: RunShape,
     },
@@ -77,10 +78,10 @@ pub(super) fn limits() -> impl Strategy<Value = Promise> {
 
 /// What may be done about dead letters.
 pub(super) fn letters() -> impl Strategy<Value = Promise> {
-    let other = option::weighted(0.25, pick());
+    let other = || option::weighted(0.25, pick());
     prop_oneof![
         1 => (pick(), astray()).prop_map(|(letter, astray)| Promise::DiscardLetter { letter, astray }),
-        2 => (pick(), other, astray(), pick(), shape(), run_shape(0.3)).prop_map(
+        2 => (pick(), other(), astray(), other(), shape(), run_shape(0.3)).prop_map(
             |(letter, other, astray, job, shape, new)| Promise::Redrive { letter, other, astray, job, shape, new }
         ),
     ]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NOBODY, Side};
 use crate::{
     id::{CredentialId, JobId, LetterId, RunId, TargetId, TenantId},
-    store::{DeadLetter, Keep, Limit, LimitScope, Listing, Rate},
+    store::{DeadLetter, JobRecord, Keep, Limit, LimitScope, Listing, Rate},
     tenant::DEFAULT_TENANT,
     testing::store::{
         Fixture,
@@ -50,7 +50,12 @@ impl Side {
                     Some(other) => self.run(other, astray),
                     None => self.run_of_letter(letter, astray),
                 };
-                let Some((_, new)) = self.new_run(job, shape, new).await else { return "no job".to_owned() };
+                let job = match job {
+                    Some(job) => job.of(&self.jobs).cloned(),
+                    None => self.job_of(run),
+                };
+                let Some(job) = job else { return "no job".to_owned() };
+                let (_, new) = self.new_run(job, shape, new).await;
                 let answer = store.redrive(tenant, run, new).await;
                 self.answered(tenant, answer).await
             }
@@ -102,6 +107,11 @@ impl Side {
     pub(in super::super) fn letter(&self, pick: Pick, astray: bool) -> (TenantId, LetterId) {
         let (tenant, (letter, _)) = self.known_letter(pick, astray);
         (tenant, letter)
+    }
+
+    fn job_of(&self, run: RunId) -> Option<(TenantId, JobRecord)> {
+        let job = self.jobs_of.get(&run)?;
+        self.jobs.iter().find(|(_, record)| record.id == *job).cloned()
     }
 
     fn run_of_letter(&self, pick: Pick, astray: bool) -> (TenantId, RunId) {

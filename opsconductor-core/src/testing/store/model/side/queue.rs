@@ -11,7 +11,8 @@ use crate::{
     id::{RunId, TenantId},
     run::RunPlan,
     store::{
-        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Idempotency, NewRun, OutputPiece, Requeue, RunRecord,
+        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Idempotency, JobRecord, NewRun, OutputPiece, Requeue,
+        RunRecord,
     },
     testing::store::{
         Fixture,
@@ -96,7 +97,8 @@ impl Side {
     }
 
     async fn enqueue(&mut self, job: Pick, shape: &Shape, run: &RunShape) -> String {
-        let Some((tenant, new)) = self.new_run(job, shape, run).await else { return "no job".to_owned() };
+        let Some(job) = job.of(&self.jobs).cloned() else { return "no job".to_owned() };
+        let (tenant, new) = self.new_run(job, shape, run).await;
         let answer = self.store.enqueue(tenant, new).await;
         self.answered(tenant, answer).await
     }
@@ -104,11 +106,10 @@ impl Side {
     /// A run to enqueue, and in which tenant.
     pub(super) async fn new_run(
         &self,
-        job: Pick,
+        (home, record): (TenantId, JobRecord),
         shape: &Shape,
         run: &RunShape,
-    ) -> Option<(TenantId, NewRun)> {
-        let (home, record) = job.of(&self.jobs).cloned()?;
+    ) -> (TenantId, NewRun) {
         let targets = self.store.list_targets(home, &[], Fixture::ALL).await.unwrap();
         let version = match run.wrong {
             Some(Wrong::Version) => record.version + 1,
@@ -134,11 +135,12 @@ impl Side {
             parent: run.parent.filter(|_| right).map(|parent| self.parent(parent)),
             labels: BTreeMap::from([("ünicode".to_owned(), "läbel".to_owned())]),
         };
-        Some((self.home(home, matches!(run.wrong, Some(Wrong::Tenant))), new))
+        (self.home(home, matches!(run.wrong, Some(Wrong::Tenant))), new)
     }
 
     /// Takes note of what an enqueue answered.
     pub(super) async fn answered(&mut self, tenant: TenantId, answer: Result<Enqueued>) -> String {
+        self.jobs_of.extend(answer.iter().map(|enqueued| (enqueued.run.id, enqueued.run.job)));
         let fresh = answer.iter().find(|enqueued| !enqueued.repeated).map(|enqueued| enqueued.run.id);
         let said = self.said(answer);
         match fresh {
