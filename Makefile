@@ -126,7 +126,7 @@ bench: packages
 
 # The peers are installed below the target directory. A round over many hosts opens many sockets.
 bench-winrm: packages
-	@peers="$$(benches/peers/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
+	@peers="$$(benches/peers/winrm/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		{ ulimit -n "$$(ulimit -H -n)" || true; } && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench winrm -- $(ARGS)
 
