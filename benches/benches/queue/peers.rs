@@ -29,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) setting: &'static str,
     /// What is still there of a task that succeeded.
     pub(crate) keeps: &'static str,
+    /// How many tasks it is given at most: one that takes milliseconds for each would take minutes for all.
+    most: u64,
     program: Program,
 }
 
@@ -45,7 +47,7 @@ const ROW_AND_RESULT: &str = "row, result";
 const ROW_AND_EVENTS: &str = "row, events";
 
 const fn peer(name: &'static str, keeps: &'static str, program: Program) -> Peer {
-    Peer { name, setting: "plain", keeps, program }
+    Peer { name, setting: "plain", keeps, most: u64::MAX, program }
 }
 
 const GRAPHILE_NODE: Peer = peer("graphile-worker", NOTHING, Program::Node("graphile-worker.mjs"));
@@ -62,14 +64,14 @@ pub(crate) const PG_DRAIN: &[Peer] = &[
     GRAPHILE_NODE,
     GRAPHILE_NODE.with("local queue"),
     PG_BOSS.with("batches of 500"),
-    APALIS_PG.with("batches of 500"),
+    APALIS_PG.with("batches of 1,000"),
     GRAPHILE_RUST.with("local queue"),
-    PROCRASTINATE,
+    Peer { most: 2_000, ..PROCRASTINATE },
 ];
 /// Who enqueues on PostgreSQL, one task at a time or many, and is told there that there is work.
 pub(crate) const PG: &[Peer] = &[GRAPHILE_NODE, PG_BOSS, APALIS_PG, GRAPHILE_RUST, PROCRASTINATE];
 /// Who drains on SQLite.
-pub(crate) const SQLITE_DRAIN: &[Peer] = &[HUEY, LITEQUEUE, APALIS_SQLITE.with("batches of 500")];
+pub(crate) const SQLITE_DRAIN: &[Peer] = &[HUEY, LITEQUEUE, APALIS_SQLITE.with("batches of 1,000")];
 /// Who enqueues on SQLite.
 pub(crate) const SQLITE_ENQUEUE: &[Peer] = &[HUEY, LITEQUEUE, APALIS_SQLITE];
 /// Who is told on SQLite that there is work.
@@ -105,6 +107,7 @@ impl Peers {
         (n, round): (u64, u32),
     ) -> Result<(), Failure> {
         for peer in who {
+            let n = n.min(peer.most);
             let Some(answer) = self.on(ground, peer, task, n).await? else { continue };
             match answer.said["seconds"].as_f64() {
                 Some(seconds) => metric.peer((peer, &answer), n as f64 / seconds, n, round)?,

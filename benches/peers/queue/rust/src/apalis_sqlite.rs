@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many tasks are fetched at a time.
-const FETCHED: usize = 500;
+const FETCHED: usize = 1_000;
 /// How often it looks though it was told of nothing: it tells the end of tasks when it looks.
 const LOOK: Duration = Duration::from_millis(5);
 

@@ -16,8 +16,9 @@ const CONNECTIONS: u32 = 20;
 /// How many tasks run at once, plain and out of the local queue.
 const AT_ONCE: usize = 10;
 const AT_ONCE_LOCALLY: usize = 64;
-/// How many tasks are fetched at a time, and how long the end of one waits for that of others.
-const FETCHED: usize = 1_000;
+/// How many local queues there are, how many tasks each fetches at a time, and how long the end of one waits for that of others.
+const QUEUES: usize = 4;
+const FETCHED: usize = 1_250;
 const DELAY: Duration = Duration::from_millis(2);
 
 #[derive(Clone)]
@@ -65,7 +66,7 @@ impl Queue for Graphile {
         let options = if self.local {
             options
                 .concurrency(AT_ONCE_LOCALLY)
-                .local_queue(LocalQueueConfig::default().with_size(FETCHED))
+                .local_queue(LocalQueueConfig::default().with_size(FETCHED).with_queue_count(QUEUES))
                 .complete_job_batch_delay(DELAY)
         } else {
             options.concurrency(AT_ONCE)
