@@ -29,7 +29,7 @@ pub(crate) struct Peer {
     pub(crate) setting: &'static str,
     /// What is still there of a task that succeeded.
     pub(crate) keeps: &'static str,
-    /// How many tasks it is given at most: one that takes milliseconds for each would take minutes for all.
+    /// How many tasks it is given at most.
     most: u64,
     program: Program,
 }
@@ -40,6 +40,9 @@ enum Program {
     Python(&'static str),
     Rust,
 }
+
+/// What a peer is given to drain that commits every task by itself: all of them would take minutes, and its rate is no better then.
+const FEW: u64 = 2_000;
 
 const NOTHING: &str = "nothing";
 const ROW: &str = "row";
@@ -66,12 +69,13 @@ pub(crate) const PG_DRAIN: &[Peer] = &[
     PG_BOSS.with("batches of 500"),
     APALIS_PG.with("batches of 1,000"),
     GRAPHILE_RUST.with("local queue"),
-    Peer { most: 2_000, ..PROCRASTINATE },
+    PROCRASTINATE.at_most(FEW),
 ];
 /// Who enqueues on PostgreSQL, one task at a time or many, and is told there that there is work.
 pub(crate) const PG: &[Peer] = &[GRAPHILE_NODE, PG_BOSS, APALIS_PG, GRAPHILE_RUST, PROCRASTINATE];
 /// Who drains on SQLite.
-pub(crate) const SQLITE_DRAIN: &[Peer] = &[HUEY, LITEQUEUE, APALIS_SQLITE.with("batches of 1,000")];
+pub(crate) const SQLITE_DRAIN: &[Peer] =
+    &[HUEY.at_most(FEW), LITEQUEUE.at_most(FEW), APALIS_SQLITE.with("batches of 1,000").at_most(FEW)];
 /// Who enqueues on SQLite.
 pub(crate) const SQLITE_ENQUEUE: &[Peer] = &[HUEY, LITEQUEUE, APALIS_SQLITE];
 /// Who is told on SQLite that there is work.
@@ -196,6 +200,11 @@ impl Peers {
 impl Peer {
     const fn with(mut self, setting: &'static str) -> Self {
         self.setting = setting;
+        self
+    }
+
+    const fn at_most(mut self, tasks: u64) -> Self {
+        self.most = tasks;
         self
     }
 
