@@ -1,5 +1,5 @@
 -- Writes runs with all that belongs to them. A run of which something is missing, or whose idempotency key was used before, is left out: its
--- caller then looks why. $1: the moment; $2 to $14 the runs, $15 to $21 their steps, $22 to $25 their tasks, which name their run by its place.
+-- caller then looks why. $1: the moment; $2 to $15 the runs, $16 to $22 their steps, $23 to $26 their tasks, which name their run by its place.
 -- Runs are numbered in the order given, and so are tasks. Answers by the place of the run.
 WITH given AS MATERIALIZED (
     SELECT run.*,
@@ -10,12 +10,13 @@ WITH given AS MATERIALIZED (
                WHERE r.tenant_id = run.tenant_id AND r.concurrency_key = run.turn AND r.finished_at IS NULL
            ))::int AS taken
     FROM unnest($2::bigint[], $3::bigint[], $4::int[], $5::smallint[], $6::bigint[], $7::text[], $8::bigint[], $9::text[], $10::text[],
-                $11::bytea[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY
-        AS run (tenant_id, job_id, job_version, priority, requested_by, parameters, parent, correlation_id, key, digest, labels, turn, plan, place)
-    WHERE EXISTS (SELECT 1 FROM :schema.jobs AS j WHERE j.id = run.job_id AND j.tenant_id = run.tenant_id)
+                $11::bytea[], $12::text[], $13::text[], $14::text[], $15::bool[]) WITH ORDINALITY
+        AS run (tenant_id, job_id, job_version, priority, requested_by, parameters, parent, correlation_id, key, digest, labels, turn, plan, if_current, place)
+    WHERE EXISTS (SELECT 1 FROM :schema.jobs AS j WHERE j.id = run.job_id AND j.tenant_id = run.tenant_id
+                    AND (NOT run.if_current OR (j.is_active AND j.version = run.job_version)))
       AND EXISTS (SELECT 1 FROM :schema.job_versions AS v WHERE v.job_id = run.job_id AND v.version = run.job_version)
       AND (run.parent IS NULL OR EXISTS (SELECT 1 FROM :schema.job_runs AS p WHERE p.id = run.parent AND p.tenant_id = run.tenant_id))
-      AND run.place = ANY ($15)
+      AND run.place = ANY ($16)
 ),
 written AS (
     INSERT INTO :schema.job_runs (id, tenant_id, job_id, job_version, status, priority, requested_by, parameters, parent_run_id, correlation_id,
@@ -34,7 +35,7 @@ plans AS (
     INSERT INTO :schema.run_plans (run_id, tenant_id, plan) SELECT id, tenant_id, plan FROM runs
 ),
 steps AS MATERIALIZED (
-    SELECT * FROM unnest($15::bigint[], $16::int[], $17::text[], $18::text[], $19::int[], $20::int[], $21::int[])
+    SELECT * FROM unnest($16::bigint[], $17::int[], $18::text[], $19::text[], $20::int[], $21::int[], $22::int[])
         AS step (place, idx, type, shell, timeoutsec, waits, tasks)
 ),
 counters AS (
@@ -46,7 +47,7 @@ tasks AS MATERIALIZED (
     FROM (
         SELECT r.id AS run_id, r.tenant_id, r.job_id, r.priority, r.queued_at, s.idx, s.type, s.shell, s.timeoutsec,
                greatest(s.waits, r.taken) AS waits, task.target_id, task.credential_id
-        FROM unnest($22::bigint[], $23::int[], $24::bigint[], $25::bigint[]) WITH ORDINALITY AS task (place, idx, target_id, credential_id, nth)
+        FROM unnest($23::bigint[], $24::int[], $25::bigint[], $26::bigint[]) WITH ORDINALITY AS task (place, idx, target_id, credential_id, nth)
         JOIN steps AS s ON s.place = task.place AND s.idx = task.idx
         JOIN runs AS r ON r.place = task.place
         ORDER BY task.nth

@@ -51,6 +51,7 @@ impl Host {
         NewRun {
             job: self.job.id,
             plan: PlanSketch::new(&self.job, &[]).step(&[], &[]).build(),
+            if_current: false,
             requested_by: None,
             correlation_id: None,
             idempotency: None,

@@ -7,15 +7,16 @@ use opsconductor_core::{
     engine::{QueuePart, Run, RunOptions},
     id::{LetterId, UserId},
     run::{RunStatus, TaskStatus},
-    store::{Keep, Limit, Page, RunFilter},
+    store::{Keep, Limit, NewJob, Page, RunFilter},
     tenant::{Actor, DEFAULT_TENANT, Role, Scope},
 };
 use opsconductor_tests::fleet::{Fleet, object, steps};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{LIMIT, quick};
 
 on_each_store!(
+    a_job_is_run_as_it_is_whoever_changed_it,
     runs_with_the_same_key_go_one_after_the_other,
     a_target_takes_no_more_than_its_limit_from_two_workers,
     a_rate_wakes_the_worker_when_the_next_may_start,
@@ -31,6 +32,40 @@ async fn save(fleet: &Fleet, job: Value) -> String {
 
 async fn start(fleet: &Fleet, job: &str, parameters: Value) -> Run {
     fleet.ops.jobs().run(job, object(parameters), RunOptions::default()).await.unwrap()
+}
+
+async fn a_job_is_run_as_it_is_whoever_changed_it(fleet: Fleet) {
+    let worker = fleet.engine.worker(quick()).unwrap();
+    // As another process changes it: past this engine, which has run the job and knows it.
+    let change = async |name: &str, command: &str, is_active| {
+        let definition = serde_json::from_str(&steps(name, &[("web-1", command)])).unwrap();
+        let new = NewJob { name: name.into(), version: 1, definition, created_by: None, is_active };
+        let store = fleet.engine.store();
+        let known = match store.job_by_name(DEFAULT_TENANT, "nightly").await {
+            Ok(known) => known.id,
+            Err(_) => store.insert_job(DEFAULT_TENANT, new.clone()).await.unwrap().id,
+        };
+        store.update_job(DEFAULT_TENANT, known, new).await.unwrap();
+    };
+    let run = async || fleet.ops.jobs().run("nightly", Map::new(), RunOptions::default()).await;
+    let mut sent = Vec::new();
+    for command in ["print 1", "print 2", "print 3"] {
+        change("nightly", command, true).await;
+        for _ in 0..2 {
+            assert_eq!(run().await.unwrap().wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+            sent.push(format!("web-1: {command}"));
+        }
+    }
+    assert_eq!(fleet.hosts.received(), sent);
+    change("nightly", "print 3", false).await;
+    assert_eq!(run().await.map(|run| run.id()).unwrap_err().kind(), ErrorKind::InvalidInput);
+    change("weekly", "print 4", true).await;
+    assert_eq!(run().await.map(|run| run.id()).unwrap_err().kind(), ErrorKind::NotFound);
+    change("nightly", "print 5", true).await;
+    assert_eq!(run().await.unwrap().wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+    sent.push("web-1: print 5".to_owned());
+    assert_eq!(fleet.hosts.received(), sent, "by the name, another job");
+    worker.shutdown().await;
 }
 
 async fn runs_with_the_same_key_go_one_after_the_other(fleet: Fleet) {

@@ -94,6 +94,7 @@ impl DeadLetterBox<'_> {
         let new = NewRun {
             job: first.job,
             plan: Arc::new(rest),
+            if_current: false,
             requested_by: self.at.scope.actor.user_id(),
             correlation_id: first.correlation_id,
             idempotency: None,

@@ -1,28 +1,65 @@
-//! Definitions that were checked, kept at hand: a version of a job never changes, so checking it once is enough.
+//! Jobs at hand. A version of a job never changes, so checking its definition once is enough; and what is known of a job by
+//! its name is enough to enqueue it, because the store looks whether that still holds.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{Result, id::JobId, job::JobSpec, job::StepKinds, job::ValidJob, store::JobRecord};
+use crate::{
+    Result,
+    id::{JobId, TenantId},
+    job::{JobSpec, StepKinds, ValidJob},
+    store::JobRecord,
+};
 
-/// How many definitions are kept; the oldest goes first.
-const DEFINITIONS_MAX: usize = 256;
+/// How many definitions are kept, and how many names.
+const KEPT_MAX: usize = 256;
 
-/// A bounded cache of checked definitions, by job and version.
+/// Bounded caches of checked definitions by job and version, and of jobs by name.
 #[derive(Default)]
 pub(crate) struct Definitions {
-    kept: Mutex<Kept>,
+    checked: Mutex<Kept<(JobId, i32), ValidJob>>,
+    known: Mutex<Kept<(TenantId, String), Arc<JobRecord>>>,
 }
 
-#[derive(Default)]
-struct Kept {
-    by_version: HashMap<(JobId, i32), ValidJob>,
-    order: VecDeque<(JobId, i32)>,
+/// Values by key; the oldest goes first.
+struct Kept<K, V> {
+    values: HashMap<K, V>,
+    order: VecDeque<K>,
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self { values: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Kept<K, V> {
+    fn keep(&mut self, key: K, value: V) {
+        if self.values.insert(key.clone(), value).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > KEPT_MAX {
+            if let Some(oldest) = self.order.pop_front() {
+                self.values.remove(&oldest);
+            }
+        }
+    }
 }
 
 impl Definitions {
+    /// The job that had this name when it was last read. Whether that is so still is for the store to say.
+    pub(super) fn known(&self, tenant: TenantId, name: &str) -> Option<Arc<JobRecord>> {
+        lock(&self.known).values.get(&(tenant, name.to_owned())).cloned()
+    }
+
+    /// Remembers a job by its name.
+    pub(super) fn remember(&self, tenant: TenantId, record: &Arc<JobRecord>) {
+        lock(&self.known).keep((tenant, record.name.clone()), Arc::clone(record));
+    }
+
     /// The definition of a stored job, checked.
     ///
     /// # Errors
@@ -30,26 +67,18 @@ impl Definitions {
     /// `InvalidJob` when it does not hold with these kinds, such as after one was left out.
     pub(super) fn of(&self, record: &JobRecord, kinds: &StepKinds) -> Result<ValidJob> {
         let key = (record.id, record.version);
-        if let Some(found) = self.lock().by_version.get(&key) {
+        if let Some(found) = lock(&self.checked).values.get(&key) {
             return Ok(found.clone());
         }
         let job = JobSpec::from_value(record.definition.clone()).validate(kinds)?;
-        let mut kept = self.lock();
-        if kept.by_version.insert(key, job.clone()).is_none() {
-            kept.order.push_back(key);
-        }
-        while kept.order.len() > DEFINITIONS_MAX {
-            if let Some(oldest) = kept.order.pop_front() {
-                kept.by_version.remove(&oldest);
-            }
-        }
+        lock(&self.checked).keep(key, job.clone());
         Ok(job)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        // The cache is whole after every statement, so a panic elsewhere does not spoil it.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<K, V>(kept: &Mutex<Kept<K, V>>) -> std::sync::MutexGuard<'_, Kept<K, V>> {
+    // The cache is whole after every statement, so a panic elsewhere does not spoil it.
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -79,9 +108,9 @@ mod tests {
         assert_eq!(definitions.of(&record(1, 1, "one"), &kinds).unwrap().name(), "one");
         assert_eq!(definitions.of(&record(1, 2, "two"), &kinds).unwrap().name(), "two");
         assert_eq!(definitions.of(&record(1, 1, "not looked at again"), &kinds).unwrap().name(), "one");
-        for id in 2..=DEFINITIONS_MAX as i64 + 2 {
+        for id in 2..=KEPT_MAX as i64 + 2 {
             definitions.of(&record(id, 1, "more"), &kinds).unwrap();
         }
-        assert_eq!(definitions.lock().by_version.len(), DEFINITIONS_MAX);
+        assert_eq!(lock(&definitions.checked).values.len(), KEPT_MAX);
     }
 }

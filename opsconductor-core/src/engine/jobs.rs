@@ -112,12 +112,23 @@ impl Jobs<'_> {
         self.at.authorize(Action::Execute, Resource::Job)?;
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
-        let record = store.job_by_name(tenant, name).await?;
         let idempotency = options
             .idempotency_key
+            .clone()
             .map(|key| Idempotency { key, digest: Sha256::digest(canonical(&parameters)).into() });
+        let asked = Asked { parameters, options, idempotency };
+        // A job that is known need not be read again: the store refuses the run if that is not what the job is.
+        if let Some(record) = self.at.inner.definitions.known(tenant, name)
+            && let Ok(new) = self.new_run(&record, &asked, true).await
+        {
+            match store.enqueue(tenant, new).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                enqueued => return Ok(Run::new(self.at.clone(), enqueued?.run.id)),
+            }
+        }
+        let record = Arc::new(store.job_by_name(tenant, name).await?);
         // A repeat is answered whatever became of the job since.
-        if let Some(given) = &idempotency
+        if let Some(given) = &asked.idempotency
             && let Some(first) = store.enqueued(tenant, record.id, given).await?
         {
             return Ok(Run::new(self.at.clone(), first.id));
@@ -125,24 +136,31 @@ impl Jobs<'_> {
         if !record.is_active {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
         }
-        let job = self.at.inner.definitions.of(&record, &self.at.inner.kinds)?;
-        let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
-        plan.job_name = record.name;
+        let new = self.new_run(&record, &asked, false).await?;
+        self.at.inner.definitions.remember(tenant, &record);
+        let enqueued = store.enqueue(tenant, new).await?;
+        Ok(Run::new(self.at.clone(), enqueued.run.id))
+    }
+
+    /// A run of a job as it was read.
+    async fn new_run(&self, record: &JobRecord, asked: &Asked, if_current: bool) -> Result<NewRun> {
+        let job = self.at.inner.definitions.of(record, &self.at.inner.kinds)?;
+        let mut plan = job.plan(&self.targets_of(&job).await?, asked.parameters.clone())?;
+        plan.job_name.clone_from(&record.name);
         plan.job_version = record.version;
         let concurrency_key = job.concurrency_key(&plan.parameters)?;
-        let new = NewRun {
+        Ok(NewRun {
             job: record.id,
             plan: Arc::new(plan),
+            if_current,
             requested_by: self.at.scope.actor.user_id(),
-            correlation_id: options.correlation_id,
-            idempotency,
+            correlation_id: asked.options.correlation_id.clone(),
+            idempotency: asked.idempotency.clone(),
             priority: job.priority(),
             parent: None,
             concurrency_key,
-            labels: options.labels,
-        };
-        let enqueued = store.enqueue(tenant, new).await?;
-        Ok(Run::new(self.at.clone(), enqueued.run.id))
+            labels: asked.options.labels.clone(),
+        })
     }
 
     async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
@@ -188,6 +206,13 @@ impl Jobs<'_> {
             is_active: true,
         }
     }
+}
+
+/// What a caller wants of a job.
+struct Asked {
+    parameters: Map<String, Value>,
+    options: RunOptions,
+    idempotency: Option<Idempotency>,
 }
 
 /// The parameters as text that does not depend on the order in which their members were written.

@@ -25,6 +25,9 @@ pub struct NewRun {
     pub job: JobId,
     /// What will be done; its tasks are [`RunPlan::tasks`].
     pub plan: Arc<RunPlan>,
+    /// Only if the job is active and the plan made from its present version. Whoever knows a job from before need not read it
+    /// again.
+    pub if_current: bool,
     /// Who asked.
     pub requested_by: Option<UserId>,
     /// What the caller calls it, to find it in other systems' records.
@@ -198,7 +201,8 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` when the job, its version or the parent run is not there; `Conflict` for a repeat with another digest;
+    /// `NotFound` when the job, its version or the parent run is not there, and when it is to be current
+    /// ([`NewRun::if_current`]) and is not; `Conflict` for a repeat with another digest;
     /// `InvalidInput` for a plan without steps.
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued>;
 

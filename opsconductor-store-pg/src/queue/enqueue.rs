@@ -100,15 +100,21 @@ async fn first(
     tenant: TenantId,
     new: &NewRun,
 ) -> DbResult<Option<RunRecord>> {
-    let (job, version, parent, first, digest): (bool, bool, bool, Option<i64>, Option<Vec<u8>>) =
-        sqlx::query_as(store.statements.of(REFUSED))
-            .bind(tenant.get())
-            .bind(new.job.get())
-            .bind(new.plan.job_version)
-            .bind(new.idempotency.as_ref().map(|given| &given.key))
-            .bind(new.parent.map(RunId::get))
-            .fetch_one(&mut *db)
-            .await?;
+    let (job, version, parent, current, first, digest): (
+        bool,
+        bool,
+        bool,
+        bool,
+        Option<i64>,
+        Option<Vec<u8>>,
+    ) = sqlx::query_as(store.statements.of(REFUSED))
+        .bind(tenant.get())
+        .bind(new.job.get())
+        .bind(new.plan.job_version)
+        .bind(new.idempotency.as_ref().map(|given| &given.key))
+        .bind(new.parent.map(RunId::get))
+        .fetch_one(&mut *db)
+        .await?;
     if !job {
         return Err(missing("job", new.job).into());
     }
@@ -118,6 +124,9 @@ async fn first(
     }
     if !version {
         return Err(missing("job version", new.plan.job_version).with("job", new.job).into());
+    }
+    if new.if_current && !current {
+        return Err(missing("present job version", new.plan.job_version).with("job", new.job).into());
     }
     if let (Some(parent_id), false) = (new.parent, parent) {
         return Err(missing("run", parent_id).into());

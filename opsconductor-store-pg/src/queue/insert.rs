@@ -40,6 +40,7 @@ pub(super) async fn insert(
         .bind(&run.labels)
         .bind(&run.turn)
         .bind(&run.plan)
+        .bind(&run.if_current)
         .bind(&step.run)
         .bind(&step.index)
         .bind(&step.kind)
@@ -75,6 +76,7 @@ struct RunColumns<'a> {
     labels: Vec<&'a str>,
     turn: Vec<Option<&'a str>>,
     plan: Vec<&'a str>,
+    if_current: Vec<bool>,
 }
 
 impl<'a> RunColumns<'a> {
@@ -93,6 +95,7 @@ impl<'a> RunColumns<'a> {
         self.labels.push(&prepared.labels);
         self.turn.push(new.concurrency_key.as_deref());
         self.plan.push(&prepared.plan);
+        self.if_current.push(new.if_current);
     }
 }
 

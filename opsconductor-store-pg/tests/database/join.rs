@@ -48,6 +48,7 @@ impl Host {
         NewRun {
             job: self.job.id,
             plan,
+            if_current: false,
             requested_by: None,
             correlation_id: None,
             idempotency: None,

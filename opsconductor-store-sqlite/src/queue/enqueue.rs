@@ -53,6 +53,11 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     let version = "SELECT 1 FROM job_versions WHERE job_id = ?1 AND version = ?2";
     exists(tx, version, params![new.job.get(), new.plan.job_version])?
         .ok_or_else(|| missing("job version", new.plan.job_version).with("job", new.job))?;
+    if new.if_current {
+        let current = "SELECT 1 FROM jobs WHERE id = ?1 AND version = ?2 AND is_active";
+        exists(tx, current, params![new.job.get(), new.plan.job_version])?
+            .ok_or_else(|| missing("present job version", new.plan.job_version).with("job", new.job))?;
+    }
     if let Some(parent) = new.parent {
         let mine = "SELECT 1 FROM job_runs WHERE id = ?1 AND tenant_id = ?2";
         exists(tx, mine, params![parent.get(), tenant.get()])?.ok_or_else(|| missing("run", parent))?;

@@ -22,6 +22,9 @@ impl State {
         if !job.versions.contains_key(&new.plan.job_version) {
             return Err(missing("job version", new.plan.job_version).with("job", new.job));
         }
+        if new.if_current && !(job.record.is_active && job.record.version == new.plan.job_version) {
+            return Err(missing("present job version", new.plan.job_version).with("job", new.job));
+        }
         if let Some(parent) = new.parent {
             self.run_of(tenant, parent)?;
         }

@@ -104,6 +104,7 @@ impl Fixture {
         NewRun {
             job: job.id,
             plan,
+            if_current: false,
             requested_by: None,
             correlation_id: None,
             idempotency: None,

@@ -55,6 +55,7 @@ macro_rules! store_suite {
                 the_same_key_for_something_else_is_a_conflict,
                 a_key_finds_its_run,
                 what_it_refers_to_must_exist,
+                a_run_of_what_the_job_was_is_refused_where_that_matters,
                 a_run_keeps_its_version_and_its_parent,
                 listeners_hear_of_it,
             }

@@ -111,6 +111,30 @@ pub async fn what_it_refers_to_must_exist(f: Fixture) {
     assert_eq!(f.store.queue_depth().await.unwrap(), (0, 0), "nothing was written");
 }
 
+pub async fn a_run_of_what_the_job_was_is_refused_where_that_matters(f: Fixture) {
+    let job = f.job().await;
+    let plan = PlanSketch::new(&job, &[]).step(&[], &[]).build();
+    let given = Some(Idempotency { key: "k".to_owned(), digest: [7; 32] });
+    let current = NewRun { if_current: true, ..f.new_run(&job, plan) };
+    let first = f.enqueue(NewRun { idempotency: given.clone(), ..current.clone() }).await;
+    f.store.update_job(f.tenant, job.id, NewJob { version: 5, ..f.new_job() }).await.unwrap();
+    assert_eq!(kind(f.store.enqueue(f.tenant, current.clone()).await), ErrorKind::NotFound, "it was changed");
+    let repeat = NewRun { idempotency: given, ..current };
+    assert_eq!(f.store.enqueue(f.tenant, repeat).await.unwrap().run.id, first.id, "a repeat is answered");
+
+    let idle = NewJob { is_active: false, ..f.new_job() };
+    let job = f.store.update_job(f.tenant, job.id, idle).await.unwrap();
+    let plan = PlanSketch::new(&job, &[]).step(&[], &[]).build();
+    let current = NewRun { if_current: true, ..f.new_run(&job, plan) };
+    assert_eq!(
+        kind(f.store.enqueue(f.tenant, current.clone()).await),
+        ErrorKind::NotFound,
+        "it is not active"
+    );
+    f.enqueue(NewRun { if_current: false, ..current }).await;
+    assert_eq!(f.store.list_runs(f.tenant, Default::default(), Fixture::ALL).await.unwrap().total, 2);
+}
+
 pub async fn a_run_keeps_its_version_and_its_parent(f: Fixture) {
     let job = f.job().await;
     let plan = PlanSketch::new(&job, &[]).step(&[], &[]).build();

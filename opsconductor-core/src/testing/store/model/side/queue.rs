@@ -110,6 +110,7 @@ impl Side {
         let new = NewRun {
             job: record.id,
             plan,
+            if_current: false,
             requested_by: None,
             correlation_id: run.key.map(|key| format!("of key {}", key.name)),
             idempotency: run.key.filter(|_| right).map(idempotency),
