@@ -8,7 +8,7 @@ import peer
 import procrastinate
 
 # How many tasks its worker runs at once, and how many connections it has for that.
-AT_ONCE = 32
+AT_ONCE = 10
 CONNECTIONS = 10
 # How many callers defer many tasks at a time, and how many tasks one call defers.
 BULK_CALLERS = 2
