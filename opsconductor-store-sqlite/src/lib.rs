@@ -15,6 +15,8 @@
 //! * Several processes may use one file at a time. Notices reach the own process alone; the others poll.
 //! * Leases and due times go by the monotonic clock of the machine, on Linux, so that setting the wall clock disturbs neither.
 //! * [`SqliteStore::enqueue_in`] enqueues in a transaction of the host's, so that its rows and the run come or go together.
+//! * SQLite is bundled, and syncs with `fsync`. Where `fdatasync` does, as on Linux, build with
+//!   `LIBSQLITE3_FLAGS=-DHAVE_FDATASYNC=1` in the environment: commits take a third less.
 //! * A file that is not ours, is locked or is of a newer schema is refused with a sentence and left as it is.
 #![forbid(unsafe_code)]
 // A library speaks through results and `tracing`, never on its host's terminal.

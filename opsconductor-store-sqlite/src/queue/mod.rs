@@ -50,7 +50,9 @@ impl Queue for SqliteStore {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.writer.write(move |tx| claim::claim(tx, worker, limit, ttl)).await
+        let claimed = self.writer.write(move |tx| claim::claim(tx, worker, limit, ttl)).await?;
+        self.read_plans(&claimed).await;
+        Ok(claimed)
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>> {
