@@ -40,7 +40,7 @@ help: ## Show this list
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
-	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside the raw limit, one JSON object a line"
+	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
 	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
@@ -126,12 +126,13 @@ bench: packages
 
 # The peers are installed below the target directory. A round over many hosts opens many sockets.
 bench-winrm: packages
-	@peers="$$(benches/peers/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
+	@peers="$$(benches/peers/winrm/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		{ ulimit -n "$$(ulimit -H -n)" || true; } && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench winrm -- $(ARGS)
 
-bench-queue: packages
-	@$(CARGO) bench --locked --package opsconductor-benches --bench queue -- $(ARGS)
+bench-queue: packages test-packages
+	@peers="$$(benches/peers/queue/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
+		$(CARGO) bench --locked --package opsconductor-benches --bench queue -- $(ARGS)
 
 # CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
 bare:

@@ -11,6 +11,7 @@ pub mod figure;
 pub mod memory;
 pub mod options;
 pub mod statistics;
+pub mod subject;
 pub mod timing;
 
 pub use figure::{Better, Figure};

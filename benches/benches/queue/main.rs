@@ -1,11 +1,12 @@
-//! What the queue costs, beside the raw limit of the same disk in the same round:
+//! What the queue costs, beside other queues and the raw limit of the same disk in the same round:
 //! `cargo bench -p opsconductor-benches --bench queue`. `--only WORD`, or a word alone, chooses metrics.
 //!
-//! `cargo test` runs one short round, so that this cannot rot.
+//! `cargo test` runs one short round, without the peers, so that this cannot rot.
 #![forbid(unsafe_code)]
 
 mod limit;
 mod nothing;
+mod peers;
 mod pg;
 mod pg_limit;
 mod run_10000;
@@ -14,7 +15,9 @@ mod workload;
 
 use std::{error::Error, io};
 
-use opsconductor_benches::{Better, Figure, Options, timing::OURSELVES};
+use opsconductor_benches::{Better, Figure, Options, subject::Answer, timing::OURSELVES};
+use peers::{Peer, Peers};
+use serde_json::{Value, json};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -26,10 +29,11 @@ fn main() -> Result<(), Failure> {
         return run_10000::subject();
     }
     let options = Options::from_process();
+    let mut peers = Peers::new(&options);
     for round in 1..=options.rounds {
-        sqlite::run(&options, round)?;
+        sqlite::run(&options, &mut peers, round)?;
         run_10000::run(&options, round)?;
-        pg::run(&options, round)?;
+        pg::run(&options, &mut peers, round)?;
     }
     Ok(())
 }
@@ -53,16 +57,22 @@ impl Metric {
 
     /// Prints a figure of ours.
     fn ours(self, value: f64, n: u64, round: u32) -> io::Result<()> {
-        self.of(OURSELVES, value, n, round)
+        self.of(OURSELVES, value, n, round, &[])
     }
 
     /// Prints the figure of the raw probe.
     fn limit(self, value: f64, n: u64, round: u32) -> io::Result<()> {
-        self.of(LIMIT, value, n, round)
+        self.of(LIMIT, value, n, round, &[])
     }
 
-    fn of(self, subject: &str, value: f64, n: u64, round: u32) -> io::Result<()> {
+    /// Prints the figure of a peer, with how it was set and what it keeps of a task that succeeded.
+    fn peer(self, (peer, answer): (&Peer, &Answer), value: f64, n: u64, round: u32) -> io::Result<()> {
+        let more = [("setting", json!(peer.setting)), ("keeps", json!(peer.keeps))];
+        self.of(&answer.signed(peer.name), value, n, round, &more)
+    }
+
+    fn of(self, subject: &str, value: f64, n: u64, round: u32, more: &[(&str, Value)]) -> io::Result<()> {
         let Self { name, unit, better } = self;
-        Figure { bench: "queue", metric: name, subject, value, unit, better, n, round, more: &[] }.print()
+        Figure { bench: "queue", metric: name, subject, value, unit, better, n, round, more }.print()
     }
 }

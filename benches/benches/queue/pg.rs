@@ -1,4 +1,4 @@
-//! The PostgreSQL store on a server of this bench's own, with `fsync` on.
+//! The PostgreSQL store on a server of this bench's own, with `fsync` on; every peer in a database of its own on the same one.
 //!
 //! * `pg.drain`: tasks a second, each a run of its own, from the start of one worker to the last durable completion. `limit` moves bare rows through their states
 //!   in batches of 100 on four connections.
@@ -18,7 +18,12 @@ use opsconductor_store_pg::{
     testing::{Disk, Place, Server},
 };
 
-use crate::{Failure, Metric, pg_limit, workload::Bench};
+use crate::{
+    Failure, Metric,
+    peers::{Ground, PG, PG_DRAIN, Peers},
+    pg_limit,
+    workload::Bench,
+};
 
 const DRAIN: Metric = Metric::rate("pg.drain", "tasks/s");
 const DRAIN_WIDE: Metric = Metric::rate("pg.drain_wide", "tasks/s");
@@ -35,17 +40,18 @@ const WIDE: u64 = 1_000;
 const FINISHED: u64 = 5_000_000;
 
 /// Measures and prints one round.
-pub(crate) fn run(options: &Options, round: u32) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, peers: &mut Peers, round: u32) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(measure(options, round))
+    runtime.block_on(measure(options, peers, round))
 }
 
-async fn measure(options: &Options, round: u32) -> Result<(), Failure> {
+async fn measure(options: &Options, peers: &mut Peers, round: u32) -> Result<(), Failure> {
     let size = |full: u64| if options.is_quick() { 50 } else { full };
     if options.wants(DRAIN.name) {
         let n = size(20_000);
         DRAIN.limit(pg_limit::drain(place(options).url(), n).await?, n, round)?;
         DRAIN.ours(begin(&place(options)).await?.drain(n).await?, n, round)?;
+        peers.rates(DRAIN, (PG_DRAIN, "drain"), ground(options), (n, round)).await?;
     }
     if options.wants(DRAIN_WIDE.name) || options.wants(BULK.name) {
         let (runs, targets) = if options.is_quick() { (2, 10) } else { (20, WIDE) };
@@ -55,11 +61,14 @@ async fn measure(options: &Options, round: u32) -> Result<(), Failure> {
         bench.widen(targets).await?;
         BULK.ours(bench.enqueue(runs, 2).await? * targets as f64, n, round)?;
         DRAIN_WIDE.ours(bench.drain_queued(n).await?, n, round)?;
+        drop(bench);
+        peers.rates(BULK, (PG, "bulk"), ground(options), (n, round)).await?;
     }
     if options.wants(ENQUEUE.name) {
         let n = size(10_000);
         ENQUEUE.limit(pg_limit::insert_each(place(options).url(), n, 10).await?, n, round)?;
         ENQUEUE.ours(begin(&place(options)).await?.enqueue(n, 10).await?, n, round)?;
+        peers.rates(ENQUEUE, (PG, "enqueue"), ground(options), (n, round)).await?;
     }
     if options.wants(START_P50.name) || options.wants(START_P99.name) {
         let n = size(1_000);
@@ -69,6 +78,7 @@ async fn measure(options: &Options, round: u32) -> Result<(), Failure> {
         let (p50, p99) = begin(&place(options)).await?.starts(n).await?;
         START_P50.ours(p50, n, round)?;
         START_P99.ours(p99, n, round)?;
+        peers.starts((START_P50, START_P99), PG, ground(options), (n, round)).await?;
     }
     // Five million rows take minutes to make, so once.
     if options.wants(FULL.name) && round == 1 {
@@ -87,6 +97,11 @@ async fn measure(options: &Options, round: u32) -> Result<(), Failure> {
 fn server(options: &Options) -> &'static Server {
     static DURABLE: OnceLock<Server> = OnceLock::new();
     if options.smoke { Server::shared() } else { DURABLE.get_or_init(|| Server::start(Disk::Durable)) }
+}
+
+/// The same, for peers.
+fn ground(options: &Options) -> Ground<'static> {
+    Ground::Server(server(options))
 }
 
 /// A schema of it.

@@ -1,4 +1,4 @@
-//! The SQLite store with `synchronous = FULL`, each metric on a file of its own.
+//! The SQLite store with `synchronous = FULL`, each metric on a file of its own; every peer too.
 //!
 //! * `sqlite.drain`: tasks a second, each a run of its own, from the start of a worker to the last durable completion. `limit`
 //!   moves bare rows through their states in batches of 100.
@@ -12,7 +12,11 @@ use opsconductor_benches::Options;
 use opsconductor_store_sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-use crate::{Failure, Metric, limit, workload::Bench};
+use crate::{
+    Failure, Metric, limit,
+    peers::{Ground, Peers, SQLITE_DRAIN, SQLITE_ENQUEUE, SQLITE_STARTS},
+    workload::Bench,
+};
 
 const DRAIN: Metric = Metric::rate("sqlite.drain", "tasks/s");
 const ENQUEUE: Metric = Metric::rate("sqlite.enqueue_1", "runs/s");
@@ -20,7 +24,7 @@ const START_P50: Metric = Metric::cost("sqlite.start_p50", "ms");
 const START_P99: Metric = Metric::cost("sqlite.start_p99", "ms");
 
 /// Measures and prints one round.
-pub(crate) fn run(options: &Options, round: u32) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, peers: &mut Peers, round: u32) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new()?;
     let size = |full: u64| if options.is_quick() { 50 } else { full };
     if options.wants(DRAIN.name) {
@@ -29,6 +33,7 @@ pub(crate) fn run(options: &Options, round: u32) -> Result<(), Failure> {
         DRAIN.limit(limit::drain(folder.path(), n)?, n, round)?;
         let rate = runtime.block_on(async { begin(folder.path()).await?.drain(n).await })?;
         DRAIN.ours(rate, n, round)?;
+        runtime.block_on(peers.rates(DRAIN, (SQLITE_DRAIN, "drain"), Ground::File, (n, round)))?;
     }
     if options.wants(ENQUEUE.name) {
         let n = size(5_000);
@@ -36,6 +41,7 @@ pub(crate) fn run(options: &Options, round: u32) -> Result<(), Failure> {
         ENQUEUE.limit(limit::insert_each(folder.path(), n)?, n, round)?;
         let rate = runtime.block_on(async { begin(folder.path()).await?.enqueue(n, 1).await })?;
         ENQUEUE.ours(rate, n, round)?;
+        runtime.block_on(peers.rates(ENQUEUE, (SQLITE_ENQUEUE, "enqueue"), Ground::File, (n, round)))?;
     }
     if options.wants(START_P50.name) || options.wants(START_P99.name) {
         let n = size(1_000);
@@ -45,6 +51,8 @@ pub(crate) fn run(options: &Options, round: u32) -> Result<(), Failure> {
         START_P50.limit(2.0 * once, n, round)?;
         START_P50.ours(p50, n, round)?;
         START_P99.ours(p99, n, round)?;
+        let metrics = (START_P50, START_P99);
+        runtime.block_on(peers.starts(metrics, SQLITE_STARTS, Ground::File, (n, round)))?;
     }
     Ok(())
 }

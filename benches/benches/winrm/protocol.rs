@@ -62,5 +62,5 @@ pub(crate) fn ports(task: &Value) -> Result<Vec<u16>, Failure> {
 
 /// Where the peers' programs lie.
 pub(crate) fn peers() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/peers/winrm"))
 }

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, time::Duration};
 
-use opsconductor_benches::{Better, Figure, Options};
+use opsconductor_benches::{Better, Figure, Options, subject::Answer};
 use serde_json::{Value, json};
 
 use crate::{
     Failure,
     farm::{Books, Farm, Shape},
     protocol::{PASSWORD, USER},
-    subject::{Done, Subject},
+    subject::Subject,
 };
 
 const BENCH: &str = "winrm";
@@ -58,7 +58,7 @@ impl Run {
         task: &Value,
         limit: Duration,
         commands: Option<u64>,
-    ) -> Result<Option<(Done, Books)>, Failure> {
+    ) -> Result<Option<(Answer, Books)>, Failure> {
         if subject.is_peer() && self.options.smoke {
             return Ok(None);
         }
@@ -102,16 +102,13 @@ impl Run {
     pub(crate) fn print(
         &self,
         metric: Metric,
-        subject: (Subject, &Done),
+        subject: (Subject, &Answer),
         (value, n, round): (f64, u64, u32),
         more: &[(&str, Value)],
     ) -> Result<(), Failure> {
         let Metric { name, unit, better } = metric;
         let (subject, done) = subject;
-        let subject = match done.said["version"].as_str() {
-            Some(version) => format!("{} {version}", subject.name()),
-            None => subject.name().to_owned(),
-        };
+        let subject = done.signed(subject.name());
         Figure { bench: BENCH, metric: name, subject: &subject, value, unit, better, n, round, more }
             .print()?;
         Ok(())

@@ -8,7 +8,7 @@ set -euo pipefail
 
 directory=$(mkdir -p "$1" && cd "$1" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-scripts=$here/../../tests/scripts
+scripts=$here/../../../tests/scripts
 
 missing() {
     echo "bench-winrm: $1 cannot be had here" >&2

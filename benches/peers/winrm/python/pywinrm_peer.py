@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 
+import lanes
 import peer
 from winrm.protocol import Protocol
 
@@ -66,8 +67,8 @@ def fleet(task):
 peer.perform(
     "pywinrm",
     {
-        "noop": lambda task: peer.latency(task, lane),
-        "noop_concurrent": lambda task: peer.rate(task, lane),
+        "noop": lambda task: lanes.latency(task, lane),
+        "noop_concurrent": lambda task: lanes.rate(task, lane),
         "fleet": fleet,
     },
 )

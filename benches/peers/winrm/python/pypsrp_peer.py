@@ -4,6 +4,7 @@ import base64
 import contextlib
 import time
 
+import lanes
 import peer
 from pypsrp.shell import Process, SignalCode, WinRS
 from pypsrp.wsman import WSMan
@@ -74,8 +75,8 @@ CHUNK_BYTES = 280_000
 peer.perform(
     "pypsrp",
     {
-        "noop": lambda task: peer.latency(task, lane),
-        "noop_concurrent": lambda task: peer.rate(task, lane),
+        "noop": lambda task: lanes.latency(task, lane),
+        "noop_concurrent": lambda task: lanes.rate(task, lane),
         "copy": copy,
     },
 )
