@@ -1,6 +1,7 @@
 //! Runs that come in at the same time are written together.
 //!
-//! What arrives while others are being written makes up the next statement: no delay when idle, few commits in a burst.
+//! What arrives while others are being written makes up the next statement: no delay when idle, few commits in a burst. One is under way at a
+//! time: what a statement costs before its first row is more than what a second one beside it would win.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use opsconductor_core::{
     id::{RunId, TenantId},
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::AbortHandle,
 };
 
@@ -22,9 +23,6 @@ const RUNS_MAX: usize = 128;
 
 /// A run with more tasks is written by itself.
 const TASKS_MAX: usize = 256;
-
-/// How many statements are under way at once: one more than is being committed.
-const UNDER_WAY: usize = 2;
 
 /// What became of a run that was offered.
 pub(super) enum Offered {
@@ -53,7 +51,7 @@ impl Gatherer {
     /// Starts the task.
     pub(crate) fn start(pools: Pools, statements: Arc<Statements>, clock: Option<Arc<dyn Clock>>) -> Self {
         let (queue, waiting) = mpsc::channel(RUNS_MAX);
-        let writer = Arc::new(Writer { pools, statements, clock });
+        let writer = Writer { pools, statements, clock };
         Self { queue, task: tokio::spawn(gather(writer, waiting)).abort_handle() }
     }
 
@@ -86,19 +84,21 @@ struct Writer {
     clock: Option<Arc<dyn Clock>>,
 }
 
-async fn gather(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>) {
-    let free = Arc::new(Semaphore::new(UNDER_WAY));
-    loop {
-        let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
-        let mut runs = Vec::new();
-        if waiting.recv_many(&mut runs, RUNS_MAX).await == 0 {
-            return;
+async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut runs = Vec::new();
+    while waiting.recv_many(&mut runs, RUNS_MAX).await > 0 {
+        // Callers who were answered together come again together: whoever is about to comes along.
+        let mut known = 0;
+        while runs.len() > known {
+            known = runs.len();
+            tokio::task::yield_now().await;
+            while runs.len() < RUNS_MAX
+                && let Ok(run) = waiting.try_recv()
+            {
+                runs.push(run);
+            }
         }
-        let writer = Arc::clone(&writer);
-        tokio::spawn(async move {
-            writer.write(runs).await;
-            drop(permit);
-        });
+        writer.write(std::mem::take(&mut runs)).await;
     }
 }
 
