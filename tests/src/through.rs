@@ -34,7 +34,7 @@ pub(crate) trait Reading {
     }
 }
 
-/// Implements [`History`](opsconductor_core::store::History) for a type that is [`Reading`] and whose field `inner` is a store.
+/// Implements [`History`](opsconductor_core::store::History) for a type that is `Reading` and whose field `inner` is a store.
 #[macro_export]
 macro_rules! pass_history_through {
     ($wrapper:ty) => {
