@@ -69,6 +69,9 @@ async fn round(
 ) -> DbResult<Round> {
     let most = limit.saturating_add(more);
     let mut tx = store.pools.queue_transaction().await?;
+    // From its first look on: whoever sets a limit meanwhile waits for what comes of it.
+    let announced = store.statements.of("LOCK TABLE :schema.queue IN ROW SHARE MODE");
+    sqlx::query(announced).execute(&mut *tx).await?;
     let candidates = candidates(store, &mut tx, most).await?;
     if candidates.is_empty() {
         return Ok(Round { taken: Vec::new(), again: false });

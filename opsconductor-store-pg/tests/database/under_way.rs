@@ -1,6 +1,6 @@
 //! Limits and pauses that come while others are at work.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opsconductor_core::{
     run::TaskStatus,
@@ -47,6 +47,50 @@ async fn what_a_claim_takes_that_was_under_way_counts() {
         fixture.end(task.lease, TaskStatus::Succeeded).await;
     }
     assert_eq!(fixture.claim_runs(10).await, [next.id]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_waits_for_a_claim_under_limits_that_has_looked() {
+    let place = place();
+    let (fixture, ()) = Fixture::build(&Shared(&place)).await;
+    // Of the one job no more may start, of the other the next is about to.
+    let full = fixture.wide(2).await;
+    let scope = LimitScope::Job(full.job);
+    fixture.store.set_limit(fixture.tenant, scope, Limit::running(1)).await.unwrap();
+    assert_eq!(fixture.claim(1).await.len(), 1);
+    let other = fixture.single().await;
+    let mut owner = outsider(&place).await;
+    run(
+        &mut owner,
+        &place,
+        "SET opsconductor.all_tenants = 'on'; BEGIN; SELECT FROM :schema.limits FOR UPDATE",
+    )
+    .await;
+    let mut watcher = outsider(&place).await;
+    run(&mut watcher, &place, "SET opsconductor.all_tenants = 'on'").await;
+
+    let (store, worker) = (Arc::clone(&fixture.store), fixture.worker);
+    let claim = tokio::spawn(async move { store.claim(worker, 1, Fixture::TTL).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = ':schema'";
+    while number(&mut watcher, &place, waits).await == 0 {}
+    let (store, tenant) = (Arc::clone(&fixture.store), fixture.tenant);
+    let mut pause = tokio::spawn(async move {
+        store.pause(tenant, LimitScope::Job(other.job), "a test").await.unwrap();
+        chrono::Utc::now()
+    });
+    while number(&mut watcher, &place, "SELECT count(*) FROM :schema.limits").await == 1 {}
+    // Time enough to return, if it did not wait.
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut pause).await;
+    run(&mut owner, &place, "ROLLBACK").await;
+
+    let claimed = claim.await.unwrap().unwrap();
+    assert_eq!(claimed.iter().map(|task| task.lease.run).collect::<Vec<_>>(), [other.id], "it did not know");
+    let paused_at = match early {
+        Ok(paused) => paused.unwrap(),
+        Err(_) => pause.await.unwrap(),
+    };
+    let started_at = fixture.run(other.id).await.started_at.unwrap();
+    assert!(started_at <= paused_at, "it started at {started_at}, after the pause of {paused_at}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
