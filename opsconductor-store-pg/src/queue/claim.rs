@@ -12,7 +12,7 @@ use sqlx::postgres::PgRow;
 use super::{lease::claimed, limited};
 use crate::{PgStore, columns, error::DbResult, plans};
 
-const CLAIM: &str = include_str!("../../sql/claim.sql");
+const CLAIM: &str = concat!(include_str!("../../sql/claim.sql"), include_str!("../../sql/start_runs.sql"));
 const NEXT_DUE: &str = include_str!("../../sql/next_due.sql");
 
 /// A claimed task with the place in the order that it was taken in.

@@ -15,7 +15,8 @@ use super::{
 use crate::{PgStore, columns, error::DbResult};
 
 const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
-const CLAIM_THESE: &str = include_str!("../../sql/claim_these.sql");
+const CLAIM_THESE: &str =
+    concat!(include_str!("../../sql/claim_these.sql"), include_str!("../../sql/start_runs.sql"));
 
 /// How many tasks are looked at in one transaction, beyond those that are wanted: twice as many each time, because so many
 /// before them had to be parked, up to a bound.
