@@ -101,18 +101,7 @@ impl Fixture {
 
     /// A run of `plan`, to be enqueued.
     pub fn new_run(&self, job: &JobRecord, plan: Arc<RunPlan>) -> NewRun {
-        NewRun {
-            job: job.id,
-            plan,
-            if_current: false,
-            requested_by: None,
-            correlation_id: None,
-            idempotency: None,
-            priority: 0,
-            parent: None,
-            concurrency_key: None,
-            labels: BTreeMap::new(),
-        }
+        plain_run(job, plan)
     }
 
     /// An enqueued run.
@@ -264,5 +253,21 @@ impl Fixture {
             worker: WorkerId::generate(),
             names: AtomicU32::new(1_000_000),
         }
+    }
+}
+
+/// A run of `plan` with nothing asked of it.
+pub(super) fn plain_run(job: &JobRecord, plan: Arc<RunPlan>) -> NewRun {
+    NewRun {
+        job: job.id,
+        plan,
+        if_current: false,
+        requested_by: None,
+        correlation_id: None,
+        idempotency: None,
+        priority: 0,
+        parent: None,
+        concurrency_key: None,
+        labels: BTreeMap::new(),
     }
 }

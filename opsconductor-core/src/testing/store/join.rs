@@ -7,7 +7,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Fixture, PlanSketch};
+use super::{Fixture, PlanSketch, fixture::plain_run};
 use crate::{
     ErrorKind, Result,
     id::{JobId, WorkerId},
@@ -72,18 +72,7 @@ macro_rules! join_suite {
 
 /// A run of one step without targets.
 pub fn new_run(job: &JobRecord) -> NewRun {
-    NewRun {
-        job: job.id,
-        plan: PlanSketch::new(job, &[]).step(&[], &[]).build(),
-        if_current: false,
-        requested_by: None,
-        correlation_id: None,
-        idempotency: None,
-        priority: 0,
-        parent: None,
-        concurrency_key: None,
-        labels: Default::default(),
-    }
+    plain_run(job, PlanSketch::new(job, &[]).step(&[], &[]).build())
 }
 
 /// A job in the default tenant.
