@@ -87,7 +87,8 @@ impl Presence {
     /// Nothing depends on it, so a store that is away is no harm.
     async fn tell(&self) {
         let told = Heartbeat {
-            running: u32::try_from(self.held.count()).unwrap_or(u32::MAX),
+            // It also holds tasks that are over and whose ends are being written.
+            running: u32::try_from(self.held.count()).unwrap_or(u32::MAX).min(self.told.concurrency),
             draining: self.closing.is_cancelled(),
             ..self.told.clone()
         };
