@@ -82,6 +82,15 @@ impl Pools {
         Ok(self.queue.begin().await?)
     }
 
+    /// A transaction on the queue that gives up when it would wait for a lock for longer than `patience`.
+    pub(crate) async fn impatient_transaction(
+        &self,
+        patience: Duration,
+    ) -> DbResult<Transaction<'static, Postgres>> {
+        let begin = format!("BEGIN; SET LOCAL lock_timeout = {}", millis(patience));
+        Ok(self.queue.begin_with(AssertSqlSafe(begin)).await?)
+    }
+
     /// A transaction that writes what is the tenant's.
     pub(crate) async fn write(&self, tenant: TenantId) -> DbResult<Transaction<'static, Postgres>> {
         self.begin("BEGIN", tenant).await

@@ -3,7 +3,7 @@
 //! What arrives while others are being written makes up the next statement: no delay when idle, few commits in a burst. One is under way at a
 //! time: what a statement costs before its first row is more than what a second one beside it would win.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opsconductor_core::{
     Error, ErrorKind,
@@ -24,6 +24,9 @@ const RUNS_MAX: usize = 128;
 /// A run with more tasks is written by itself.
 const TASKS_MAX: usize = 256;
 
+/// How long a statement waits for others. A run whose idempotency key a transaction of a host holds is left to its caller, who waits for that alone.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// What became of a run that was offered.
 pub(super) enum Offered {
     /// It was written.
@@ -38,6 +41,18 @@ struct Waiting {
     tenant: TenantId,
     prepared: Arc<Prepared>,
     answer: oneshot::Sender<Offered>,
+}
+
+impl Waiting {
+    /// Whether another transaction may hold its idempotency key.
+    fn is_keyed(&self) -> bool {
+        self.prepared.new.idempotency.is_some()
+    }
+
+    /// Tells its caller, who may have stopped waiting; what was written stands.
+    fn answer(self, offered: Offered) {
+        let _ = self.answer.send(offered);
+    }
 }
 
 /// The way to the task that gathers.
@@ -103,8 +118,13 @@ async fn gather(writer: Writer, mut waiting: mpsc::Receiver<Waiting>) {
 }
 
 impl Writer {
-    /// Writes runs and answers each of those who wait. One of them may have stopped waiting; what was written stands.
+    /// Writes runs and answers each of those who wait.
     async fn write(&self, runs: Vec<Waiting>) {
+        if let [only] = &runs[..]
+            && only.is_keyed()
+        {
+            return runs.into_iter().for_each(|run| run.answer(Offered::Alone));
+        }
         let written = self.insert(&runs).await;
         let failure = match written {
             Ok(written) => {
@@ -113,7 +133,7 @@ impl Writer {
                         Some((id, queued_at)) => Offered::Written(id, queued_at),
                         None => Offered::Alone,
                     };
-                    let _ = run.answer.send(offered);
+                    run.answer(offered);
                 }
                 return;
             }
@@ -129,13 +149,19 @@ impl Writer {
                     Error::new(error.kind(), error.to_string()).with_source(Arc::clone(&error)),
                 ),
             };
-            let _ = run.answer.send(offered);
+            run.answer(offered);
         }
     }
 
     async fn insert(&self, runs: &[Waiting]) -> DbResult<Vec<Option<(RunId, Timestamp)>>> {
         let given: Vec<_> = runs.iter().map(|run| (run.tenant, &*run.prepared)).collect();
-        let mut db = self.pools.queue().await?;
-        insert(&self.statements, self.clock.as_ref().map(|clock| clock.now()), &mut db, &given).await
+        let moment = self.clock.as_ref().map(|clock| clock.now());
+        if !runs.iter().any(Waiting::is_keyed) {
+            return insert(&self.statements, moment, &mut *self.pools.queue().await?, &given).await;
+        }
+        let mut tx = self.pools.impatient_transaction(PATIENCE).await?;
+        let written = insert(&self.statements, moment, &mut tx, &given).await?;
+        tx.commit().await?;
+        Ok(written)
     }
 }

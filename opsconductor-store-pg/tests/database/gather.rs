@@ -1,6 +1,9 @@
 //! Runs that come in at once are written together, and each gets its own answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 use opsconductor_core::{
@@ -10,7 +13,9 @@ use opsconductor_core::{
     testing::store::Fixture,
 };
 
-use crate::support::{Shared, place};
+use opsconductor_store_pg::{PgStore, sqlx::PgPool};
+
+use crate::support::{LIMIT, Shared, number, open, outsider, place, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_at_once_gets_its_own_answers() {
@@ -51,5 +56,39 @@ async fn what_comes_at_once_gets_its_own_answers() {
     for run in fresh {
         assert_eq!(fixture.event_names(run).await, ["run.queued"]);
         assert_eq!(fixture.tasks(run).await.len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_a_host_holds_keeps_nobody_else_waiting() {
+    let place = place();
+    let (fixture, ()) = Fixture::build(&Shared(&place)).await;
+    let store: PgStore = open(&place).await;
+    let job = fixture.job().await;
+    let first = fixture.single().await;
+    let plan = fixture.store.run_plan(fixture.tenant, first.id).await.unwrap();
+    let plain = || fixture.new_run(&job, plan.clone());
+    let keyed =
+        || NewRun { idempotency: Some(Idempotency { key: "held".into(), digest: [1; 32] }), ..plain() };
+    let mut tx = PgPool::connect(place.url()).await.unwrap().begin().await.unwrap();
+    let held = store.enqueue_in(&mut tx, fixture.tenant, keyed()).await.unwrap().run.id;
+
+    // They come with others and alone.
+    let mut wait = Vec::new();
+    for _ in 0..3 {
+        let (store, tenant, new) = (Arc::clone(&fixture.store), fixture.tenant, keyed());
+        wait.push(tokio::spawn(async move { store.enqueue(tenant, new).await }));
+        let others = join_all((0..4).map(|_| fixture.store.enqueue(fixture.tenant, plain())));
+        let others = tokio::time::timeout(LIMIT, others).await.expect("they wait for nothing");
+        assert!(others.into_iter().all(|enqueued| !enqueued.unwrap().repeated));
+    }
+    let mut watcher = outsider(&place).await;
+    run(&mut watcher, &place, "SET opsconductor.all_tenants = 'on'").await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = ':schema'";
+    while number(&mut watcher, &place, waits).await < 3 {}
+    tx.commit().await.unwrap();
+    for enqueued in wait {
+        let enqueued = enqueued.await.unwrap().unwrap();
+        assert_eq!((enqueued.repeated, enqueued.run.id), (true, held));
     }
 }
