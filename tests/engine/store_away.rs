@@ -122,6 +122,29 @@ async fn results_that_are_refused_together_are_recorded_one_by_one() {
 }
 
 #[tokio::test]
+async fn steps_go_on_while_results_wait_for_the_store_but_not_without_end() {
+    let (fleet, store) = flaky().await;
+    let worker = fleet.engine.worker(WorkerSettings::default().with_concurrency(1)).unwrap();
+    store.close();
+    let mut runs = Vec::new();
+    for n in 0..6 {
+        runs.push(fleet.run(&steps(&format!("s{n}"), &[("web-1", "print x")]), json!({})).await.unwrap());
+    }
+    // Two results wait; the third step is over and keeps the only slot.
+    eventually("three have run", || fleet.hosts.received().len() == 3).await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fleet.hosts.received().len(), 3, "what waits has a bound");
+    store.open();
+    for run in runs {
+        assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+    }
+    assert_eq!(fleet.hosts.received().len(), 6);
+    worker.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_event_outlives_an_error_while_it_is_read() {
     let (fleet, store) = flaky().await;
     let worker = fleet.engine.worker(WorkerSettings::default()).unwrap();
