@@ -14,7 +14,7 @@ ready AS MATERIALIZED (
     SELECT next.*
     FROM priorities AS p
     CROSS JOIN LATERAL (
-        SELECT q.task_id, q.priority, q.due_at, q.tenant_id, q.job_id, q.target_id, q.credential_id
+        SELECT q.task_id, q.run_id, q.priority, q.due_at, q.tenant_id, q.job_id, q.target_id, q.credential_id
         FROM :schema.queue AS q
         WHERE q.state = 'queued' AND q.parked_on IS NULL AND q.priority = p.priority AND q.due_at <= (SELECT now FROM moment)
         ORDER BY q.due_at, q.task_id
@@ -29,6 +29,8 @@ SELECT r.task_id,
              UNION ALL
              SELECT l.id FROM :schema.limits AS l WHERE l.tenant_id = r.tenant_id AND l.kind = 'target' AND l.ref = r.target_id
              UNION ALL
-             SELECT l.id FROM :schema.limits AS l WHERE l.tenant_id = r.tenant_id AND l.kind = 'credential' AND l.ref = r.credential_id)
+             SELECT l.id FROM :schema.limits AS l WHERE l.tenant_id = r.tenant_id AND l.kind = 'credential' AND l.ref = r.credential_id
+             UNION ALL
+             SELECT l.id FROM :schema.limits AS l WHERE l.tenant_id = r.tenant_id AND l.kind = 'run' AND l.ref = r.run_id)
 FROM ready AS r
 ORDER BY r.priority DESC, r.due_at, r.task_id

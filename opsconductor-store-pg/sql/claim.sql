@@ -25,10 +25,11 @@ picked AS MATERIALIZED (
                OR EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'job' AND l.ref = ready.job_id)
                OR EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'target' AND l.ref = ready.target_id)
                OR EXISTS (SELECT 1 FROM :schema.limits AS l
-                          WHERE l.tenant_id = ready.tenant_id AND l.kind = 'credential' AND l.ref = ready.credential_id)) AS limited
+                          WHERE l.tenant_id = ready.tenant_id AND l.kind = 'credential' AND l.ref = ready.credential_id)
+               OR EXISTS (SELECT 1 FROM :schema.limits AS l WHERE l.tenant_id = ready.tenant_id AND l.kind = 'run' AND l.ref = ready.run_id)) AS limited
     FROM priorities AS p
     CROSS JOIN LATERAL (
-        SELECT q.ctid AS place, q.tenant_id, q.job_id, q.target_id, q.credential_id
+        SELECT q.ctid AS place, q.run_id, q.tenant_id, q.job_id, q.target_id, q.credential_id
         FROM :schema.queue AS q
         WHERE q.state = 'queued' AND q.parked_on IS NULL AND q.priority = p.priority AND q.due_at <= (SELECT now FROM moment)
         ORDER BY q.due_at, q.task_id

@@ -1,5 +1,5 @@
 -- Writes what became of runs that this transaction has locked ($1: when): their counters ($2 to $7), what is told of them ($8 to $11), and
--- themselves ($12 to $15).
+-- themselves ($12 to $14).
 WITH counted AS (
     UPDATE :schema.run_steps AS s
     SET remaining = given.remaining, succeeded = given.succeeded, failed = given.failed, aborted = given.aborted
@@ -15,7 +15,6 @@ told AS (
 UPDATE :schema.job_runs AS r
 SET last_event = given.last_event,
     status = coalesce(given.status, r.status),
-    finished_at = CASE WHEN given.status IS NULL THEN r.finished_at ELSE $1 END,
-    cancel_reason = coalesce(r.cancel_reason, given.cancel_reason)
-FROM unnest($12::bigint[], $13::bigint[], $14::text[], $15::text[]) AS given (run_id, last_event, status, cancel_reason)
+    finished_at = CASE WHEN given.status IS NULL THEN r.finished_at ELSE $1 END
+FROM unnest($12::bigint[], $13::bigint[], $14::text[]) AS given (run_id, last_event, status)
 WHERE r.id = given.run_id

@@ -1,11 +1,16 @@
--- Gives tasks back that this transaction holds ($1: when), each after a delay in microseconds. When they started stays.
+-- Gives tasks back that this transaction holds ($1: when), each after a delay in microseconds. When they started stays. What one waits for there
+-- takes the place of what it waited for before; an attempt that is kept is counted again by the next claim.
 UPDATE :schema.queue AS q
 SET state = 'queued',
     due_at = $1 + given.delay * interval '1 microsecond',
     limited = false,
+    attempt = q.attempt - given.kept::int,
+    kept = given.kept,
+    suspended = coalesce(given.suspended, q.suspended),
+    decision = CASE WHEN given.suspended IS NULL THEN q.decision END,
     worker = NULL,
     lease_until = NULL,
     dispatched = NULL,
     dispatched_at = NULL
-FROM unnest($2::bigint[], $3::bigint[]) AS given (task_id, delay)
+FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::boolean[]) AS given (task_id, delay, suspended, kept)
 WHERE q.task_id = given.task_id

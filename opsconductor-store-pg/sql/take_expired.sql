@@ -22,7 +22,7 @@ taken AS (
 )
 SELECT t.task_id, t.run_id, t.tenant_id, t.idx, t.target_id, t.attempt, t.epoch, t.dispatched, t.former,
        coalesce((SELECT max(o.seq) FROM :schema.output_chunks AS o WHERE o.task_id = t.task_id AND o.attempt = t.attempt), 0),
-       (SELECT r.cancel_reason IS NOT NULL FROM :schema.job_runs AS r WHERE r.id = t.run_id),
+       (SELECT r.stopping FROM :schema.job_runs AS r WHERE r.id = t.run_id),
        coalesce(extract(epoch FROM (SELECT now FROM moment) - t.dispatched_at) * 1000000, 0)::bigint
 FROM taken AS t
 ORDER BY t.ran_out, t.task_id

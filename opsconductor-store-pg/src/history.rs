@@ -72,8 +72,7 @@ impl History for PgStore {
     }
 }
 
-const RUN: &str =
-    "SELECT id, job_id, job_version, status, cancel_reason IS NOT NULL, requested_by, parameters,
+const RUN: &str = "SELECT id, job_id, job_version, status, stopping >= 2, requested_by, parameters,
         correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at,
         concurrency_key
     FROM :schema.job_runs
@@ -111,8 +110,7 @@ const COUNT_RUNS: &str = "SELECT count(*) FROM :schema.job_runs
     WHERE tenant_id = $1 AND ($2::bigint IS NULL OR job_id = $2) AND ($3::text IS NULL OR ended_as = $3)
         AND ($4::text IS NULL OR (ended_as IS NULL AND status = $4))";
 
-const LIST_RUNS: &str =
-    "SELECT id, job_id, job_version, status, cancel_reason IS NOT NULL, requested_by, parameters,
+const LIST_RUNS: &str = "SELECT id, job_id, job_version, status, stopping >= 2, requested_by, parameters,
         correlation_id, idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at,
         concurrency_key
     FROM :schema.job_runs
@@ -279,7 +277,8 @@ async fn output(
 
 async fn queue_depth(store: &PgStore) -> DbResult<(u64, u64)> {
     let sql = "SELECT (SELECT count(*) FROM :schema.queue WHERE state = 'queued' AND parked_on IS NULL)
-        + (SELECT count(*) FROM :schema.queue WHERE parked_on IS NOT NULL),
+        + (SELECT count(*) FROM :schema.queue WHERE parked_on IS NOT NULL)
+        - (SELECT count(*) FROM :schema.queue WHERE suspended IS NOT NULL AND decision IS NULL AND state = 'queued'),
         (SELECT count(*) FROM :schema.queue WHERE state = 'running')";
     let mut db = store.pools.queue().await?;
     let (queued, running): (i64, i64) = sqlx::query_as(store.statements.of(sql)).fetch_one(&mut *db).await?;

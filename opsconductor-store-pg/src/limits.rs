@@ -151,6 +151,7 @@ pub(crate) async fn forget(
 }
 
 async fn exists(store: &PgStore, tx: &mut PgConnection, tenant: TenantId, scope: LimitScope) -> DbResult<()> {
+    scope.check_settable()?;
     let (kind, id) = scope.parts();
     let sql = match scope {
         LimitScope::Job(_) => "SELECT EXISTS (SELECT 1 FROM :schema.jobs WHERE id = $1 AND tenant_id = $2)",
@@ -171,7 +172,7 @@ const FIND: &str = "SELECT kind, ref, running_max, rate_starts, rate_per, rate_b
     FROM :schema.limits WHERE tenant_id = $1 AND kind = $2 AND ref = $3";
 
 const LIST: &str = "SELECT kind, ref, running_max, rate_starts, rate_per, rate_burst, paused_at, pause_reason
-    FROM :schema.limits WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3";
+    FROM :schema.limits WHERE tenant_id = $1 AND kind <> 'run' ORDER BY id DESC LIMIT $2 OFFSET $3";
 
 async fn find(
     store: &PgStore,
@@ -199,7 +200,7 @@ async fn get(store: &PgStore, tenant: TenantId, scope: LimitScope) -> DbResult<L
 
 async fn list(store: &PgStore, tenant: TenantId, page: Page) -> DbResult<Listing<LimitRecord>> {
     let mut tx = store.pools.read(tenant).await?;
-    let sql = "SELECT count(*) FROM :schema.limits WHERE tenant_id = $1";
+    let sql = "SELECT count(*) FROM :schema.limits WHERE tenant_id = $1 AND kind <> 'run'";
     let total: i64 =
         sqlx::query_scalar(store.statements.of(sql)).bind(tenant.get()).fetch_one(&mut *tx).await?;
     let rows = sqlx::query(store.statements.of(LIST))

@@ -137,7 +137,9 @@ impl History for SqliteStore {
         self.readers
             .read(|db| {
                 let sql = "SELECT (SELECT count(*) FROM queue WHERE state = 'queued' AND parked_on IS NULL)
-                    + (SELECT count(*) FROM queue WHERE parked_on IS NOT NULL),
+                    + (SELECT count(*) FROM queue WHERE parked_on IS NOT NULL)
+                    - (SELECT count(*) FROM queue
+                       WHERE suspended IS NOT NULL AND decision IS NULL AND state = 'queued'),
                     (SELECT count(*) FROM queue WHERE state = 'running')";
                 let depth = |row: &Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64));
                 Ok(db.prepare_cached(sql)?.query_row([], depth)?)
@@ -147,7 +149,7 @@ impl History for SqliteStore {
 }
 
 const RUN_COLUMNS: &str =
-    "id, job_id, job_version, status, cancel_requested, requested_by, parameters, correlation_id,
+    "id, job_id, job_version, status, stopping >= 2, requested_by, parameters, correlation_id,
     idempotency_key, priority, parent_run_id, labels, queued_at, started_at, finished_at, concurrency_key";
 
 /// One run of a tenant.

@@ -34,10 +34,10 @@ impl Limits for SqliteStore {
     async fn list_limits(&self, tenant: TenantId, page: Page) -> Result<Listing<LimitRecord>> {
         self.readers
             .read(move |db| {
-                let sql = "SELECT count(*) FROM limits WHERE tenant_id = ?1";
+                let sql = "SELECT count(*) FROM limits WHERE tenant_id = ?1 AND kind <> 'run'";
                 let total: i64 = db.prepare_cached(sql)?.query_row([tenant.get()], |row| row.get(0))?;
                 let sql = format!(
-                    "SELECT {COLUMNS} FROM limits WHERE tenant_id = ?1 ORDER BY id DESC LIMIT ?2 OFFSET ?3"
+                    "SELECT {COLUMNS} FROM limits WHERE tenant_id = ?1 AND kind <> 'run' ORDER BY id DESC LIMIT ?2 OFFSET ?3"
                 );
                 let mut find = db.prepare_cached(&sql)?;
                 let rows =
@@ -133,6 +133,7 @@ fn changed(tx: &mut Tx<'_>, id: i64, tenant: TenantId, scope: LimitScope) -> DbR
 }
 
 fn exists(db: &Connection, tenant: TenantId, scope: LimitScope) -> DbResult<()> {
+    scope.check_settable()?;
     let (kind, id) = scope.parts();
     let sql = match scope {
         LimitScope::Job(_) => "SELECT 1 FROM jobs WHERE id = ?1 AND tenant_id = ?2",

@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{JobId, RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TargetId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Heartbeat, Idempotency, Lease, LeaseState, Listing, NewRun,
-        Notice, OutputPiece, Page, Queue, Requeue, Roster, RunRecord, Settled, Store, WorkerRecord,
+        Claimed, Completion, Decision, Enqueued, Expired, Heartbeat, Idempotency, Lease, LeaseState, Listing,
+        NewRun, Notice, OutputPiece, Page, Queue, Requeue, Roster, RunRecord, Settled, Store, Suspended,
+        WorkerRecord,
     },
     transport::RemoteHandle,
 };
@@ -161,6 +162,25 @@ impl Queue for Flaky {
     async fn take_expired(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Expired>> {
         self.check("take_expired", 1)?;
         self.inner.take_expired(worker, limit, ttl).await
+    }
+
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>> {
+        self.inner.suspended(lease).await
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()> {
+        self.inner.decide(tenant, run, step, target, decision).await
+    }
+
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
+        self.inner.stop_overdue(limit).await
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {

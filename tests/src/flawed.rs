@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use opsconductor_core::{
     ErrorKind, Result,
     clock::Timestamp,
-    id::{JobId, RunId, TaskId, TenantId, WorkerId},
+    id::{JobId, RunId, TargetId, TaskId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, Listing, NewRun, Notice,
-        OutputPiece, Queue, Requeue, RunRecord, Settled, Store,
+        Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, Listing, NewRun,
+        Notice, OutputPiece, Queue, Requeue, RunRecord, Settled, Store, Suspended,
     },
     transport::RemoteHandle,
 };
@@ -214,6 +214,25 @@ impl Queue for Flawed {
             self.seen().leases.insert(task.claimed.lease.task, task.claimed.lease);
         }
         Ok(expired)
+    }
+
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>> {
+        self.inner.suspended(lease).await
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()> {
+        self.inner.decide(tenant, run, step, target, decision).await
+    }
+
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
+        self.inner.stop_overdue(limit).await
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {

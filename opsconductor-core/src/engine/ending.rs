@@ -9,11 +9,11 @@ use crate::{
     Error, ErrorKind, Result,
     job::step::StepOutcome,
     run::{
-        plan::{OnLost, PlannedStep},
+        plan::{OnLost, PlannedStep, RunPlan},
         retry::RetryOn,
         state::TaskStatus,
     },
-    store::{Claimed, Completion, Requeue},
+    store::{Claimed, Completion, Requeue, WaitsFor, overdue_reason},
 };
 
 /// How long a task that may be sent again waits before it is.
@@ -21,6 +21,9 @@ const RESEND_DELAY: Duration = Duration::from_secs(1);
 
 /// How often a task whose outcome is unknown is sent again before it ends as lost.
 pub(super) const RESENDS_MAX: u32 = 3;
+
+/// How long a question about a lost task waits for a person.
+const ASKED_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What to write for a task.
 pub(super) enum End {
@@ -97,7 +100,7 @@ fn again(step: &PlannedStep, claimed: &Claimed, failure: RetryOn, reason: &str) 
     let chance = claimed.lease.task.get().cast_unsigned();
     let delay = step.retry.as_ref()?.delay(failure, claimed.attempt, chance)?;
     let reason = format!("{reason}; it is tried again");
-    Some(Requeue { lease: claimed.lease, delay, reason, attempt_status: TaskStatus::Failed })
+    Some(Requeue { lease: claimed.lease, delay, reason, attempt_status: TaskStatus::Failed, suspend: None })
 }
 
 /// The end of a task that failed with an error, or its way back to the queue.
@@ -106,14 +109,14 @@ pub(super) fn after_failure(
     step: &PlannedStep,
     claimed: &Claimed,
     holding: &Holding,
-    dispatched: bool,
-    resumed: bool,
+    plan: &RunPlan,
+    (dispatched, resumed): (bool, bool),
 ) -> Result<Ending, Requeue> {
     let mut ending = failed(error);
     match holding.why() {
-        Some(Stop::Canceled) => {
+        Some(why @ (Stop::Canceled | Stop::Overdue)) => {
             ending.status = TaskStatus::Aborted;
-            ending.reason = Some("the run was canceled".to_owned());
+            ending.reason = Some(stop_reason(why, plan));
         }
         // The host says that the command never began.
         _ if resumed && error.is_retryable() => {
@@ -136,6 +139,9 @@ pub(super) fn after_failure(
         _ if dispatched && error.is_outcome_unknown() => {
             if may_resend(step, claimed) {
                 return Err(requeue(claimed, RESEND_DELAY, &error.report()));
+            }
+            if let Some(question) = ask(step, claimed, &error.report()) {
+                return Err(question);
             }
             ending.status = TaskStatus::Lost;
             ending.reason = Some(format!("the outcome is unknown: {}", error.report()));
@@ -182,19 +188,38 @@ pub(super) fn not_begun(claimed: &Claimed, error: &Error, running: bool) -> End 
 }
 
 /// The end of a task that was told to stop before anything of it was sent; none when nobody told it to.
-pub(super) fn stopped_early(claimed: &Claimed, holding: &Holding) -> Option<End> {
+pub(super) fn stopped_early(claimed: &Claimed, holding: &Holding, plan: &RunPlan) -> Option<End> {
     Some(match holding.why()? {
         Stop::LeaseLost => End::Nothing,
         Stop::Shutdown => End::Requeue(requeue(claimed, Duration::ZERO, "the worker was shut down")),
-        Stop::Canceled => {
+        why @ (Stop::Canceled | Stop::Overdue) => {
             let ending = Ending {
                 status: TaskStatus::Aborted,
                 exit_code: None,
-                reason: Some("the run was canceled".to_owned()),
+                reason: Some(stop_reason(why, plan)),
                 metrics: Map::new(),
             };
             end_with(claimed, ending, String::new(), String::new())
         }
+    })
+}
+
+/// Why a task ends that stops with its run.
+fn stop_reason(why: Stop, plan: &RunPlan) -> String {
+    match (why, plan.timeout_sec) {
+        (Stop::Overdue, Some(seconds)) => overdue_reason(seconds),
+        _ => "the run was canceled".to_owned(),
+    }
+}
+
+/// The question to a person what is to become of a task whose outcome is unknown, if its step asks.
+pub(super) fn ask(step: &PlannedStep, claimed: &Claimed, why: &str) -> Option<Requeue> {
+    (step.on_lost == OnLost::Ask).then(|| Requeue {
+        lease: claimed.lease,
+        delay: ASKED_MAX,
+        reason: format!("the outcome is unknown: {why}; approve to send it again, refuse to leave it lost"),
+        attempt_status: TaskStatus::Lost,
+        suspend: Some(WaitsFor::Lost),
     })
 }
 
@@ -216,5 +241,11 @@ pub(super) fn may_resend(step: &PlannedStep, claimed: &Claimed) -> bool {
 }
 
 pub(super) fn requeue(claimed: &Claimed, delay: Duration, reason: &str) -> Requeue {
-    Requeue { lease: claimed.lease, delay, reason: reason.to_owned(), attempt_status: TaskStatus::Aborted }
+    Requeue {
+        lease: claimed.lease,
+        delay,
+        reason: reason.to_owned(),
+        attempt_status: TaskStatus::Aborted,
+        suspend: None,
+    }
 }

@@ -13,6 +13,7 @@ use super::{
     recorder::Recorder,
     resume::{self, Running, is_resumable},
     targets::no_credential,
+    waiting,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -62,6 +63,9 @@ pub(super) async fn execute(
             }
             Err(error) => return not_begun(&error),
         }
+        if let Some(end) = waiting::attend(inner, &prepared, claimed, &values).await {
+            return end;
+        }
     }
     let opened = tokio::select! {
         opened = open(inner, claimed, target) => opened,
@@ -73,7 +77,7 @@ pub(super) async fn execute(
         Ok(credential) => credential,
         Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
         Err(error) if running.is_none() => {
-            return stopped_early(claimed, holding).unwrap_or_else(|| not_begun(&error));
+            return stopped_early(claimed, holding, &prepared.plan).unwrap_or_else(|| not_begun(&error));
         }
         Err(error) => return not_begun(&error),
     };
@@ -123,7 +127,9 @@ pub(super) async fn execute(
     let ended = match acted {
         Ok(outcome) => after_outcome(outcome, step, claimed, holding),
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
-        Err(error) => after_failure(&error, step, claimed, holding, dispatched, running.is_some()),
+        Err(error) => {
+            after_failure(&error, step, claimed, holding, &prepared.plan, (dispatched, running.is_some()))
+        }
     };
     let mut ending = match ended {
         Ok(ending) => ending,

@@ -24,6 +24,8 @@ use crate::{
 pub(super) enum Stop {
     /// The run is being canceled.
     Canceled,
+    /// The run took too long.
+    Overdue,
     /// Someone else may hold the task: write nothing.
     LeaseLost,
     /// The worker shuts down and its patience is over.
@@ -52,6 +54,7 @@ impl Holding {
             1 => Some(Stop::Canceled),
             2 => Some(Stop::LeaseLost),
             3 => Some(Stop::Shutdown),
+            4 => Some(Stop::Overdue),
             _ => None,
         }
     }
@@ -95,6 +98,7 @@ impl Holding {
             Stop::Canceled => 1,
             Stop::LeaseLost => 2,
             Stop::Shutdown => 3,
+            Stop::Overdue => 4,
         };
         // A lost lease outranks every other reason, for it alone forbids writing.
         if why == Stop::LeaseLost {
@@ -102,7 +106,7 @@ impl Holding {
         } else {
             let _ = self.why.compare_exchange(0, code, Ordering::AcqRel, Ordering::Acquire);
         }
-        if why != Stop::Canceled && self.is_resumable() {
+        if !matches!(why, Stop::Canceled | Stop::Overdue) && self.is_resumable() {
             self.released.cancel();
         } else {
             self.stopped.cancel();
@@ -141,12 +145,11 @@ impl Held {
         }
     }
 
-    pub(super) fn stop_run(&self, run: RunId) {
-        for holding in self.all() {
-            if holding.lease.run == run {
-                holding.stop(Stop::Canceled);
-            }
-        }
+    /// What there is of a run.
+    fn of_run(&self, run: RunId) -> Vec<Arc<Holding>> {
+        let mut all = self.all();
+        all.retain(|holding| holding.lease.run == run);
+        all
     }
 
     pub(super) fn stop_all(&self, why: Stop) {
@@ -222,12 +225,16 @@ async fn beat(
             () = ended.cancelled() => return,
             () = inner.clock.sleep(heartbeat) => {}
         }
-        renew(&inner, &held, heartbeat, ttl).await;
+        renew(&inner, held.all(), heartbeat, ttl).await;
     }
 }
 
-async fn renew(inner: &Inner, held: &Held, heartbeat: Duration, ttl: Duration) {
-    let holdings = held.all();
+/// Asks at once which of the tasks of a run are to stop: some of its steps may be done all the same.
+pub(super) async fn ask(inner: &Inner, held: &Held, run: RunId, heartbeat: Duration, ttl: Duration) {
+    renew(inner, held.of_run(run), heartbeat, ttl).await;
+}
+
+async fn renew(inner: &Inner, holdings: Vec<Arc<Holding>>, heartbeat: Duration, ttl: Duration) {
     if holdings.is_empty() {
         return;
     }
@@ -242,13 +249,14 @@ async fn renew(inner: &Inner, held: &Held, heartbeat: Duration, ttl: Duration) {
     match answer {
         Ok(states) => {
             for (holding, state) in holdings.iter().zip(states) {
+                if state != LeaseState::Lost {
+                    holding.valid_until.store(micros(asked_at + ttl), Ordering::Release);
+                }
                 match state {
+                    LeaseState::Held => {}
                     LeaseState::Lost => holding.stop(Stop::LeaseLost),
-                    LeaseState::Held => holding.valid_until.store(micros(asked_at + ttl), Ordering::Release),
-                    LeaseState::Canceled => {
-                        holding.valid_until.store(micros(asked_at + ttl), Ordering::Release);
-                        holding.stop(Stop::Canceled);
-                    }
+                    LeaseState::Canceled => holding.stop(Stop::Canceled),
+                    LeaseState::Overdue => holding.stop(Stop::Overdue),
                 }
             }
         }

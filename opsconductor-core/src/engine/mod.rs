@@ -15,6 +15,7 @@
 //! `abandon` frees what a lost one holds.
 
 mod abandon;
+mod answer;
 mod builder;
 mod canonical;
 mod claims;
@@ -42,12 +43,14 @@ mod run;
 mod scoped;
 mod settings;
 mod targets;
+mod waiting;
 pub mod worker;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+pub use answer::Answer;
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};
 pub use dead_letters::DeadLetterBox;

@@ -76,7 +76,7 @@ impl Jobs<'_> {
         for step in &plan.steps {
             compiled.push(Compiled::new(&self.at.inner, plan, step)?);
         }
-        let tasks = plan.tasks().map(|(key, _)| {
+        let tasks = plan.tasks(false).map(|(key, _)| {
             let (at, target) = (key.step as usize, key.target.and_then(|id| plan.target(id)));
             let step = &plan.steps[at];
             // No run has this number; nothing that reads it is rendered.

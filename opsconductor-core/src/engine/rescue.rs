@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     abandon::Abandon,
-    ending::{may_resend, requeue},
+    ending::{ask, may_resend, requeue},
     lease::{Held, Stop},
     plans::Plans,
     resume::{Resumption, Running, is_resumable},
@@ -62,12 +62,25 @@ impl Rescuer {
                     tracing::warn!(error = %error.report(), "expired leases could not be taken over")
                 }
             }
+            self.stop_overdue().await;
             if let Err(error) = self.inner.store.wake_limited().await {
                 tracing::warn!(error = %error.report(), "limits could not be looked at");
             }
             tokio::select! {
                 () = ended.cancelled() => return,
                 () = self.inner.clock.sleep(self.interval) => {}
+            }
+        }
+    }
+
+    /// Stops runs that take too long; their workers hear of it by a notice or their next heartbeat.
+    async fn stop_overdue(&self) {
+        match self.inner.store.stop_overdue(BATCH_MAX).await {
+            Ok(runs) => {
+                runs.iter().for_each(|run| tracing::warn!(%run, "the run took too long and was stopped"))
+            }
+            Err(error) => {
+                tracing::warn!(error = %error.report(), "runs that take too long could not be looked for")
             }
         }
     }
@@ -164,8 +177,11 @@ impl Rescuer {
             requeue.attempt_status = TaskStatus::Lost;
             return Ok(Decision::Back(requeue));
         }
-        let reason =
-            format!("the outcome is unknown: worker {worker} stopped answering after the command was sent");
+        let why = format!("worker {worker} stopped answering after the command was sent");
+        if let Some(question) = ask(step, &task.claimed, &why).filter(|_| !task.canceled) {
+            return Ok(Decision::Back(question));
+        }
+        let reason = format!("the outcome is unknown: {why}");
         Ok(Decision::Over(Box::new(end(task, TaskStatus::Lost, reason))))
     }
 }

@@ -189,7 +189,10 @@ async fn cancel_loop(shared: Arc<Shared>, notices: Option<broadcast::Receiver<No
         tokio::select! {
             () = shared.ended.cancelled() => return,
             notice = notices.recv() => match notice {
-                Ok(Notice::Cancel(run)) => shared.held.stop_run(run),
+                Ok(Notice::Cancel(run)) => {
+                    let (heartbeat, ttl) = (shared.settings.heartbeat, shared.settings.lease_ttl);
+                    lease::ask(&shared.inner, &shared.held, run, heartbeat, ttl).await;
+                }
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             }

@@ -9,6 +9,9 @@ use super::{members, reserved, step::StepHandler};
 
 /// Steps of one job.
 const STEPS_MAX: usize = 1_000;
+/// The longest a run may take: 30 days.
+const RUN_SEC_MAX: u32 = 30 * 24 * 60 * 60;
+
 /// The schema of a job, with its steps not looked into.
 pub(super) fn job() -> Value {
     json!({
@@ -49,9 +52,25 @@ pub(super) fn job() -> Value {
                 "type": "boolean", "default": false,
                 "description": "whether templates may write values unquoted and unchecked, by `| raw`"
             },
+            "timeoutSec": {
+                "type": "integer", "minimum": 1, "maximum": RUN_SEC_MAX,
+                "description": "how many seconds a run may take from the start of its first step; what is over it is stopped and the run fails"
+            },
+            "maxParallel": {
+                "type": "integer", "minimum": 1, "maximum": 1_000_000,
+                "description": "how many steps of a run are under way at once, each target counted, at most"
+            },
             "steps": {
                 "type": "array", "minItems": 1, "maxItems": STEPS_MAX,
                 "description": "what is done, one after another"
+            },
+            "onFailure": {
+                "type": "array", "maxItems": STEPS_MAX,
+                "description": "what is done when the run has failed, after all of `steps` have ended"
+            },
+            "finally": {
+                "type": "array", "maxItems": STEPS_MAX,
+                "description": "what is done last, however the run went, also when it was canceled"
             }
         }
     })
@@ -69,6 +88,9 @@ pub(super) fn step(handler: &dyn StepHandler) -> Value {
     let mut properties = members::common(on_target);
     properties
         .insert("type".to_owned(), json!({"const": handler.kind(), "description": "what the step does"}));
+    if let Some(seconds) = handler.timeout_sec_default() {
+        properties["timeoutSec"]["default"] = json!(seconds);
+    }
     if let Some(Value::Object(own)) = schema.remove("properties") {
         properties.extend(own);
     }
@@ -96,12 +118,15 @@ pub(super) fn step(handler: &dyn StepHandler) -> Value {
 pub(super) fn document<'s>(steps: impl Iterator<Item = (&'s str, &'s Value)> + Clone) -> Value {
     let mut schema = job();
     let kinds: Vec<&str> = steps.clone().map(|(kind, _)| kind).collect();
-    schema["properties"]["steps"]["items"] = json!({
+    let items = json!({
         "type": "object",
         "required": ["type"],
         "properties": {"type": {"enum": kinds}},
         "oneOf": kinds.iter().map(|kind| json!({"$ref": format!("#/$defs/{kind}")})).collect::<Vec<_>>()
     });
+    for list in ["steps", "onFailure", "finally"] {
+        schema["properties"][list]["items"] = items.clone();
+    }
     let definitions: Map<String, Value> =
         steps.map(|(kind, schema)| (kind.to_owned(), schema.clone())).collect();
     let mut document = Map::new();

@@ -1,5 +1,6 @@
 //! The faults of a definition, collected.
 
+use super::lists::Layout;
 use crate::Problem;
 
 /// More than anyone mends in one go; a hostile definition could hold a fault every few bytes.
@@ -38,6 +39,14 @@ impl Faults {
 
     pub(super) fn as_slice(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Names the places as they are in a definition whose lists of steps are laid out so.
+    pub(super) fn laid_out(mut self, layout: Layout) -> Self {
+        for problem in &mut self.problems {
+            problem.pointer = layout.place(std::mem::take(&mut problem.pointer));
+        }
+        self
     }
 
     /// Everything, in the order of `document`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{explain, faults::Faults, nearest::nearest, place, read::default_id};
+use super::{explain, faults::Faults, lists::Layout, nearest::nearest, place, read::default_id};
 
 /// The member that names what a step waits for.
 const MEMBER: &str = "dependsOn";
@@ -14,12 +14,13 @@ const MEMBER: &str = "dependsOn";
 pub(super) struct Graph {
     ids: Vec<String>,
     before: Vec<Vec<u32>>,
+    layout: Layout,
 }
 
 impl Graph {
     /// Reads the order of steps: each waits for the one before it, unless it says what it depends on. What cannot be is
     /// added to `faults`.
-    pub(super) fn read(definitions: &[Value], faults: &mut Faults) -> Self {
+    pub(super) fn read(definitions: &[Value], layout: Layout, faults: &mut Faults) -> Self {
         let ids: Vec<String> = definitions.iter().enumerate().map(|(index, step)| id(step, index)).collect();
         let mut by_id: HashMap<&str, u32> = HashMap::with_capacity(ids.len());
         for (id, index) in ids.iter().zip(0_u32..) {
@@ -27,7 +28,8 @@ impl Graph {
         }
         let before = definitions.iter().enumerate().map(|(index, step)| {
             let Some(named) = step.get(MEMBER).and_then(Value::as_array) else {
-                return index.checked_sub(1).map(|before| before as u32).into_iter().collect();
+                let before = index.checked_sub(1).filter(|before| layout.runs(*before) == layout.runs(index));
+                return before.map(|before| before as u32).into_iter().collect();
             };
             let mut before = Vec::with_capacity(named.len());
             for (at, name) in named.iter().enumerate() {
@@ -36,6 +38,12 @@ impl Graph {
                 match by_id.get(name) {
                     Some(found) if before.contains(found) => {
                         faults.add(pointer(), format!("`{name}` is named twice"));
+                    }
+                    Some(found) if layout.runs(*found as usize) != layout.runs(index) => {
+                        let message = format!(
+                            "`{name}` is in another list: `onFailure` comes after all of `steps`, and `finally` after both"
+                        );
+                        faults.add(pointer(), message);
                     }
                     Some(found) => before.push(*found),
                     None => {
@@ -50,7 +58,7 @@ impl Graph {
             before
         });
         let before = before.collect();
-        let graph = Self { ids, before };
+        let graph = Self { ids, before, layout };
         if let Some(circle) = graph.circle() {
             let names: Vec<&str> = circle.iter().map(|index| graph.ids[*index as usize].as_str()).collect();
             let message = match names[..] {
@@ -74,6 +82,9 @@ impl Graph {
 
     /// Whether `earlier` has always ended when `later` begins.
     pub(super) fn comes_before(&self, earlier: usize, later: usize) -> bool {
+        if self.layout.comes_before(earlier, later) {
+            return true;
+        }
         let mut seen = vec![false; self.before.len()];
         let mut left = vec![later];
         while let Some(step) = left.pop() {

@@ -17,7 +17,12 @@ impl ValidJob {
     /// speak, a selector that matches nothing. `targets` holds at least those that the job names or selects.
     pub fn check_targets(&self, targets: &[Target]) -> Vec<Problem> {
         let known = Known::new(targets);
-        self.steps().iter().enumerate().flat_map(|(index, step)| known.problems(step, index)).collect()
+        let mut problems: Vec<Problem> =
+            self.steps().iter().enumerate().flat_map(|(index, step)| known.problems(step, index)).collect();
+        for problem in &mut problems {
+            problem.pointer = self.0.layout.place(std::mem::take(&mut problem.pointer));
+        }
+        problems
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reserved;
+use super::{reserved, serial};
 use crate::{
     run::retry::{BACKOFF_SEC_DEFAULT, BACKOFF_SEC_MAX_DEFAULT, RetryOn},
     transport::Protocol,
@@ -21,7 +21,7 @@ pub(super) const OUTPUT_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 const OUTPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The members that every step has or may have, whatever its kind.
-pub(super) const STEP_MEMBERS: [&str; 16] = [
+pub(super) const STEP_MEMBERS: [&str; 18] = [
     "type",
     "id",
     "name",
@@ -38,6 +38,8 @@ pub(super) const STEP_MEMBERS: [&str; 16] = [
     "when",
     "retry",
     "register",
+    "serial",
+    "maxFailPercentage",
 ];
 
 /// Whether `name` is a member of every step and not of a kind.
@@ -76,6 +78,14 @@ pub(super) fn common(on_target: bool) -> Map<String, Value> {
                 "description": "whether the step is skipped when its selector chooses no target, in place of a fault"
             }),
         );
+        add("serial", serial::schema());
+        add(
+            "maxFailPercentage",
+            json!({
+                "type": "integer", "minimum": 0, "maximum": 100,
+                "description": "the step is given up when more than so many percent of its targets, or of a batch of them, have failed"
+            }),
+        );
     }
     add(
         "timeoutSec",
@@ -94,8 +104,8 @@ pub(super) fn common(on_target: bool) -> Map<String, Value> {
     add(
         "onLost",
         json!({
-            "enum": ["fail", "retry"], "default": "fail",
-            "description": "what happens when it is not known how the step ended because its worker is gone"
+            "enum": ["fail", "retry", "ask"], "default": "fail",
+            "description": "what happens when it is not known how the step ended because its worker is gone: the step is lost, is sent again, or waits until a person says which"
         }),
     );
     add(

@@ -28,8 +28,8 @@
 //!
 //! [`guide`] describes the definition member by member.
 //!
-//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`
-//! and `winrm.fetch` are built in, and a host registers its own beside them.
+//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`,
+//! `winrm.fetch`, `sleep` and `approval` are built in, and a host registers its own beside them.
 
 mod bind;
 mod compose;
@@ -42,6 +42,7 @@ mod graph;
 pub mod guide;
 pub mod kinds;
 mod known;
+mod lists;
 mod members;
 mod names;
 mod nearest;
@@ -52,6 +53,7 @@ mod read;
 mod registry;
 pub mod reserved;
 mod selector;
+mod serial;
 mod shape;
 mod spec;
 pub mod step;
@@ -64,5 +66,5 @@ pub use files::WorkerFiles;
 pub use registry::StepKinds;
 pub use selector::Selector;
 pub use spec::{DEFINITION_BYTES_MAX, DEFINITION_DEPTH_MAX, JobSpec};
-pub use step::{StepContext, StepHandler, StepOutcome, TemplateField};
+pub use step::{StepContext, StepHandler, StepOutcome, TemplateField, Waits};
 pub use valid::{TargetChoice, ValidJob, ValidStep};

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     id::TargetId,
-    run::plan::{Edge, Join, PlannedStep, PlannedTarget, RunPlan},
+    run::plan::{Edge, Join, PlannedStep, PlannedTarget, RunPlan, Runs},
     target::Target,
 };
 
@@ -48,12 +48,12 @@ impl ValidJob {
             let places_of = same.map(Clone::clone);
             places.push(places_of.unwrap_or_else(|| Chosen::new(step.targets(), &known, &mut used)));
         }
-        let steps = self.steps().iter().zip(&places).map(|(step, own)| {
+        let steps = self.steps().iter().zip(&places).enumerate().map(|(index, (step, own))| {
             let edges = step.waits_for().iter().map(|before| {
                 let join = join(step, &places[*before as usize], own);
                 Edge { step: *before, join }
             });
-            planned(self, step, own.order.to_vec(), edges.collect())
+            PlannedStep { runs: self.runs(index), ..planned(self, step, own.order.to_vec(), edges.collect()) }
         });
         let steps = steps.collect();
         Ok(RunPlan {
@@ -62,6 +62,8 @@ impl ValidJob {
             parameters,
             targets: used.targets,
             steps,
+            timeout_sec: self.timeout_sec(),
+            max_parallel: self.max_parallel(),
         })
     }
 }
@@ -94,6 +96,7 @@ fn join(step: &ValidStep, before: &Chosen<'_>, own: &Chosen<'_>) -> Join {
 }
 
 fn planned(job: &ValidJob, step: &ValidStep, targets: Vec<u32>, edges: Vec<Edge>) -> PlannedStep {
+    let batches = step.batches(targets.len() as u32);
     PlannedStep {
         id: step.id().to_owned(),
         name: step.name().map(str::to_owned),
@@ -110,6 +113,9 @@ fn planned(job: &ValidJob, step: &ValidStep, targets: Vec<u32>, edges: Vec<Edge>
         when: step.when().map(str::to_owned),
         retry: step.retry().cloned(),
         register: step.register().map(str::to_owned),
+        runs: Runs::OnSuccess,
+        batches,
+        max_fail_percentage: step.max_fail_percentage(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     members, place,
     registry::StepKind,
     selector::Selector,
+    serial::Size,
     valid::{TargetChoice, ValidStep},
 };
 use crate::{
@@ -31,7 +32,7 @@ pub(super) fn read_step(given: &Map<String, Value>, kind: &StepKind, index: usiz
         targets: TargetChoice::None,
         single: false,
         fields: Map::with_capacity(given.len()),
-        timeout_sec: members::TIMEOUT_SEC_DEFAULT,
+        timeout_sec: kind.handler.timeout_sec_default().unwrap_or(members::TIMEOUT_SEC_DEFAULT),
         continue_on_error: false,
         on_lost: OnLost::Fail,
         idempotent: false,
@@ -42,6 +43,8 @@ pub(super) fn read_step(given: &Map<String, Value>, kind: &StepKind, index: usiz
         when: None,
         retry: None,
         register: None,
+        serial: Vec::new(),
+        max_fail_percentage: None,
     };
     for (name, value) in given {
         match name.as_str() {
@@ -56,6 +59,7 @@ pub(super) fn read_step(given: &Map<String, Value>, kind: &StepKind, index: usiz
             "timeoutSec" => step.timeout_sec = whole(value).unwrap_or_default() as u32,
             "continueOnError" => step.continue_on_error = value.as_bool().unwrap_or_default(),
             "onLost" if value == "retry" => step.on_lost = OnLost::Retry,
+            "onLost" if value == "ask" => step.on_lost = OnLost::Ask,
             "onLost" => {}
             "idempotent" => step.idempotent = value.as_bool().unwrap_or_default(),
             "maxOutputBytes" => step.max_output_bytes = whole(value).unwrap_or_default() as u64,
@@ -65,6 +69,8 @@ pub(super) fn read_step(given: &Map<String, Value>, kind: &StepKind, index: usiz
             "dependsOn" => {}
             "when" => step.when = value.as_str().map(str::to_owned),
             "retry" => step.retry = value.as_object().map(retry),
+            "serial" => step.serial = Size::read(value),
+            "maxFailPercentage" => step.max_fail_percentage = whole(value).map(|number| number as u8),
             "register" => step.register = value.as_str().map(str::to_owned),
             _ => {
                 step.fields.insert(name.clone(), value.clone());

@@ -11,6 +11,7 @@ use crate::{
     Error, ErrorKind, Problem, Result,
     job::files::WorkerFiles,
     run::plan::PlannedTarget,
+    store::WaitsFor,
     template::Sink,
     transport::{
         Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
@@ -48,12 +49,35 @@ pub trait StepHandler: Send + Sync {
         false
     }
 
+    /// What a step with these fields waits for, for a kind that waits and does nothing else: it is asked in place of
+    /// [`StepHandler::run`], and the step holds no slot while it waits. `timeout` is the step's `timeoutSec`.
+    fn waits(&self, fields: &Map<String, Value>, timeout: Duration) -> Option<Waits> {
+        let _ = (fields, timeout);
+        None
+    }
+
+    /// The `timeoutSec` of a step that does not say, where it is not the usual one.
+    fn timeout_sec_default(&self) -> Option<u32> {
+        None
+    }
+
     /// Does it.
     ///
     /// # Errors
     ///
     /// Whatever stopped it. After the dispatch an error says whether the outcome is unknown.
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome>;
+}
+
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    /// Time or a person.
+    pub what: WaitsFor,
+    /// How long, at most.
+    pub limit: Duration,
+    /// What is said while it waits. No secrets.
+    pub message: String,
 }
 
 /// A member of a step that is a template.

@@ -4,9 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{place, selector::Selector, shape::Shape};
+use super::{lists::Layout, place, selector::Selector, serial::Size, shape::Shape};
 use crate::{
-    run::{plan::OnLost, retry::Retry},
+    run::{
+        plan::{OnLost, Runs},
+        retry::Retry,
+    },
     template::Template,
     transport::Protocol,
 };
@@ -28,6 +31,10 @@ pub(super) struct Checked {
     pub(super) schema: Option<Arc<Shape>>,
     pub(super) required: Vec<String>,
     pub(super) steps: Vec<ValidStep>,
+    /// Where each list of steps begins.
+    pub(super) layout: Layout,
+    pub(super) timeout_sec: Option<u32>,
+    pub(super) max_parallel: Option<u32>,
 }
 
 impl ValidJob {
@@ -66,7 +73,22 @@ impl ValidJob {
         self.0.allow_raw
     }
 
-    /// The steps, in the order of the definition.
+    /// How many seconds a run may take.
+    pub fn timeout_sec(&self) -> Option<u32> {
+        self.0.timeout_sec
+    }
+
+    /// How many tasks of a run are under way at once, at most.
+    pub fn max_parallel(&self) -> Option<u32> {
+        self.0.max_parallel
+    }
+
+    /// In which part of a run the step at `index` has its turn.
+    pub fn runs(&self, index: usize) -> Runs {
+        self.0.layout.runs(index)
+    }
+
+    /// The steps, in the order of the definition: those of `steps`, then those of `onFailure`, then those of `finally`.
     pub fn steps(&self) -> &[ValidStep] {
         &self.0.steps
     }
@@ -78,14 +100,20 @@ impl ValidJob {
                 TargetChoice::Names(names) => names.as_slice(),
                 _ => &[],
             };
-            names.iter().enumerate().map(move |(at, name)| (step.name_pointer(index, at), name.as_str()))
+            let layout = self.0.layout;
+            names
+                .iter()
+                .enumerate()
+                .map(move |(at, name)| (layout.place(step.name_pointer(index, at)), name.as_str()))
         })
     }
 
     /// Every selector, with the pointer to the place.
     pub fn selectors(&self) -> impl Iterator<Item = (String, &Selector)> {
         self.0.steps.iter().enumerate().filter_map(|(index, step)| match &step.targets {
-            TargetChoice::Selected(selector) => Some((place::join(&place::step(index), "targets"), selector)),
+            TargetChoice::Selected(selector) => {
+                Some((self.0.layout.place(place::join(&place::step(index), "targets")), selector))
+            }
             _ => None,
         })
     }
@@ -124,6 +152,8 @@ pub struct ValidStep {
     pub(super) when: Option<String>,
     pub(super) retry: Option<Retry>,
     pub(super) register: Option<String>,
+    pub(super) serial: Vec<Size>,
+    pub(super) max_fail_percentage: Option<u8>,
 }
 
 /// The targets that a step acts on, as its author put it.
@@ -217,6 +247,17 @@ impl ValidStep {
     /// Whether it is tried again when it fails.
     pub fn retry(&self) -> Option<&Retry> {
         self.retry.as_ref()
+    }
+
+    /// How many of `targets` it takes at a time: the first batch, the second and so on, and the last number for all that
+    /// follow; empty for all at once.
+    pub fn batches(&self, targets: u32) -> Vec<u32> {
+        self.serial.iter().map(|size| size.of(targets)).collect()
+    }
+
+    /// How many percent of its targets, or of a batch of them, may fail before it is given up.
+    pub fn max_fail_percentage(&self) -> Option<u8> {
+        self.max_fail_percentage
     }
 
     /// The second name by which templates read its output.

@@ -9,6 +9,7 @@ use super::{
     faults::Faults,
     fields::StepTemplates,
     graph::Graph,
+    lists::{Layout, Lists},
     names::{Names, Reading},
     nearest::nearest,
     parameters::Parameters,
@@ -31,8 +32,9 @@ impl JobSpec {
     /// `InvalidJob`; [`Error::problems`] has every fault, in the order of the definition, each with its pointer.
     pub fn validate(&self, kinds: &StepKinds) -> Result<ValidJob> {
         let definition = self.as_value();
-        let mut check = Check::new(kinds, self.faults().clone());
-        let job = if self.is_left_out() { None } else { check.job(definition) };
+        let lists = Lists::read(definition);
+        let mut check = Check::new(kinds, self.faults().clone(), lists.layout);
+        let job = if self.is_left_out() { None } else { check.job(definition, &lists.steps) };
         match job {
             Some(mut job) if check.faults.is_empty() => {
                 job.definition = Arc::clone(self.shared());
@@ -41,7 +43,7 @@ impl JobSpec {
             _ => Err(Error::with_problems(
                 ErrorKind::InvalidJob,
                 "the job definition does not hold",
-                check.faults.into_problems(definition),
+                check.faults.laid_out(lists.layout).into_problems(definition),
             )),
         }
     }
@@ -54,15 +56,16 @@ struct Check<'d> {
     options: TemplateOptions,
     /// The templates of steps, to be looked at when all steps are known.
     readings: Vec<Reading>,
+    layout: Layout,
 }
 
 impl<'d> Check<'d> {
-    fn new(kinds: &'d StepKinds, faults: Faults) -> Self {
-        Self { kinds, faults, options: TemplateOptions::default(), readings: Vec::new() }
+    fn new(kinds: &'d StepKinds, faults: Faults, layout: Layout) -> Self {
+        Self { kinds, faults, options: TemplateOptions::default(), readings: Vec::new(), layout }
     }
 
     /// The job, or what could be made of it while faults were found.
-    fn job(&mut self, definition: &'d Value) -> Option<Checked> {
+    fn job(&mut self, definition: &'d Value, definitions: &'d [Value]) -> Option<Checked> {
         let Some(members) = definition.as_object() else {
             let given = explain::value_type(definition);
             let message =
@@ -76,10 +79,8 @@ impl<'d> Check<'d> {
         let allow_raw = flag("allowRaw");
         self.options.allow_raw = allow_raw;
         let parameters = Parameters::read(members, &mut self.faults);
-        let definitions =
-            members.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut steps = self.steps(definitions);
-        let graph = Graph::read(definitions, &mut self.faults);
+        let graph = Graph::read(definitions, self.layout, &mut self.faults);
         if self.faults.is_empty() {
             steps.iter_mut().enumerate().for_each(|(index, step)| step.after = graph.before(index).to_vec());
         }
@@ -106,6 +107,9 @@ impl<'d> Check<'d> {
             schema,
             required,
             steps,
+            layout: self.layout,
+            timeout_sec: members.get("timeoutSec").and_then(whole).map(|number| number as u32),
+            max_parallel: members.get("maxParallel").and_then(whole).map(|number| number as u32),
         })
     }
 

@@ -3,10 +3,14 @@
 //! The rules are here once; a store calls [`advance`] inside the transaction that records the completions and
 //! carries out what it says through a [`Ledger`].
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use super::phase::run_status;
 use super::{
-    plan::{Join, RunPlan, TaskKey},
+    phase::{self, Phase, Stopping},
+    plan::{Join, PlannedStep, RunPlan, Runs, TaskKey},
     state::{RunStatus, TaskStatus},
 };
 use crate::{Result, id::TargetId};
@@ -22,6 +26,57 @@ pub struct StepCounters {
     pub failed: u32,
     /// Tasks that were aborted.
     pub aborted: u32,
+    /// How the present batch stands, for a step that takes its targets in batches or gives up after so many failures. None
+    /// before anything of it has ended.
+    pub batch: Option<Batch>,
+}
+
+/// How the present batch of a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// How many tasks of the step have had their turn, this batch included.
+    pub opened: u32,
+    /// How many the batch has.
+    pub size: u32,
+    /// How many of these have not ended.
+    pub left: u32,
+    /// How many of these failed or were lost.
+    pub failed: u32,
+    /// How many of these were aborted.
+    pub aborted: u32,
+}
+
+impl Batch {
+    fn begin(step: &PlannedStep, opened: u32) -> Self {
+        let size = step.batch_after(opened);
+        Self { opened: opened + size, size, left: size, failed: 0, aborted: 0 }
+    }
+
+    fn count(&mut self, status: TaskStatus) {
+        self.left = self.left.saturating_sub(1);
+        match status {
+            TaskStatus::Failed | TaskStatus::Lost => self.failed += 1,
+            TaskStatus::Aborted => self.aborted += 1,
+            _ => {}
+        }
+    }
+
+    /// Why nothing more of the step is begun, if that is so.
+    fn gives_up(&self, step: &PlannedStep) -> Option<String> {
+        let name = &step.id;
+        match step.max_fail_percentage {
+            Some(most) if u64::from(self.failed) * 100 > u64::from(self.size) * u64::from(most) => {
+                Some(format!(
+                    "step {name} was given up: {} of {} failed, more than its maxFailPercentage of {most}",
+                    self.failed, self.size
+                ))
+            }
+            None if self.failed > 0 && self.left == 0 && self.failed + self.aborted == self.size => {
+                (!step.batches.is_empty()).then(|| format!("step {name} was given up: a whole batch failed"))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl StepCounters {
@@ -60,19 +115,42 @@ pub trait Ledger {
     /// Whatever the store's transaction fails with.
     fn release(&mut self, step: u32, which: Waiting) -> Result<()>;
 
-    /// Ends each waiting task that is meant as aborted, with `reason`, and says how many there were. Tasks that are not
-    /// waiting stay as they are.
+    /// Ends each task that is meant, as far as no worker holds it, with `status` and `reason`, and says for which targets.
     ///
     /// # Errors
     ///
     /// Whatever the store's transaction fails with.
-    fn abort(&mut self, step: u32, which: Waiting, reason: &str) -> Result<u32>;
+    fn end(
+        &mut self,
+        step: u32,
+        which: Waiting,
+        idle: Idle,
+        status: TaskStatus,
+        reason: &str,
+    ) -> Result<Vec<Option<TargetId>>>;
+
+    /// Those of the targets whose tasks of the step are waiting.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the store's transaction fails with.
+    fn waiting(&mut self, step: u32, targets: &[TargetId]) -> Result<Vec<TargetId>>;
+}
+
+/// Which of the tasks that no worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Idle {
+    /// Those that are waiting. One that is not stays as it is.
+    Waiting,
+    /// Those that are ready too, as far as nobody takes them at this moment.
+    Any,
 }
 
 /// Counts tasks that have just ended, releases or aborts what waited for them, and answers how the run ended if it did.
 ///
 /// `finished` lists each task that ended in this transaction, once. A step whose tasks all ended is settled: steps
-/// joined to it by a barrier are released, or aborted when one of its tasks failed and nothing says to go on.
+/// joined to it by a barrier are released, or aborted when one of its tasks failed and nothing says to go on. When the last
+/// task of one [part](Phase) of the run has ended, the next begins.
 ///
 /// # Errors
 ///
@@ -81,66 +159,149 @@ pub fn advance(
     plan: &RunPlan,
     counters: &mut [StepCounters],
     finished: &[(TaskKey, TaskStatus)],
-    canceled: bool,
+    stopping: Stopping,
     ledger: &mut dyn Ledger,
 ) -> Result<Option<RunStatus>> {
-    // (step, which of its tasks, how they ended); an abort cascades by adding to it, and steps only point backwards.
-    let mut ended: Vec<(u32, Waiting, TaskStatus)> = Vec::with_capacity(finished.len());
+    let before = Phase::of(plan, counters);
+    let mut ends =
+        Ends { plan, counters, ended: Vec::with_capacity(finished.len()), batches: HashMap::new() };
     for (key, status) in finished {
-        counters[key.step as usize].count(*status, 1);
-        ended.push((key.step, Waiting::One(key.target), *status));
+        ends.take(key.step, key.target, *status);
     }
-    let mut settled = vec![false; plan.steps.len()];
-    let mut next = 0;
-    while next < ended.len() {
-        let (step, which, status) = ended[next];
-        next += 1;
-        let goes_on = may_go_on(plan, step, status);
-        let name = &plan.steps[step as usize].id;
-        for (successor, join) in successors(plan, step) {
-            let (target, go) = match join {
-                Join::PerTarget => (which, goes_on),
-                Join::Barrier => {
-                    let all = counters[step as usize];
-                    if all.remaining > 0 || settled[step as usize] {
-                        continue;
+    loop {
+        ends.follow(ledger)?;
+        if !ends.open_batches(ledger)? {
+            break;
+        }
+    }
+    phase::go_on(plan, before, counters, stopping, ledger)
+}
+
+/// The ends of tasks whose consequences are not drawn yet.
+struct Ends<'a> {
+    plan: &'a RunPlan,
+    counters: &'a mut [StepCounters],
+    /// (step, which of its tasks, how they ended); what is aborted cascades by adding to it, and steps only point backwards.
+    ended: Vec<(u32, Waiting, TaskStatus)>,
+    /// The places of the targets of each step that goes in batches.
+    batches: HashMap<u32, HashMap<TargetId, u32>>,
+}
+
+impl Ends<'_> {
+    /// Takes note of a task that ended.
+    fn take(&mut self, step: u32, target: Option<TargetId>, status: TaskStatus) {
+        self.counters[step as usize].count(status, 1);
+        self.count_in_batch(step, target, status);
+        self.ended.push((step, Waiting::One(target), status));
+    }
+
+    fn count_in_batch(&mut self, index: u32, target: Option<TargetId>, status: TaskStatus) {
+        let step = &self.plan.steps[index as usize];
+        if step.batches.is_empty() && step.max_fail_percentage.is_none() {
+            return;
+        }
+        let batch = self.counters[index as usize].batch.get_or_insert_with(|| Batch::begin(step, 0));
+        let places = self.batches.entry(index).or_insert_with(|| match step.batches.is_empty() {
+            true => HashMap::new(),
+            false => self.plan.targets_of(step, 0, u32::MAX).into_iter().zip(0..).collect(),
+        });
+        let place = target.and_then(|target| places.get(&target).copied()).unwrap_or_default();
+        if place < batch.opened && place >= batch.opened - batch.size {
+            batch.count(status);
+        }
+    }
+
+    /// Releases or aborts what waited for what has ended.
+    fn follow(&mut self, ledger: &mut dyn Ledger) -> Result<()> {
+        let plan = self.plan;
+        let mut settled = vec![false; plan.steps.len()];
+        let mut next = 0;
+        while next < self.ended.len() {
+            let (step, which, status) = self.ended[next];
+            next += 1;
+            let goes_on = may_go_on(plan, step, status);
+            let name = &plan.steps[step as usize].id;
+            for (successor, join) in successors(plan, step) {
+                let (target, go) = match join {
+                    Join::PerTarget => (which, goes_on),
+                    Join::Barrier => {
+                        let all = self.counters[step as usize];
+                        if all.remaining > 0 || settled[step as usize] {
+                            continue;
+                        }
+                        let failed = all.failed > 0 && !plan.steps[step as usize].continue_on_error;
+                        (Waiting::All, !failed && all.aborted == 0)
                     }
-                    let failed = all.failed > 0 && !plan.steps[step as usize].continue_on_error;
-                    (Waiting::All, !failed && all.aborted == 0)
+                };
+                if go || plan.steps[successor as usize].runs == Runs::Always {
+                    ledger.release(successor, target)?;
+                } else {
+                    let reason = format!("step {name} {}", because(status));
+                    self.abort(successor, target, Idle::Waiting, &reason, ledger)?;
                 }
-            };
-            if go {
-                ledger.release(successor, target)?;
-            } else {
-                let count = ledger.abort(successor, target, &format!("step {name} {}", because(status)))?;
-                if count > 0 {
-                    counters[successor as usize].count(TaskStatus::Aborted, count);
-                    ended.push((successor, target, TaskStatus::Aborted));
+            }
+            if self.counters[step as usize].remaining == 0 {
+                settled[step as usize] = true;
+            }
+        }
+        self.ended.clear();
+        Ok(())
+    }
+
+    /// Ends tasks as aborted, to be followed in turn.
+    fn abort(
+        &mut self,
+        step: u32,
+        which: Waiting,
+        idle: Idle,
+        reason: &str,
+        ledger: &mut dyn Ledger,
+    ) -> Result<()> {
+        let status = TaskStatus::Aborted;
+        let gone = ledger.end(step, which, idle, status, reason)?;
+        self.counters[step as usize].count(status, gone.len() as u32);
+        for target in &gone {
+            self.count_in_batch(step, *target, status);
+        }
+        // Of a step that goes whole, what follows goes whole too.
+        if gone.len() > 1 && self.counters[step as usize].remaining == 0 && idle == Idle::Waiting {
+            self.ended.push((step, which, status));
+        } else {
+            self.ended.extend(gone.into_iter().map(|target| (step, Waiting::One(target), status)));
+        }
+        Ok(())
+    }
+
+    /// Gives up steps of which too many have failed, and lets the next batches begin of the others. Whether something ended by
+    /// that.
+    fn open_batches(&mut self, ledger: &mut dyn Ledger) -> Result<bool> {
+        let plan = self.plan;
+        let mut touched: Vec<u32> = self.batches.keys().copied().collect();
+        touched.sort_unstable();
+        for index in touched {
+            let (step, at) = (&plan.steps[index as usize], index as usize);
+            while let Some(batch) = self.counters[at].batch.filter(|_| self.counters[at].remaining > 0) {
+                if let Some(reason) = batch.gives_up(step) {
+                    self.abort(index, Waiting::All, Idle::Any, &reason, ledger)?;
+                    break;
+                }
+                if batch.left > 0 || batch.opened >= step.task_count() {
+                    break;
+                }
+                let mut next = Batch::begin(step, batch.opened);
+                let targets = plan.targets_of(step, batch.opened, next.size);
+                let alive = ledger.waiting(index, &targets)?;
+                // Whoever is not there any more was aborted before it had its turn.
+                next.left = alive.len() as u32;
+                next.aborted = next.size.saturating_sub(next.left);
+                self.counters[at].batch = Some(next);
+                for target in alive {
+                    ledger.release(index, Waiting::One(Some(target)))?;
                 }
             }
         }
-        if counters[step as usize].remaining == 0 {
-            settled[step as usize] = true;
-        }
+        Ok(!self.ended.is_empty())
     }
-    Ok(run_status(plan, counters, canceled))
-}
-
-/// How a run with these counters ended, or `None` while a task is left.
-pub fn run_status(plan: &RunPlan, counters: &[StepCounters], canceled: bool) -> Option<RunStatus> {
-    if counters.iter().any(|step| step.remaining > 0) {
-        return None;
-    }
-    let failed = plan
-        .steps
-        .iter()
-        .zip(counters)
-        .any(|(step, count)| count.aborted > 0 || (count.failed > 0 && !step.continue_on_error));
-    Some(match (canceled, failed) {
-        (true, true) => RunStatus::Canceled,
-        (_, true) => RunStatus::Failed,
-        (_, false) => RunStatus::Succeeded,
-    })
 }
 
 fn may_go_on(plan: &RunPlan, step: u32, status: TaskStatus) -> bool {

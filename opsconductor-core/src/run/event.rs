@@ -54,9 +54,10 @@ pub enum EventKind {
         /// What.
         text: String,
     },
-    /// The task went back to the queue: rescued, given back or retried.
+    /// The task waits: it went back to the queue, rescued, given back or retried, or it waits for its time or for a person, or
+    /// what it waited for came.
     StepRequeued {
-        /// Why.
+        /// Why, what for, or who answered what.
         reason: String,
     },
     /// The task ended.

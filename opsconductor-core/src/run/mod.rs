@@ -3,6 +3,7 @@
 pub mod advance;
 pub mod event;
 pub mod output;
+pub mod phase;
 pub mod plan;
 pub mod redact;
 mod rest;
@@ -10,6 +11,6 @@ pub mod retry;
 pub mod state;
 
 pub use event::{Event, EventKind};
-pub use plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan};
+pub use plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan, Runs};
 pub use retry::{Retry, RetryOn};
 pub use state::{RunStatus, TaskStatus};

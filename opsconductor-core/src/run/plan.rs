@@ -24,8 +24,14 @@ pub struct RunPlan {
     pub parameters: Map<String, Value>,
     /// Every target that a step uses, once.
     pub targets: Vec<PlannedTarget>,
-    /// The steps, in the order of the definition.
+    /// The steps, in the order of the definition: those of the job, then `onFailure`, then `finally`.
     pub steps: Vec<PlannedStep>,
+    /// How many seconds the run may take from the start of its first task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_sec: Option<u32>,
+    /// How many of its tasks run at once, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
 }
 
 /// A target's address as it was.
@@ -100,6 +106,37 @@ pub struct PlannedStep {
     /// A second name, beside `steps.<id>`, by which templates read its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub register: Option<String>,
+    /// In which part of a run it has its turn.
+    #[serde(default, skip_serializing_if = "Runs::is_on_success")]
+    pub runs: Runs,
+    /// How many targets it takes at a time: the first batch, the second and so on, and the last number for all that follow.
+    /// Empty: all at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<u32>,
+    /// The step is given up when more than so many percent of a batch have failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fail_percentage: Option<u8>,
+}
+
+/// In which part of a run a step has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Runs {
+    /// It is what the run is about.
+    #[default]
+    OnSuccess,
+    /// After all of these have ended, when the run has failed; else it is skipped.
+    OnFailure,
+    /// After all others have ended, however that was.
+    Always,
+}
+
+impl Runs {
+    /// Whether it is what the run is about.
+    pub fn is_on_success(&self) -> bool {
+        *self == Self::OnSuccess
+    }
 }
 
 /// A step that another waits for.
@@ -132,6 +169,8 @@ pub enum OnLost {
     Fail,
     /// It is sent again; only for a step that is declared `idempotent`.
     Retry,
+    /// It waits until a person says whether it is to be sent again.
+    Ask,
 }
 
 /// One task of a plan: a step and a target.
@@ -144,14 +183,30 @@ pub struct TaskKey {
 }
 
 impl RunPlan {
-    /// Every task with the number of edges it waits for, by step, then by the target's place.
-    pub fn tasks(&self) -> impl Iterator<Item = (TaskKey, u32)> + '_ {
+    /// Every task with the number of things it waits for, by step, then by the target's place. With `turn` the first ones wait
+    /// for the run's turn too.
+    pub fn tasks(&self, turn: bool) -> impl Iterator<Item = (TaskKey, u32)> + '_ {
         self.steps.iter().zip(0_u32..).flat_map(move |(step, index)| {
-            let waits = step.edges.len() as u32;
+            let waits = step.waits().max(u32::from(turn));
+            let open = step.first_batch();
             let alone = step.targets.is_empty().then_some(None);
             let each = step.targets.iter().map(|at| Some(self.targets[*at as usize].id));
-            alone.into_iter().chain(each).map(move |target| (TaskKey { step: index, target }, waits))
+            alone.into_iter().chain(each).zip(0..).map(move |(target, place)| {
+                (TaskKey { step: index, target }, waits + u32::from(place >= open))
+            })
         })
+    }
+
+    /// Whether all is said of it by its steps and their edges.
+    pub fn is_plain(&self) -> bool {
+        let whole = self.steps.iter().all(|step| step.batches.is_empty());
+        whole && self.timeout_sec.is_none() && self.max_parallel.is_none()
+    }
+
+    /// The targets of a step from the place `from` on, at most `count`.
+    pub fn targets_of(&self, step: &PlannedStep, from: u32, count: u32) -> Vec<TargetId> {
+        let places = step.targets.iter().skip(from as usize).take(count as usize);
+        places.map(|at| self.targets[*at as usize].id).collect()
     }
 
     /// The target with `id`.
@@ -187,5 +242,36 @@ impl PlannedStep {
     /// How many tasks the step is.
     pub fn task_count(&self) -> u32 {
         (self.targets.len() as u32).max(1)
+    }
+
+    /// How many things each of its tasks waits for, apart from a later batch: the edges, or without any the part of the run
+    /// that it belongs to.
+    pub fn waits(&self) -> u32 {
+        let part = self.edges.is_empty() && !self.runs.is_on_success();
+        self.edges.len() as u32 + u32::from(part)
+    }
+
+    /// Whether it begins with its run.
+    pub fn is_first(&self) -> bool {
+        self.waits() == 0
+    }
+
+    /// How many tasks the first batch has.
+    pub fn first_batch(&self) -> u32 {
+        self.batch_after(0)
+    }
+
+    /// How many tasks the batch has that begins after `opened` of them.
+    pub fn batch_after(&self, opened: u32) -> u32 {
+        let left = self.task_count().saturating_sub(opened);
+        let (mut begin, mut size) = (0_u32, left);
+        for next in &self.batches {
+            size = (*next).max(1);
+            if begin >= opened {
+                break;
+            }
+            begin = begin.saturating_add(size);
+        }
+        size.min(left)
     }
 }

@@ -2,22 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::plan::{Edge, Join, PlannedTarget, RunPlan, TaskKey};
+use super::plan::{Edge, Join, PlannedTarget, RunPlan, Runs, TaskKey};
 
 impl RunPlan {
     /// The plan of the tasks that are not `done`, in the same order; none when all are. A step of which nothing is left goes,
     /// and what waited for it waits for what that waited for.
     ///
     /// Steps that went target by target do so still where the same targets are left to both; else the later one waits for
-    /// all of the earlier one.
+    /// all of the earlier one. Steps that follow a failure, or are done in any case, come along whole while anything is left of
+    /// what the run is about; else what is left of them is what the new run is about.
     pub fn rest(&self, done: impl Fn(TaskKey) -> bool) -> Option<RunPlan> {
         let mut steps = Vec::new();
         let mut places = Places::default();
         // For each step of this plan: where it stands in the new one, or what those wait for that waited for it.
         let mut stands: Vec<Result<u32, BTreeSet<u32>>> = Vec::with_capacity(self.steps.len());
         let mut left: Vec<BTreeSet<u32>> = Vec::new();
+        let is_main_left = self
+            .tasks(false)
+            .any(|(key, _)| self.step(key.step).is_some_and(|step| step.runs.is_on_success()) && !done(key));
         for (step, index) in self.steps.iter().zip(0_u32..) {
-            let is_left = |target| !done(TaskKey { step: index, target });
+            let comes_along = is_main_left && !step.runs.is_on_success();
+            let is_left = |target| comes_along || !done(TaskKey { step: index, target });
             let kept: Vec<u32> = step
                 .targets
                 .iter()
@@ -36,6 +41,9 @@ impl RunPlan {
             let mut step = step.clone();
             step.targets = kept.into_iter().map(|at| places.of(self, at)).collect();
             step.edges = edges.into_iter().map(|(step, join)| Edge { step, join }).collect();
+            if !is_main_left {
+                step.runs = Runs::OnSuccess;
+            }
             steps.push(step);
         }
         if steps.is_empty() {

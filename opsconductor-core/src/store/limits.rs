@@ -8,7 +8,7 @@ use super::{Listing, Page};
 use crate::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{CredentialId, JobId, TargetId, TenantId},
+    id::{CredentialId, JobId, RunId, TargetId, TenantId},
 };
 
 /// Which tasks of a tenant a limit or a pause is about.
@@ -23,6 +23,9 @@ pub enum LimitScope {
     Target(TargetId),
     /// Those on targets that a credential opens. Which one it is was frozen with the run's plan.
     Credential(CredentialId),
+    /// Those of a run. This limit comes with the run's plan ([`max_parallel`](crate::run::RunPlan::max_parallel)) and goes with
+    /// its end: it is not set by these calls nor listed.
+    Run(RunId),
 }
 
 /// How much may happen in a [`LimitScope`]; the default is no limit.
@@ -67,7 +70,7 @@ pub struct Pause {
 }
 
 /// Limits and pauses. [`Queue::claim`](super::Queue::claim) keeps them: a task starts only when everything that it belongs
-/// to (its tenant, job, target and credential) has room and is not paused. Claims that come at once cannot pass a limit
+/// to (its tenant, job, target, credential and run) has room and is not paused. Claims that come at once cannot pass a limit
 /// together, and what waits for one limit holds back nothing that waits for none.
 ///
 /// A task counts from its claim to its end or its way back to the queue; while its worker is gone it still counts. What is
@@ -80,7 +83,7 @@ pub trait Limits: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` when the job, target or credential is not there; `InvalidInput` as [`Limit::check`].
+    /// `NotFound` when the job, target or credential is not there; `InvalidInput` as [`Limit::check`], and for a run.
     async fn set_limit(&self, tenant: TenantId, scope: LimitScope, limit: Limit) -> Result<LimitRecord>;
 
     /// What holds in `scope`.
@@ -175,6 +178,7 @@ impl LimitScope {
             Self::Job(id) => ("job", id.get()),
             Self::Target(id) => ("target", id.get()),
             Self::Credential(id) => ("credential", id.get()),
+            Self::Run(id) => ("run", id.get()),
         }
     }
 
@@ -185,12 +189,29 @@ impl LimitScope {
             "job" => Some(Self::Job(JobId::new(id))),
             "target" => Some(Self::Target(TargetId::new(id))),
             "credential" => Some(Self::Credential(CredentialId::new(id))),
+            "run" => Some(Self::Run(RunId::new(id))),
             _ => None,
+        }
+    }
+
+    /// Refuses to limit a run by itself.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`.
+    pub fn check_settable(self) -> Result<()> {
+        match self {
+            Self::Run(_) => {
+                let fault = "how many tasks of a run go at once is said in its job, by `maxParallel`";
+                Err(Error::new(ErrorKind::InvalidInput, fault))
+            }
+            _ => Ok(()),
         }
     }
 
     /// The scopes that a task belongs to.
     pub fn of_task(
+        run: RunId,
         job: JobId,
         target: Option<TargetId>,
         credential: Option<CredentialId>,
@@ -200,6 +221,7 @@ impl LimitScope {
             Some(Self::Job(job)),
             target.map(Self::Target),
             credential.map(Self::Credential),
+            Some(Self::Run(run)),
         ];
         there.into_iter().flatten()
     }

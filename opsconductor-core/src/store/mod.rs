@@ -35,8 +35,8 @@ pub use limits::{Limit, LimitRecord, LimitScope, Limits, Pause, Rate};
 pub use memory::MemoryStore;
 pub use plan_cache::PlanCache;
 pub use queue::{
-    Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
-    Requeue, Settled,
+    Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece,
+    Queue, Requeue, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};

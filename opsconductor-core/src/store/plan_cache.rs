@@ -126,6 +126,8 @@ mod tests {
             parameters: Map::new(),
             targets: Vec::new(),
             steps: Vec::new(),
+            timeout_sec: None,
+            max_parallel: None,
         })
     }
 

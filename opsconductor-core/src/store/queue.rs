@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::history::RunRecord;
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     clock::Timestamp,
     id::{JobId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
@@ -101,6 +102,8 @@ pub enum LeaseState {
     Held,
     /// It was prolonged, and the run is being canceled: stop the task and complete it as aborted.
     Canceled,
+    /// It was prolonged, and the run took too long: stop the task and complete it as aborted.
+    Overdue,
     /// Someone else holds the task, or it has ended: stop at once and write nothing.
     Lost,
 }
@@ -119,7 +122,7 @@ pub struct Expired {
     /// The number of the last piece of output that this attempt stored, 0 for none: whoever goes on with it goes on
     /// counting from there.
     pub output_seq: u32,
-    /// Whether the run is being canceled.
+    /// Whether the run is being canceled, or has taken too long, and the task is to stop.
     pub canceled: bool,
 }
 
@@ -134,6 +137,104 @@ pub struct Requeue {
     pub reason: String,
     /// How the attempt that ends here is recorded (`failed` for a retry, `lost`, or `aborted` when given back).
     pub attempt_status: TaskStatus,
+    /// What it waits for there, if it is not only the delay; see [`Queue::requeue`].
+    pub suspend: Option<WaitsFor>,
+}
+
+/// What a task waits for that no worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// Its time.
+    Time,
+    /// A person's approval.
+    Approval,
+    /// A person's word on what to do, because nobody knows how its last attempt ended.
+    Lost,
+}
+
+impl WaitsFor {
+    /// Every one.
+    const ALL: [Self; 3] = [Self::Time, Self::Approval, Self::Lost];
+
+    /// The name as it stands in a database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Approval => "approval",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// The one with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|waits| waits.as_str() == name)
+    }
+
+    /// Whether the attempt goes on when the wait is over, with the same number; else it has ended.
+    pub fn keeps_attempt(self) -> bool {
+        self != Self::Lost
+    }
+
+    /// Whether a person's answer ends it.
+    pub fn is_question(self) -> bool {
+        self != Self::Time
+    }
+}
+
+/// A person's answer to what a task waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Yes or no: go on or fail; send it again or leave it lost.
+    pub approved: bool,
+    /// Who said so.
+    pub by: String,
+    /// What they said. No secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Decision {
+    /// The sentence for the event and the record.
+    pub fn sentence(&self) -> String {
+        let verdict = if self.approved { "approved" } else { "refused" };
+        match &self.note {
+            Some(note) => format!("{verdict} by {}: {note}", self.by),
+            None => format!("{verdict} by {}", self.by),
+        }
+    }
+}
+
+/// What a task has waited for, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspended {
+    /// What for.
+    pub waits_for: WaitsFor,
+    /// The answer; none when time ended the wait.
+    pub decision: Option<Decision>,
+}
+
+impl Suspended {
+    /// Refuses an answer to a task that is alive and for which none is wanted: `waits` is what it waits for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Queue::decide`].
+    pub fn check_open(waits: Option<&Self>) -> Result<()> {
+        match waits {
+            Some(Self { decision: Some(first), .. }) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("the answer was given before: {}", first.sentence()),
+            )),
+            Some(Self { waits_for, .. }) if waits_for.is_question() => Ok(()),
+            _ => Err(Error::new(ErrorKind::InvalidInput, "the step waits for no answer")),
+        }
+    }
+
+    /// The refusal of an answer to a task that has ended.
+    pub fn ended() -> Error {
+        Error::new(ErrorKind::Conflict, "the step has ended; no answer is waited for any more")
+    }
 }
 
 /// The end of a task.
@@ -243,11 +344,14 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `LeaseLost`, and the caller must not act; `Canceled` when the run is being canceled, and the caller must not act.
+    /// `LeaseLost`, and the caller must not act; `Canceled` when the run is being canceled or has taken too long, and the caller
+    /// must not act. A step that is done all the same, as [`Stopping::spares`](crate::run::phase::Stopping::spares) tells,
+    /// is not refused.
     async fn record_dispatch(&self, lease: &Lease, handle: &RemoteHandle) -> Result<()>;
 
     /// Prolongs leases to `ttl` from now; the answers stand in the order of `leases`. A lease that has run out but that
-    /// nobody took is prolonged. A `ttl` of zero gives the lease up: it has run out at once.
+    /// nobody took is prolonged. A `ttl` of zero gives the lease up: it has run out at once. A lease on a step that is done all
+    /// the same in a run that stops is `Held`.
     ///
     /// # Errors
     ///
@@ -267,18 +371,49 @@ pub trait Queue: Send + Sync {
     /// transaction. The answers stand in the order of `completions`. Repeating one whose lease completed the task
     /// already answers `Recorded` again and writes nothing.
     ///
+    /// Steps that follow a failure are released when all that the run is about has ended and the run has failed, else they end
+    /// as skipped; steps that are done in any case are released when all others have ended. A batch of a step is released
+    /// when the one before has ended; of a step of which too many failed, what no worker holds ends as aborted.
+    ///
     /// # Errors
     ///
     /// `InvalidInput` for a status that is not final; nothing was written then.
     async fn complete(&self, completions: Vec<Completion>) -> Result<Vec<Settled>>;
 
     /// Ends attempts and puts their tasks back into the queue. The answers stand in the order given, false where the lease
-    /// was not current. A task of a run that is being canceled is ended as aborted instead, with the reason of the cancel.
+    /// was not current. A task of a run that is being canceled or has taken too long is ended as aborted instead, with the
+    /// reason of that, unless its step is done all the same.
+    ///
+    /// With [`Requeue::suspend`] the task is `waiting` and counts for nobody as work until its delay is over or it is
+    /// [decided](Queue::decide) about; whoever claims it then finds what it waited for by [`Queue::suspended`]. For
+    /// [`WaitsFor::Time`] and [`WaitsFor::Approval`] the attempt does not end: the next claim has the same number.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for an attempt's status that is not final; nothing was written then.
     async fn requeue(&self, tasks: Vec<Requeue>) -> Result<Vec<bool>>;
+
+    /// What the task of this lease has waited for, and the answer that came; none for one that never waited.
+    ///
+    /// # Errors
+    ///
+    /// `LeaseLost`.
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>>;
+
+    /// Answers the question that the task of a step waits with, and makes it ready. The event says who answered what.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there or has no such task; `Conflict` when the answer was given already
+    /// or the task has ended; `InvalidInput` when it waits for no answer.
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()>;
 
     /// Takes over at most `limit` tasks whose leases have run out, those first that ran out first, each under a new epoch
     /// and a lease of `ttl` for `worker`; the attempt does not change. What the rescuer then does it does with that lease,
@@ -290,11 +425,28 @@ pub trait Queue: Send + Sync {
     async fn take_expired(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Expired>>;
 
     /// Marks a run to be canceled: tasks that no worker holds end as aborted at once, those that run end when their workers
-    /// stop them; a run with none running is over when this returns. Repeating it changes nothing; a run that has ended
-    /// stays as it is.
+    /// stop them; a run with none left is over when this returns. Repeating it changes nothing; a run that has ended stays as
+    /// it is.
+    ///
+    /// Steps that are done in any case are done after that. Once nothing else is left, a cancel that comes again ends these
+    /// too.
     ///
     /// # Errors
     ///
     /// `NotFound`.
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord>;
+
+    /// Stops at most `limit` runs that have taken longer than their plans' `timeout_sec`, counted from the start of their first
+    /// tasks, and says which. Tasks of what the run is about end as with a cancel, with the time as their reason, and
+    /// the run ends as failed: what follows a failure and what is done in any case is done.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>>;
+}
+
+/// Why the tasks of a run end that took longer than so many seconds.
+pub fn overdue_reason(timeout_sec: u32) -> String {
+    format!("the run took longer than its timeoutSec of {timeout_sec} s")
 }

@@ -30,7 +30,8 @@ const COUNT: &str = "UPDATE :schema.queue SET limited = true WHERE task_id = ANY
         SELECT 1 FROM :schema.limits AS l
         WHERE l.tenant_id = q.tenant_id
           AND ((l.kind = 'tenant' AND l.ref = 0) OR (l.kind = 'job' AND l.ref = q.job_id)
-            OR (l.kind = 'target' AND l.ref = q.target_id) OR (l.kind = 'credential' AND l.ref = q.credential_id)))
+            OR (l.kind = 'target' AND l.ref = q.target_id) OR (l.kind = 'credential' AND l.ref = q.credential_id)
+            OR (l.kind = 'run' AND l.ref = q.run_id)))
     ORDER BY q.task_id
     FOR UPDATE))";
 

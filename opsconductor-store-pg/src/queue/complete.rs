@@ -15,7 +15,7 @@ use super::{
     ends::{Attempts, Ends, Outcome},
     lease::{Held, LeaseColumns, hold, limited, place},
     letters::Letters,
-    parking,
+    parking::{self, Belongs},
     runs::Locked,
 };
 use crate::{
@@ -65,16 +65,16 @@ pub(super) async fn complete(store: &PgStore, completions: &[Prepared]) -> DbRes
     let leases: Vec<_> = distinct.iter().map(|prepared| &prepared.completion.lease).collect();
     let mut tx = store.pools.queue_transaction().await?;
     let held = hold(store, &mut tx, &leases).await?;
-    let mut notices = Vec::new();
+    let (mut notices, mut freed) = (Vec::new(), limited(&held));
     let over = match held.iter().any(Option::is_some) {
-        true => end(store, &mut tx, &distinct, &held, &mut notices).await?,
+        true => end(store, &mut tx, &distinct, &held, (&mut notices, &mut freed)).await?,
         false => BTreeMap::new(),
     };
     let stale: Vec<_> = (0..leases.len()).filter(|index| held[*index].is_none()).collect();
     let repeated = repeated(store, &mut tx, &stale, &leases).await?;
     tx.commit().await?;
     store.notices.tell(notices);
-    parking::freed(store, &limited(&held)).await;
+    parking::freed(store, &freed).await;
 
     // The last of a run's completions says how the run ended.
     let mut last: HashMap<RunId, usize> = HashMap::new();
@@ -111,7 +111,7 @@ async fn end(
     tx: &mut PgConnection,
     completions: &[&Prepared],
     held: &[Option<Held>],
-    notices: &mut Vec<Notice>,
+    (notices, freed): (&mut Vec<Notice>, &mut Belongs),
 ) -> DbResult<BTreeMap<RunId, RunStatus>> {
     let present = || {
         let both = completions.iter().zip(held);
@@ -145,7 +145,7 @@ async fn end(
         finished.entry(lease.run).or_default().push((key, *status));
         if matches!(status, TaskStatus::Failed | TaskStatus::Lost) {
             let plan = plans::of(store, tx, [lease.run]).await?.remove(&lease.run);
-            let canceled = locked.runs.get(&lease.run).is_some_and(|run| run.cancel_reason.is_some());
+            let canceled = locked.runs.get(&lease.run).is_some_and(|run| run.stopping().is_cancel());
             let letter =
                 plan.and_then(|plan| NewLetter::of(&plan, key, *status, held.attempt as u32, canceled));
             if let Some(letter) = letter {
@@ -157,6 +157,7 @@ async fn end(
     let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;
     letters.write(store, tx, locked.now).await?;
     let began = locked.write(store, tx).await?;
+    freed.extend(advanced.freed);
     notices.extend(finished.keys().copied().map(Notice::Run));
     notices.extend((advanced.ready || began).then_some(Notice::Ready));
     Ok(advanced.over)

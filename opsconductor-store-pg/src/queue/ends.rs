@@ -83,9 +83,8 @@ impl<'a> Ends<'a> {
         self.worker.push(Some(columns::uuid(lease.worker)));
     }
 
-    /// A task that no worker held, aborted.
-    pub(super) fn idle(&mut self, idle: &Idle, reason: Cow<'a, str>) {
-        let status = TaskStatus::Aborted;
+    /// A task that no worker held.
+    pub(super) fn idle(&mut self, idle: &Idle, status: TaskStatus, reason: Cow<'a, str>) {
         self.idle.push(idle.place.task.get());
         self.push(idle.place.task, status, Some(reason), idle.attempt, idle.started_at, Outcome::default());
         self.epoch.push(None);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use opsconductor_core::{
     Error, ErrorKind, Result,
     clock::Timestamp,
-    id::{JobId, RunId, TenantId},
-    run::RunStatus,
+    id::{JobId, RunId, TargetId, TenantId},
+    run::{RunPlan, RunStatus},
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
 };
 use sqlx::PgConnection;
@@ -44,18 +44,19 @@ impl Prepared {
 
 pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepared) -> DbResult<Enqueued> {
     let prepared = Arc::new(prepared);
-    let enqueued = match (&prepared.new.concurrency_key, store.gatherer.offer(tenant, &prepared).await) {
-        (Some(_), _) => {
+    let needs_transaction = prepared.new.concurrency_key.is_some() || !prepared.new.plan.is_plain();
+    let enqueued = match (needs_transaction, store.gatherer.offer(tenant, &prepared).await) {
+        (true, _) => {
             let mut tx = store.pools.queue_transaction().await?;
             let enqueued = write(store, &mut tx, tenant, &prepared).await?;
             tx.commit().await?;
             enqueued
         }
-        (None, Offered::Written(id, queued_at)) => {
+        (false, Offered::Written(id, queued_at)) => {
             Enqueued { run: record(id, queued_at, &prepared.new), repeated: false }
         }
-        (None, Offered::Failed(error)) => return Err(error.into()),
-        (None, Offered::Alone) => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
+        (false, Offered::Failed(error)) => return Err(error.into()),
+        (false, Offered::Alone) => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
     };
     if !enqueued.repeated {
         let (id, plan) = (enqueued.run.id, prepared.new.plan.clone());
@@ -65,7 +66,8 @@ pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepare
     Ok(enqueued)
 }
 
-/// Writes the run, or finds the first one. One with a concurrency key needs a transaction.
+/// Writes the run, or finds the first one. One with a concurrency key needs a transaction, and so does one whose plan is not
+/// plain.
 pub(crate) async fn write(
     store: &PgStore,
     db: &mut PgConnection,
@@ -78,6 +80,7 @@ pub(crate) async fn write(
     for _ in 0..TRIES_MAX {
         let written = insert(&store.statements, store.moment(), db, &[(tenant, prepared)]).await?;
         if let Some((id, queued_at)) = written.first().copied().flatten() {
+            flow(store, db, tenant, id, &prepared.new.plan).await?;
             let run = record(id, queued_at, &prepared.new);
             return Ok(Enqueued { run, repeated: false });
         }
@@ -90,6 +93,38 @@ pub(crate) async fn write(
         "what the run refers to is being changed at this moment; try again",
     )
     .into())
+}
+
+/// Writes what a plan says beyond what the one statement writes: how long the run may take, how many of its tasks go at once,
+/// and which wait for the batch before theirs.
+async fn flow(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    plan: &RunPlan,
+) -> DbResult<()> {
+    if let Some(seconds) = plan.timeout_sec {
+        let sql = "UPDATE :schema.job_runs SET time_limit = $2 WHERE id = $1";
+        let written =
+            sqlx::query(store.statements.of(sql)).bind(run.get()).bind(i64::from(seconds) * 1_000_000);
+        written.execute(&mut *db).await?;
+    }
+    if let Some(most) = plan.max_parallel {
+        let sql = "INSERT INTO :schema.limits (tenant_id, kind, ref, running_max) VALUES ($1, 'run', $2, $3)";
+        let written = sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get());
+        written.bind(i64::from(most)).execute(&mut *db).await?;
+    }
+    for (step, index) in plan.steps.iter().zip(0_u32..).filter(|(step, _)| !step.batches.is_empty()) {
+        let later = plan.targets_of(step, step.first_batch(), u32::MAX);
+        let later: Vec<i64> = later.into_iter().map(TargetId::get).collect();
+        let sql = "UPDATE :schema.queue SET waits = waits + 1, state = 'waiting'
+            WHERE run_id = $1 AND idx = $2 AND target_id = ANY ($3)";
+        let written =
+            sqlx::query(store.statements.of(sql)).bind(run.get()).bind(columns::int(index)).bind(later);
+        written.execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 /// The run that was enqueued before with the same key; an error where something else is the reason that nothing was

@@ -70,10 +70,11 @@ impl Gatherer {
         Self { queue, task: tokio::spawn(gather(writer, waiting)).abort_handle() }
     }
 
-    /// Offers a run to be written with others. One with a concurrency key is written in a transaction that holds the key.
+    /// Offers a run to be written with others. One with a concurrency key is written in a transaction
+    /// that holds the key, and one whose plan says more than a statement writes in a transaction too.
     pub(super) async fn offer(&self, tenant: TenantId, prepared: &Arc<Prepared>) -> Offered {
         let tasks: usize = prepared.new.plan.steps.iter().map(|step| step.task_count() as usize).sum();
-        if prepared.new.concurrency_key.is_some() || tasks > TASKS_MAX {
+        if prepared.new.concurrency_key.is_some() || !prepared.new.plan.is_plain() || tasks > TASKS_MAX {
             return Offered::Alone;
         }
         let (answer, answered) = oneshot::channel();

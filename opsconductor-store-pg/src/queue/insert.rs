@@ -118,7 +118,7 @@ impl<'a> StepColumns<'a> {
             self.kind.push(&step.kind);
             self.shell.push(step.fields.get("shell").and_then(|shell| shell.as_str()));
             self.timeout.push(columns::int(step.timeout_sec));
-            self.waits.push(step.edges.len() as i32);
+            self.waits.push(columns::int(step.waits()));
             self.tasks.push(columns::int(step.task_count()));
         }
     }
@@ -135,7 +135,7 @@ struct TaskColumns {
 impl TaskColumns {
     fn push(&mut self, run: i64, prepared: &Prepared) {
         let credentials = prepared.new.plan.credentials();
-        for (key, _) in prepared.new.plan.tasks() {
+        for (key, _) in prepared.new.plan.tasks(false) {
             self.run.push(run);
             self.step.push(columns::int(key.step));
             self.target.push(key.target.map(TargetId::get));

@@ -1,11 +1,12 @@
 //! Leases: what they allow, how long they last, who takes them over.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use opsconductor_core::{
     Error, ErrorKind,
     clock::Timestamp,
     id::{RunId, TargetId, TaskId, TenantId, WorkerId},
+    run::{RunPlan, phase::Stopping},
     store::{Claimed, Expired, Lease, LeaseState},
     transport::RemoteHandle,
 };
@@ -13,7 +14,7 @@ use sqlx::{PgConnection, postgres::PgRow};
 use uuid::Uuid;
 
 use super::parking::Belongs;
-use crate::{PgStore, columns, error::DbResult, events::Place};
+use crate::{PgStore, columns, error::DbResult, events::Place, plans};
 
 const HOLD: &str = include_str!("../../sql/hold.sql");
 const RENEW: &str = include_str!("../../sql/renew.sql");
@@ -58,6 +59,7 @@ pub(super) struct Held {
     pub(super) started_at: Timestamp,
     /// Whether it runs under a limit, and with whom it shares that.
     limited: bool,
+    run: RunId,
     job: i64,
     credential: Option<i64>,
     /// Where its row stands, for as long as the lock holds.
@@ -68,7 +70,8 @@ pub(super) struct Held {
 pub(super) fn limited<'a>(held: impl IntoIterator<Item = &'a Option<Held>>) -> Belongs {
     let mut belongs = Belongs::default();
     for task in held.into_iter().flatten().filter(|task| task.limited) {
-        belongs.push(task.tenant.get(), task.job, task.place.target.map(TargetId::get), task.credential);
+        let target = task.place.target.map(TargetId::get);
+        belongs.push(task.run, task.tenant.get(), task.job, target, task.credential);
     }
     belongs
 }
@@ -97,6 +100,7 @@ pub(super) async fn hold(
             attempt: columns::get(&row, 4)?,
             started_at: columns::get(&row, 5)?,
             limited: columns::get(&row, 6)?,
+            run: leases[index].run,
             job: columns::get(&row, 7)?,
             credential: columns::get(&row, 8)?,
             stands: columns::get(&row, 9)?,
@@ -113,6 +117,42 @@ pub(super) fn place(row: &PgRow, index: usize) -> sqlx::Result<usize> {
 pub(super) async fn record_dispatch(store: &PgStore, lease: &Lease, handle: &RemoteHandle) -> DbResult<()> {
     let handle = columns::to_json(handle)?;
     let mut db = store.pools.queue().await?;
+    if write_dispatch(store, &mut db, lease, &handle, Stopping::No).await? {
+        return Ok(());
+    }
+    let sql = store
+        .statements
+        .of("SELECT q.idx, r.stopping FROM :schema.queue AS q JOIN :schema.job_runs AS r ON r.id = q.run_id
+        WHERE q.task_id = $1 AND q.run_id = $2 AND q.epoch = $3 AND q.worker = $4 AND q.state = 'running'");
+    let held: Option<(i32, i16)> = sqlx::query_as(sql)
+        .bind(lease.task.get())
+        .bind(lease.run.get())
+        .bind(lease.epoch)
+        .bind(columns::uuid(lease.worker))
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some((step, stopping)) = held else {
+        return Err(Error::new(ErrorKind::LeaseLost, "the lease is held by someone else or has ended")
+            .with("task", lease.task)
+            .into());
+    };
+    let stopping = Stopping::from_number(stopping);
+    let plans = plans::of(store, &mut db, [lease.run]).await?;
+    let spared = spares(&plans, lease.run, stopping, step.unsigned_abs());
+    if spared && write_dispatch(store, &mut db, lease, &handle, stopping).await? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Canceled, "the run is being canceled").with("run", lease.run).into())
+}
+
+/// Writes the intent if the lease is the present right to the task and its run is to stop no further than `stopping`.
+async fn write_dispatch(
+    store: &PgStore,
+    db: &mut PgConnection,
+    lease: &Lease,
+    handle: &str,
+    stopping: Stopping,
+) -> DbResult<bool> {
     let written = sqlx::query(store.statements.of(RECORD_DISPATCH))
         .bind(lease.task.get())
         .bind(lease.run.get())
@@ -120,26 +160,15 @@ pub(super) async fn record_dispatch(store: &PgStore, lease: &Lease, handle: &Rem
         .bind(columns::uuid(lease.worker))
         .bind(handle)
         .bind(store.moment())
-        .execute(&mut *db)
+        .bind(stopping.number())
+        .execute(db)
         .await?;
-    if written.rows_affected() > 0 {
-        return Ok(());
-    }
-    let sql = store.statements.of("SELECT EXISTS (SELECT 1 FROM :schema.queue
-        WHERE task_id = $1 AND run_id = $2 AND epoch = $3 AND worker = $4 AND state = 'running')");
-    let held: bool = sqlx::query_scalar(sql)
-        .bind(lease.task.get())
-        .bind(lease.run.get())
-        .bind(lease.epoch)
-        .bind(columns::uuid(lease.worker))
-        .fetch_one(&mut *db)
-        .await?;
-    let error = match held {
-        true => Error::new(ErrorKind::Canceled, "the run is being canceled").with("run", lease.run),
-        false => Error::new(ErrorKind::LeaseLost, "the lease is held by someone else or has ended")
-            .with("task", lease.task),
-    };
-    Err(error.into())
+    Ok(written.rows_affected() > 0)
+}
+
+/// Whether a run that stops so far lets a step go on.
+fn spares(plans: &HashMap<RunId, Arc<RunPlan>>, run: RunId, stopping: Stopping, step: u32) -> bool {
+    plans.get(&run).and_then(|plan| plan.step(step)).is_some_and(|step| stopping.spares(step))
 }
 
 pub(super) async fn renew(store: &PgStore, leases: &[Lease], ttl: Duration) -> DbResult<Vec<LeaseState>> {
@@ -158,9 +187,21 @@ pub(super) async fn renew(store: &PgStore, leases: &[Lease], ttl: Duration) -> D
         .bind(&given.worker)
         .fetch_all(&mut *db)
         .await?;
+    let mut stops = Vec::new();
     for row in rows {
-        let canceled = columns::get(&row, 1)?;
-        answers[place(&row, 0)?] = if canceled { LeaseState::Canceled } else { LeaseState::Held };
+        let (stopping, place) = (Stopping::from_number(columns::get(&row, 1)?), place(&row, 0)?);
+        answers[place] = LeaseState::Held;
+        if stopping != Stopping::No {
+            stops.push((place, stopping, RunId::new(columns::get(&row, 2)?), columns::unsigned(&row, 3)?));
+        }
+    }
+    let plans = plans::of(store, &mut db, stops.iter().map(|(_, _, run, _)| *run)).await?;
+    for (place, stopping, run, step) in stops {
+        answers[place] = match stopping {
+            _ if spares(&plans, run, stopping, step) => LeaseState::Held,
+            Stopping::Overdue => LeaseState::Overdue,
+            _ => LeaseState::Canceled,
+        };
     }
     Ok(answers)
 }
@@ -179,7 +220,24 @@ pub(super) async fn take_expired(
         .bind(columns::micros(ttl))
         .fetch_all(&mut *db)
         .await?;
-    rows.iter().map(|row| expired(row, worker, ttl)).collect()
+    let mut all = Vec::with_capacity(rows.len());
+    let mut stops = Vec::new();
+    for row in &rows {
+        let task = expired(row, worker, ttl)?;
+        // A run that is gone stops whole.
+        let number: Option<i16> = columns::get(row, 10)?;
+        match Stopping::from_number(number.unwrap_or(i16::MAX)) {
+            Stopping::No => {}
+            stopping => stops.push((all.len(), stopping)),
+        }
+        all.push(task);
+    }
+    let plans = plans::of(store, &mut db, stops.iter().map(|(at, _)| all[*at].claimed.lease.run)).await?;
+    for (at, stopping) in stops {
+        let claimed = &all[at].claimed;
+        all[at].canceled = !spares(&plans, claimed.lease.run, stopping, claimed.step);
+    }
+    Ok(all)
 }
 
 fn expired(row: &PgRow, rescuer: WorkerId, ttl: Duration) -> DbResult<Expired> {
@@ -190,7 +248,7 @@ fn expired(row: &PgRow, rescuer: WorkerId, ttl: Duration) -> DbResult<Expired> {
         worker: columns::worker(row, 8)?,
         dispatched: dispatched.map(serde_json::from_str).transpose()?,
         output_seq,
-        canceled: columns::get(row, 10)?,
+        canceled: false,
         since_dispatch: Duration::from_micros(
             u64::try_from(columns::get::<i64>(row, 11)?).unwrap_or_default(),
         ),

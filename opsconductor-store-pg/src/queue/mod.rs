@@ -17,6 +17,7 @@ mod output;
 pub(crate) mod parking;
 mod requeue;
 mod runs;
+mod suspend;
 mod turns;
 
 use std::time::Duration;
@@ -25,10 +26,10 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     clock::Timestamp,
-    id::{JobId, RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TargetId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
-        Requeue, RunRecord, Settled,
+        Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun,
+        OutputPiece, Queue, Requeue, RunRecord, Settled, Suspended,
     },
     transport::RemoteHandle,
 };
@@ -90,6 +91,25 @@ impl Queue for PgStore {
             return Ok(Vec::new());
         }
         Ok(lease::take_expired(self, worker, limit, ttl).await?)
+    }
+
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>> {
+        Ok(suspend::suspended(self, lease).await?)
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()> {
+        Ok(suspend::decide(self, tenant, run, (step, target), &decision).await?)
+    }
+
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
+        Ok(cancel::stop_overdue(self, limit).await?)
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {

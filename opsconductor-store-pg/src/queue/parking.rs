@@ -9,7 +9,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use opsconductor_core::store::{Gate, Limit, Notice, Passage, Rate};
+use opsconductor_core::{
+    id::RunId,
+    store::{Gate, Limit, Notice, Passage, Rate},
+};
 use sqlx::{PgConnection, postgres::PgRow};
 
 use crate::{PgStore, columns, error::DbResult, limits::under_way};
@@ -26,14 +29,31 @@ pub(super) struct Belongs {
     job: Vec<i64>,
     target: Vec<Option<i64>>,
     credential: Vec<Option<i64>>,
+    run: Vec<i64>,
 }
 
 impl Belongs {
-    pub(super) fn push(&mut self, tenant: i64, job: i64, target: Option<i64>, credential: Option<i64>) {
+    pub(super) fn push(
+        &mut self,
+        run: RunId,
+        tenant: i64,
+        job: i64,
+        target: Option<i64>,
+        credential: Option<i64>,
+    ) {
+        self.run.push(run.get());
         self.tenant.push(tenant);
         self.job.push(job);
         self.target.push(target);
         self.credential.push(credential);
+    }
+
+    pub(super) fn extend(&mut self, others: Self) {
+        self.tenant.extend(others.tenant);
+        self.job.extend(others.job);
+        self.target.extend(others.target);
+        self.credential.extend(others.credential);
+        self.run.extend(others.run);
     }
 }
 
@@ -50,6 +70,7 @@ pub(super) async fn freed(store: &PgStore, tasks: &Belongs) {
             .bind(&tasks.job)
             .bind(&tasks.target)
             .bind(&tasks.credential)
+            .bind(&tasks.run)
             .fetch_all(&mut *db)
             .await?;
         drop(db);
@@ -74,6 +95,12 @@ pub(crate) async fn look_again(store: &PgStore) -> DbResult<()> {
         )
         SELECT id FROM parked WHERE id IS NOT NULL";
     let mut db = store.pools.queue().await?;
+    // The limit of a run that is over has nothing to hold back. Whoever ends a run holds its row, and must not wait for a limit.
+    let over = "DELETE FROM :schema.limits WHERE id IN (
+            SELECT l.id FROM :schema.limits AS l JOIN :schema.job_runs AS r ON r.id = l.ref
+            WHERE l.kind = 'run' AND r.finished_at IS NOT NULL
+            FOR UPDATE OF l SKIP LOCKED)";
+    sqlx::query(store.statements.of(over)).execute(&mut *db).await?;
     under_way::count_now(store, &mut db).await?;
     let limits: Vec<i64> = sqlx::query_scalar(store.statements.of(sql)).fetch_all(&mut *db).await?;
     drop(db);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use opsconductor_core::{
     Result,
     id::RunId,
-    run::{TaskStatus, plan::TaskKey},
-    store::{Notice, Requeue},
+    run::{TaskStatus, phase::Stopping, plan::TaskKey},
+    store::{Notice, Requeue, WaitsFor},
 };
 use sqlx::PgConnection;
 
@@ -14,13 +14,14 @@ use super::{
     advance,
     ends::{Attempts, Ends, Idle},
     lease::{Held, hold, limited},
-    parking,
+    parking::{self, Belongs},
     runs::Locked,
 };
 use crate::{
     PgStore, columns,
     error::{DbResult, invalid},
     events::Told,
+    plans,
 };
 
 const REQUEUE: &str = include_str!("../../sql/requeue.sql");
@@ -49,13 +50,14 @@ pub(super) async fn requeue(store: &PgStore, tasks: &[Requeue]) -> DbResult<Vec<
             held[index] = None;
         }
     }
+    let mut freed = limited(&held);
     let notices = match held.iter().any(Option::is_some) {
-        true => give_back(store, &mut tx, tasks, &held).await?,
+        true => give_back(store, &mut tx, tasks, &held, &mut freed).await?,
         false => Vec::new(),
     };
     tx.commit().await?;
     store.notices.tell(notices);
-    parking::freed(store, &limited(&held)).await;
+    parking::freed(store, &freed).await;
     Ok(held.iter().map(Option::is_some).collect())
 }
 
@@ -65,19 +67,28 @@ async fn give_back(
     tx: &mut PgConnection,
     tasks: &[Requeue],
     held: &[Option<Held>],
+    freed: &mut Belongs,
 ) -> DbResult<Vec<Notice>> {
     let present = || tasks.iter().zip(held).filter_map(|(task, held)| held.as_ref().map(|held| (task, held)));
     let mut locked = Locked::lock(store, tx, present().map(|(task, _)| task.lease.run)).await?;
     let (mut ends, mut attempts) = (Ends::default(), Attempts::default());
-    let (mut back, mut delays) = (Vec::new(), Vec::new());
+    let (mut back, mut delays, mut suspended, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let stops = locked.runs.iter().filter(|(_, run)| run.stopping() != Stopping::No).map(|(id, _)| *id);
+    let plans = plans::of(store, tx, stops.collect::<Vec<_>>()).await?;
     let mut finished: BTreeMap<RunId, Vec<(TaskKey, TaskStatus)>> = BTreeMap::new();
     for (task, held) in present() {
         let (run, reason) = (task.lease.run, columns::storable(&task.reason));
-        attempts.push(held, task.lease.worker, task.attempt_status, Some(reason.clone()));
-        let canceled = locked.runs.get(&run).and_then(|run| run.cancel_reason.clone());
-        let Some(why) = canceled else {
+        let stop = plans.get(&run).zip(locked.runs.get(&run));
+        let stop = stop.and_then(|(plan, run)| run.stop_reason(plan.step(held.place.step)));
+        let keeps = task.suspend.is_some_and(WaitsFor::keeps_attempt);
+        if stop.is_some() || !keeps {
+            attempts.push(held, task.lease.worker, task.attempt_status, Some(reason.clone()));
+        }
+        let Some(why) = stop else {
             back.push(held.place.task.get());
             delays.push(columns::micros(task.delay));
+            suspended.push(task.suspend.map(WaitsFor::as_str));
+            kept.push(keeps);
             locked.tell(run, Told::Requeued { place: held.place, reason: reason.into_owned() });
             continue;
         };
@@ -86,7 +97,7 @@ async fn give_back(
             run,
             Told::Finished { place: held.place, status: TaskStatus::Aborted, reason: Some(why.clone()) },
         );
-        ends.idle(&idle, why.into());
+        ends.idle(&idle, TaskStatus::Aborted, why.into());
         let key = TaskKey { step: held.place.step, target: held.place.target };
         finished.entry(run).or_default().push((key, TaskStatus::Aborted));
     }
@@ -95,9 +106,12 @@ async fn give_back(
         .bind(locked.now)
         .bind(&back)
         .bind(&delays)
+        .bind(&suspended)
+        .bind(&kept)
         .execute(&mut *tx)
         .await?;
     let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;
+    freed.extend(advanced.freed);
     let mut notices: Vec<_> = locked.runs.keys().copied().map(Notice::Run).collect();
     notices.extend((advanced.ready || !back.is_empty()).then_some(Notice::Ready));
     let began = locked.write(store, tx).await?;

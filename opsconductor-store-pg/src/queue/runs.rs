@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use opsconductor_core::{
     clock::Timestamp,
     id::{RunId, TenantId},
-    run::{RunStatus, advance::StepCounters},
+    run::{RunStatus, advance::StepCounters, phase::Stopping, plan::PlannedStep},
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
@@ -29,9 +29,9 @@ pub(super) struct Locked {
 pub(super) struct LockedRun {
     tenant: TenantId,
     last_event: i64,
-    pub(super) cancel_reason: Option<String>,
+    stopping: Stopping,
+    stop_reason: Option<String>,
     concurrency_key: Option<String>,
-    cancel: bool,
     before: Vec<StepCounters>,
     pub(super) counters: Vec<StepCounters>,
     told: Vec<Told>,
@@ -64,6 +64,10 @@ impl Locked {
                 succeeded: columns::unsigned(&row, 6)?,
                 failed: columns::unsigned(&row, 7)?,
                 aborted: columns::unsigned(&row, 8)?,
+                batch: match columns::get::<Option<&str>>(&row, 12)? {
+                    Some(batch) => serde_json::from_str(batch)?,
+                    None => None,
+                },
             });
             locked.now = columns::get(&row, 9)?;
         }
@@ -86,14 +90,13 @@ impl Locked {
         let (mut counted, mut told, mut moved) =
             (CounterColumns::default(), ToldColumns::default(), RunColumns::default());
         for (id, run) in self.runs {
-            counted.push(id, &run.before, &run.counters);
+            counted.push(id, &run.before, &run.counters)?;
             if let (Some(_), Some(key)) = (run.ended, run.concurrency_key) {
                 ended.push(Ended { run: id, tenant: run.tenant, key });
             }
             moved.run.push(id.get());
             moved.last_event.push(told.push(id, run.tenant, run.last_event, &run.told)?);
             moved.status.push(run.ended.map(RunStatus::as_str));
-            moved.cancel_reason.push(run.cancel.then_some(run.cancel_reason).flatten());
         }
         sqlx::query(store.statements.of(MOVE_RUNS))
             .bind(self.now)
@@ -110,9 +113,9 @@ impl Locked {
             .bind(&moved.run)
             .bind(&moved.last_event)
             .bind(&moved.status)
-            .bind(&moved.cancel_reason)
             .execute(&mut *tx)
             .await?;
+        counted.write_batches(store, tx).await?;
         turns::pass_on(store, tx, &ended).await
     }
 }
@@ -122,9 +125,9 @@ impl LockedRun {
         Ok(Self {
             tenant: TenantId::new(columns::get(row, 1)?),
             last_event: columns::get(row, 2)?,
-            cancel_reason: columns::get(row, 3)?,
+            stopping: Stopping::from_number(columns::get(row, 11)?),
+            stop_reason: columns::get(row, 3)?,
             concurrency_key: columns::get(row, 10)?,
-            cancel: false,
             before: Vec::new(),
             counters: Vec::new(),
             told: Vec::new(),
@@ -138,10 +141,20 @@ impl LockedRun {
         self.told.push(Told::RunFinished { status });
     }
 
-    /// Marks it to be canceled.
-    pub(super) fn cancel(&mut self, reason: &str) {
-        self.cancel = true;
-        self.cancel_reason = Some(reason.to_owned());
+    /// How far it is to stop.
+    pub(super) fn stopping(&self) -> Stopping {
+        self.stopping
+    }
+
+    /// Why, if `step` is to stop with it.
+    pub(super) fn stop_reason(&self, step: Option<&PlannedStep>) -> Option<String> {
+        let stops = step.is_none_or(|step| !self.stopping.spares(step));
+        stops.then(|| self.stop_reason.clone().unwrap_or_default())
+    }
+
+    /// Marks it to stop so far; whoever does so writes it.
+    pub(super) fn stop(&mut self, stopping: Stopping) {
+        self.stopping = stopping;
     }
 }
 
@@ -153,11 +166,23 @@ struct CounterColumns {
     succeeded: Vec<i32>,
     failed: Vec<i32>,
     aborted: Vec<i32>,
+    /// The batches that moved, by run and step.
+    batches: Vec<(i64, i32, String)>,
 }
 
 impl CounterColumns {
+    /// Writes how the batches stand that moved; most runs have none.
+    async fn write_batches(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<()> {
+        let sql = "UPDATE :schema.run_steps SET batch = $3 WHERE run_id = $1 AND idx = $2";
+        for (run, step, batch) in self.batches {
+            let written = sqlx::query(store.statements.of(sql)).bind(run).bind(step).bind(batch);
+            written.execute(&mut *tx).await?;
+        }
+        Ok(())
+    }
+
     /// Those that changed.
-    fn push(&mut self, run: RunId, before: &[StepCounters], after: &[StepCounters]) {
+    fn push(&mut self, run: RunId, before: &[StepCounters], after: &[StepCounters]) -> DbResult<()> {
         for (step, (before, after)) in (0..).zip(before.iter().zip(after)) {
             if before != after {
                 self.run.push(run.get());
@@ -167,7 +192,11 @@ impl CounterColumns {
                 self.failed.push(columns::int(after.failed));
                 self.aborted.push(columns::int(after.aborted));
             }
+            if before.batch != after.batch {
+                self.batches.push((run.get(), step, columns::to_json(&after.batch)?));
+            }
         }
+        Ok(())
     }
 }
 
@@ -176,5 +205,4 @@ struct RunColumns {
     run: Vec<i64>,
     last_event: Vec<i64>,
     status: Vec<Option<&'static str>>,
-    cancel_reason: Vec<Option<String>>,
 }

@@ -77,7 +77,7 @@ async fn begin(store: &PgStore, tx: &mut PgConnection, next: Vec<RunId>) -> DbRe
     let (mut runs, mut steps) = (Vec::new(), Vec::new());
     for (run, plan) in &plans {
         for (step, index) in plan.steps.iter().zip(0_u32..) {
-            if step.edges.is_empty() {
+            if step.is_first() {
                 runs.push(run.get());
                 steps.push(columns::int(index));
             }

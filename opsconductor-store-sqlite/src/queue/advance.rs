@@ -2,22 +2,27 @@
 
 use opsconductor_core::{
     Result,
-    id::{RunId, TargetId, TaskId},
+    id::{RunId, TargetId, TaskId, TenantId},
     run::{
         RunPlan, RunStatus, TaskStatus,
         advance::{self, Ledger, StepCounters, Waiting},
+        phase::Stopping,
         plan::TaskKey,
     },
-    store::Notice,
+    store::{LimitScope, Notice},
 };
 use rusqlite::{Row, params};
 
-use super::{lease::cancel_reason, turns};
+use super::{
+    lease::stop_of,
+    parking::{self, Belongs},
+    turns,
+};
 use crate::{
     columns,
     error::DbResult,
     events::{EventRow, Events, Place},
-    plans,
+    limits, plans,
     writer::Tx,
 };
 
@@ -34,10 +39,10 @@ pub(super) fn advance(
     let plan = plans::of(tx.plans, tx.db, run)?;
     let before = counters(tx, run, &plan)?;
     let mut after = before.clone();
-    let canceled = cancel_reason(tx, run)?.is_some();
+    let stopping = stop_of(tx, run)?.map_or(Stopping::No, |(stopping, _)| stopping);
     let over = {
         let mut rows = Rows { tx, events, run };
-        advance::advance(&plan, &mut after, finished, canceled, &mut rows)?
+        advance::advance(&plan, &mut after, finished, stopping, &mut rows)?
     };
     write_counters(tx, run, &before, &after)?;
     if let Some(status) = over {
@@ -48,13 +53,15 @@ pub(super) fn advance(
 
 /// How the steps of a run stand.
 pub(super) fn counters(tx: &Tx<'_>, run: RunId, plan: &RunPlan) -> DbResult<Vec<StepCounters>> {
-    let sql = "SELECT remaining, succeeded, failed, aborted FROM run_steps WHERE run_id = ?1 ORDER BY idx";
+    let sql =
+        "SELECT remaining, succeeded, failed, aborted, batch FROM run_steps WHERE run_id = ?1 ORDER BY idx";
     let read = |row: &Row<'_>| {
         Ok(StepCounters {
             remaining: row.get(0)?,
             succeeded: row.get(1)?,
             failed: row.get(2)?,
             aborted: row.get(3)?,
+            batch: columns::json_or_default(row, 4)?,
         })
     };
     let mut counters = Vec::with_capacity(plan.steps.len());
@@ -85,6 +92,11 @@ pub(super) fn write_counters(
                 after.aborted
             ])?;
         }
+        if before.batch != after.batch {
+            let sql = "UPDATE run_steps SET batch = ?3 WHERE run_id = ?1 AND idx = ?2";
+            let batch = columns::to_json(&after.batch)?;
+            tx.db.prepare_cached(sql)?.execute(params![run.get(), index, batch])?;
+        }
     }
     Ok(())
 }
@@ -98,6 +110,9 @@ pub(super) fn end_run(tx: &mut Tx<'_>, events: &mut Events, run: RunId, status: 
         .prepare_cached(sql)?
         .query_row(params![run.get(), status.as_str(), tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?;
     events.push(tx, run, EventRow::run_finished(status))?;
+    if plans::of(tx.plans, tx.db, run)?.max_parallel.is_some() {
+        limits::forget(tx, TenantId::new(key.0), LimitScope::Run(run))?;
+    }
     match key {
         (tenant, Some(key)) => turns::pass_on(tx, run, tenant, &key),
         _ => Ok(()),
@@ -124,16 +139,18 @@ impl Idle {
     }
 }
 
-/// Ends tasks as aborted, in the order of their ids.
-pub(super) fn abort_idle(
+/// Ends tasks, in the order of their ids.
+pub(super) fn end_idle(
     tx: &mut Tx<'_>,
     events: &mut Events,
     run: RunId,
     mut tasks: Vec<Idle>,
+    status: TaskStatus,
     reason: &str,
 ) -> DbResult<()> {
     tasks.sort_unstable_by_key(|task| task.place.task);
-    let sql = "UPDATE job_run_steps SET status = 'aborted', reason = ?2, finished_at = ?3, attempt = ?4, started_at = ?5
+    let sql =
+        "UPDATE job_run_steps SET status = ?6, reason = ?2, finished_at = ?3, attempt = ?4, started_at = ?5
         WHERE id = ?1";
     for task in tasks {
         tx.db.prepare_cached(sql)?.execute(params![
@@ -141,18 +158,19 @@ pub(super) fn abort_idle(
             reason,
             tx.now,
             task.attempt,
-            task.started_at
+            task.started_at,
+            status.as_str()
         ])?;
-        events.push(tx, run, EventRow::finished(task.place, TaskStatus::Aborted, Some(reason)))?;
+        events.push(tx, run, EventRow::finished(task.place, status, Some(reason)))?;
     }
     Ok(())
 }
 
 /// One run's waiting tasks, as `advance` moves them.
-struct Rows<'a, 'tx> {
-    tx: &'a mut Tx<'tx>,
-    events: &'a mut Events,
-    run: RunId,
+pub(super) struct Rows<'a, 'tx> {
+    pub(super) tx: &'a mut Tx<'tx>,
+    pub(super) events: &'a mut Events,
+    pub(super) run: RunId,
 }
 
 impl Rows<'_, '_> {
@@ -179,31 +197,72 @@ impl Rows<'_, '_> {
         Ok(())
     }
 
-    fn try_abort(&mut self, step: u32, which: Waiting, reason: &str) -> DbResult<u32> {
+    fn try_end(
+        &mut self,
+        step: u32,
+        which: Waiting,
+        idle: advance::Idle,
+        status: TaskStatus,
+        reason: &str,
+    ) -> DbResult<Vec<Option<TargetId>>> {
         let run = self.run.get();
-        let tasks = match which {
-            Waiting::One(target) => {
+        let (tasks, ready) = match (which, idle) {
+            (Waiting::One(target), advance::Idle::Waiting) => {
                 let sql = "DELETE FROM queue WHERE run_id = ?1 AND idx = ?2 AND target_id IS ?3 AND state = 'waiting'
                     RETURNING task_id, idx, target_id, attempt, started_at";
-                self.tx
-                    .db
-                    .prepare_cached(sql)?
-                    .query_map(params![run, step, target.map(TargetId::get)], Idle::read)?
-                    .collect::<rusqlite::Result<Vec<_>>>()?
+                let mut take = self.tx.db.prepare_cached(sql)?;
+                let rows = take.query_map(params![run, step, target.map(TargetId::get)], Idle::read)?;
+                (rows.collect::<rusqlite::Result<Vec<_>>>()?, Vec::new())
             }
-            Waiting::All => {
+            (Waiting::All, advance::Idle::Waiting) => {
                 let sql = "DELETE FROM queue WHERE run_id = ?1 AND idx = ?2 AND state = 'waiting'
                     RETURNING task_id, idx, target_id, attempt, started_at";
-                self.tx
-                    .db
-                    .prepare_cached(sql)?
-                    .query_map(params![run, step], Idle::read)?
-                    .collect::<rusqlite::Result<Vec<_>>>()?
+                let mut take = self.tx.db.prepare_cached(sql)?;
+                let rows = take.query_map(params![run, step], Idle::read)?;
+                (rows.collect::<rusqlite::Result<Vec<_>>>()?, Vec::new())
             }
+            (which, advance::Idle::Any) => self.take_idle(step, which)?,
         };
-        let count = tasks.len() as u32;
-        abort_idle(self.tx, self.events, self.run, tasks, reason)?;
-        Ok(count)
+        parking::freed(self.tx, &ready)?;
+        let targets = tasks.iter().map(|task| task.place.target).collect();
+        end_idle(self.tx, self.events, self.run, tasks, status, reason)?;
+        Ok(targets)
+    }
+
+    /// Takes tasks of a step out of the queue that no worker holds, with what those belong to that were ready.
+    fn take_idle(&mut self, step: u32, which: Waiting) -> DbResult<(Vec<Idle>, Vec<Belongs>)> {
+        let (any, target) = match which {
+            Waiting::All => (true, None),
+            Waiting::One(target) => (false, target),
+        };
+        let sql = "DELETE FROM queue
+            WHERE task_id IN (SELECT id FROM job_run_steps WHERE job_run_id = ?1) AND idx = ?2 AND (?3 OR target_id IS ?4)
+                AND state IN ('waiting', 'queued')
+            RETURNING task_id, idx, target_id, attempt + (state = 'queued' AND kept), started_at,
+                state = 'queued' AND parked_on IS NULL, tenant_id, job_id, target_id, credential_id, run_id";
+        let (mut tasks, mut ready) = (Vec::new(), Vec::new());
+        let mut take = self.tx.db.prepare_cached(sql)?;
+        let mut rows = take.query(params![self.run.get(), step, any, target.map(TargetId::get)])?;
+        while let Some(row) = rows.next()? {
+            tasks.push(Idle::read(row)?);
+            if row.get(5)? {
+                ready.push(Belongs::read(row, 6)?);
+            }
+        }
+        Ok((tasks, ready))
+    }
+
+    fn try_waiting(&self, step: u32, targets: &[TargetId]) -> DbResult<Vec<TargetId>> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM queue
+            WHERE run_id = ?1 AND idx = ?2 AND target_id = ?3 AND state = 'waiting')";
+        let mut find = self.tx.db.prepare_cached(sql)?;
+        let mut waiting = Vec::with_capacity(targets.len());
+        for target in targets {
+            if find.query_row(params![self.run.get(), step, target.get()], |row| row.get(0))? {
+                waiting.push(*target);
+            }
+        }
+        Ok(waiting)
     }
 }
 
@@ -212,7 +271,18 @@ impl Ledger for Rows<'_, '_> {
         Ok(self.try_release(step, which)?)
     }
 
-    fn abort(&mut self, step: u32, which: Waiting, reason: &str) -> Result<u32> {
-        Ok(self.try_abort(step, which, reason)?)
+    fn end(
+        &mut self,
+        step: u32,
+        which: Waiting,
+        idle: advance::Idle,
+        status: TaskStatus,
+        reason: &str,
+    ) -> Result<Vec<Option<TargetId>>> {
+        Ok(self.try_end(step, which, idle, status, reason)?)
+    }
+
+    fn waiting(&mut self, step: u32, targets: &[TargetId]) -> Result<Vec<TargetId>> {
+        Ok(self.try_waiting(step, targets)?)
     }
 }

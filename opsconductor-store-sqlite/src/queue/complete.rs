@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{
     advance,
-    lease::cancel_reason,
+    lease::stop_of,
     parking::{self, Belongs},
 };
 use crate::{
@@ -121,7 +121,10 @@ fn write_letter(
         return Ok(());
     }
     let run = completion.lease.run;
-    let (plan, canceled) = (plans::of(tx.plans, tx.db, run)?, cancel_reason(tx, run)?.is_some());
+    let (plan, canceled) = (
+        plans::of(tx.plans, tx.db, run)?,
+        stop_of(tx, run)?.is_some_and(|(stopping, _)| stopping.is_cancel()),
+    );
     let key = TaskKey { step: place.step, target: place.target };
     let Some(letter) = NewLetter::of(&plan, key, completion.status, attempt, canceled) else { return Ok(()) };
     let sql = "INSERT INTO dlq (tenant_id, topic, payload, error, created_at, run_id, task_id)

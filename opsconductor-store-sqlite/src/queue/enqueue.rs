@@ -65,11 +65,11 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     if new.plan.steps.is_empty() {
         return Err(invalid("a run needs at least one step").with("job", new.job).into());
     }
-    let wait_for_turn = u32::from(turns::is_taken(tx, tenant, new.concurrency_key.as_deref())?);
+    let wait_for_turn = turns::is_taken(tx, tenant, new.concurrency_key.as_deref())?;
     let run = add_run(tx, tenant, prepared)?;
     add_steps(tx, run, new)?;
-    for (key, edges) in new.plan.tasks() {
-        add_task(tx, tenant, run, prepared, key, edges.max(wait_for_turn))?;
+    for (key, edges) in new.plan.tasks(wait_for_turn) {
+        add_task(tx, tenant, run, prepared, key, edges)?;
     }
     Events::of_new(run).push(tx, run, EventRow::run_queued())?;
     tx.notice(Notice::Run(run));
@@ -133,6 +133,14 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
     let id = tx.db.last_insert_rowid();
     let sql = "INSERT INTO run_plans (run_id, plan) VALUES (?1, ?2)";
     tx.prepare(sql)?.execute(params![id, prepared.plan])?;
+    if let Some(seconds) = new.plan.timeout_sec {
+        let sql = "UPDATE job_runs SET time_limit = ?2 WHERE id = ?1";
+        tx.prepare(sql)?.execute(params![id, i64::from(seconds) * 1_000_000])?;
+    }
+    if let Some(most) = new.plan.max_parallel {
+        let sql = "INSERT INTO limits (tenant_id, kind, ref, running_max) VALUES (?1, 'run', ?2, ?3)";
+        tx.prepare(sql)?.execute(params![tenant.get(), id, most])?;
+    }
     Ok(RunId::new(id))
 }
 

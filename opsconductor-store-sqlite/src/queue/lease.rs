@@ -5,11 +5,12 @@ use std::time::Duration;
 use opsconductor_core::{
     Error, ErrorKind,
     id::{RunId, TaskId, TenantId, WorkerId},
+    run::phase::Stopping,
     store::{Claimed, Expired, Lease, LeaseState},
 };
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use crate::{columns, error::DbResult, writer::Tx};
+use crate::{columns, error::DbResult, plans, writer::Tx};
 
 const TAKE_EXPIRED: &str = include_str!("../../sql/take_expired.sql");
 
@@ -21,10 +22,30 @@ pub(super) fn attempt_of(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<u32>> {
     Ok(tx.db.prepare_cached(sql)?.query_row(params, |row| row.get(0)).optional()?)
 }
 
-/// Why a run is being canceled, if it is.
-pub(super) fn cancel_reason(tx: &Tx<'_>, run: RunId) -> DbResult<Option<String>> {
-    let sql = "SELECT cancel_reason FROM job_runs WHERE id = ?1";
-    Ok(tx.db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?.flatten())
+/// How far a run is to stop and why, if it is.
+pub(super) fn stop_of(tx: &Tx<'_>, run: RunId) -> DbResult<Option<(Stopping, String)>> {
+    let sql = "SELECT stopping, cancel_reason FROM job_runs WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((Stopping::from_number(row.get(0)?), columns::text_or_empty(row, 1)?));
+    let found = tx.db.prepare_cached(sql)?.query_row([run.get()], read).optional()?;
+    Ok(found.filter(|(stopping, _)| *stopping != Stopping::No))
+}
+
+/// How far the run of a task is to stop and why, if its step is to stop with it.
+pub(super) fn step_stops(tx: &Tx<'_>, run: RunId, step: u32) -> DbResult<Option<(Stopping, String)>> {
+    let Some(stop) = stop_of(tx, run)? else { return Ok(None) };
+    let plan = plans::of(tx.plans, tx.db, run)?;
+    let spared = plan.step(step).is_some_and(|step| stop.0.spares(step));
+    Ok((!spared).then_some(stop))
+}
+
+/// The same of a task that a lease is the present right to.
+fn stops(tx: &Tx<'_>, lease: &Lease) -> DbResult<Option<Stopping>> {
+    if stop_of(tx, lease.run)?.is_none() {
+        return Ok(None);
+    }
+    let sql = "SELECT idx FROM queue WHERE task_id = ?1";
+    let step = tx.db.prepare_cached(sql)?.query_row([lease.task.get()], |row| row.get(0))?;
+    Ok(step_stops(tx, lease.run, step)?.map(|(stopping, _)| stopping))
 }
 
 pub(super) fn record_dispatch(tx: &mut Tx<'_>, lease: &Lease, handle: &str) -> DbResult<()> {
@@ -33,7 +54,7 @@ pub(super) fn record_dispatch(tx: &mut Tx<'_>, lease: &Lease, handle: &str) -> D
             .with("task", lease.task)
             .into());
     }
-    if cancel_reason(tx, lease.run)?.is_some() {
+    if stops(tx, lease)?.is_some() {
         return Err(Error::new(ErrorKind::Canceled, "the run is being canceled")
             .with("run", lease.run)
             .into());
@@ -60,8 +81,11 @@ pub(super) fn renew(tx: &mut Tx<'_>, leases: &[Lease], ttl: Duration) -> DbResul
         ])?;
         answers.push(match held {
             0 => LeaseState::Lost,
-            _ if cancel_reason(tx, lease.run)?.is_some() => LeaseState::Canceled,
-            _ => LeaseState::Held,
+            _ => match stops(tx, lease)? {
+                None => LeaseState::Held,
+                Some(Stopping::Overdue) => LeaseState::Overdue,
+                Some(_) => LeaseState::Canceled,
+            },
         });
     }
     Ok(answers)
@@ -120,6 +144,6 @@ fn take_over(
         .db
         .prepare_cached(sql)?
         .query_row(params![task.get(), expired.claimed.attempt], |row| row.get(0))?;
-    expired.canceled = cancel_reason(tx, expired.claimed.lease.run)?.is_some();
+    expired.canceled = stops(tx, &expired.claimed.lease)?.is_some();
     Ok(expired)
 }

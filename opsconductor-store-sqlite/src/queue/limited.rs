@@ -60,7 +60,7 @@ pub(super) fn claim(
 }
 
 fn first(tx: &Tx<'_>) -> DbResult<Option<Candidate>> {
-    let sql = "SELECT task_id, run_id, idx, target_id, tenant_id, job_id, target_id, credential_id FROM queue
+    let sql = "SELECT task_id, run_id, idx, target_id, tenant_id, job_id, target_id, credential_id, run_id FROM queue
         WHERE state = 'queued' AND parked_on IS NULL AND priority = ?1 AND due_at <= ?2
         ORDER BY due_at, task_id LIMIT 1";
     let read = |row: &Row<'_>| {

@@ -11,6 +11,7 @@ mod limited;
 mod output;
 pub(crate) mod parking;
 mod requeue;
+mod suspend;
 mod turns;
 
 use std::time::Duration;
@@ -19,10 +20,10 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     clock::Timestamp,
-    id::{JobId, RunId, TenantId, WorkerId},
+    id::{JobId, RunId, TargetId, TenantId, WorkerId},
     store::{
-        Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece, Queue,
-        Requeue, RunRecord, Settled,
+        Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun,
+        OutputPiece, Queue, Requeue, RunRecord, Settled, Suspended,
     },
     transport::RemoteHandle,
 };
@@ -89,6 +90,30 @@ impl Queue for SqliteStore {
 
     async fn take_expired(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Expired>> {
         self.writer.write(move |tx| lease::take_expired(tx, worker, limit, ttl)).await
+    }
+
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>> {
+        let lease = *lease;
+        self.readers.glance(move |db| suspend::suspended(db, &lease)).await
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()> {
+        self.writer.write(move |tx| suspend::decide(tx, tenant, run, (step, target), &decision)).await
+    }
+
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
+        let any = self.readers.glance(cancel::is_timed).await?;
+        if !any {
+            return Ok(Vec::new());
+        }
+        self.writer.write(move |tx| cancel::stop_overdue(tx, limit)).await
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {

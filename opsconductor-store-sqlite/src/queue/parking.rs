@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use opsconductor_core::{
-    id::{CredentialId, JobId, TargetId},
+    id::{CredentialId, JobId, RunId, TargetId},
     store::{Gate, Limit, LimitScope, Notice, Passage, Rate},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -21,22 +21,25 @@ pub(crate) struct Belongs {
     job: i64,
     target: Option<i64>,
     credential: Option<i64>,
+    run: i64,
 }
 
 impl Belongs {
-    /// From the columns `tenant_id, job_id, target_id, credential_id`, of which the first stands at `at`.
+    /// From the columns `tenant_id, job_id, target_id, credential_id, run_id`, of which the first stands at `at`.
     pub(super) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             tenant: row.get(at)?,
             job: row.get(at + 1)?,
             target: row.get(at + 2)?,
             credential: row.get(at + 3)?,
+            run: row.get(at + 4)?,
         })
     }
 
     fn scopes(self) -> impl Iterator<Item = LimitScope> {
         let target = self.target.map(TargetId::new);
-        LimitScope::of_task(JobId::new(self.job), target, self.credential.map(CredentialId::new))
+        let credential = self.credential.map(CredentialId::new);
+        LimitScope::of_task(RunId::new(self.run), JobId::new(self.job), target, credential)
     }
 }
 
@@ -265,6 +268,7 @@ pub(crate) fn column(tenant: i64, scope: LimitScope) -> (&'static str, i64) {
         LimitScope::Job(id) => ("job_id", id.get()),
         LimitScope::Target(id) => ("target_id", id.get()),
         LimitScope::Credential(id) => ("credential_id", id.get()),
+        LimitScope::Run(id) => ("run_id", id.get()),
         _ => ("tenant_id", tenant),
     }
 }

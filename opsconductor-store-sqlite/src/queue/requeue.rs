@@ -3,14 +3,14 @@
 use opsconductor_core::{
     Result,
     run::{TaskStatus, plan::TaskKey},
-    store::{Notice, Requeue},
+    store::{Notice, Requeue, WaitsFor},
 };
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::{
     advance::{self, Idle},
     complete::end_attempt,
-    lease::cancel_reason,
+    lease::step_stops,
     parking::{self, Belongs},
 };
 use crate::{
@@ -43,12 +43,15 @@ fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult
         let place = Place { task: lease.task, step: row.get(0)?, target: columns::target(row, 5)? };
         Ok((place, row.get::<_, u32>(1)?, row.get::<_, i64>(2)?, Belongs::read(row, 3)?))
     };
+    let kept = task.suspend.is_some_and(WaitsFor::keeps_attempt);
     let given_back = tx
         .db
         .prepare_cached(REQUEUE)?
         .query_row(
             named_params! {
                 ":due_at": columns::after(tx.steady, task.delay),
+                ":suspended": task.suspend.map(WaitsFor::as_str),
+                ":kept": kept,
                 ":task": lease.task.get(),
                 ":run": lease.run.get(),
                 ":epoch": lease.epoch,
@@ -58,13 +61,15 @@ fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult
         )
         .optional()?;
     let Some((place, attempt, started_at, belongs)) = given_back else { return Ok(false) };
-    end_attempt(tx, lease, attempt, started_at, task.attempt_status, Some(&task.reason))?;
-    if let Some(reason) = cancel_reason(tx, lease.run)? {
-        let sql =
-            "DELETE FROM queue WHERE task_id = ?1 RETURNING task_id, idx, target_id, attempt, started_at";
+    let stop = step_stops(tx, lease.run, place.step)?;
+    if stop.is_some() || !kept {
+        end_attempt(tx, lease, attempt, started_at, task.attempt_status, Some(&task.reason))?;
+    }
+    if let Some((_, reason)) = stop {
+        let sql = "DELETE FROM queue WHERE task_id = ?1 RETURNING task_id, idx, target_id, attempt + kept, started_at";
         let idle = tx.db.prepare_cached(sql)?.query_row([lease.task.get()], Idle::read)?;
         parking::freed(tx, &[belongs])?;
-        advance::abort_idle(tx, events, lease.run, vec![idle], &reason)?;
+        advance::end_idle(tx, events, lease.run, vec![idle], TaskStatus::Aborted, &reason)?;
         let key = TaskKey { step: place.step, target: place.target };
         advance::advance(tx, events, lease.run, &[(key, TaskStatus::Aborted)])?;
         return Ok(true);

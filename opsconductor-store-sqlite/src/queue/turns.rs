@@ -31,7 +31,7 @@ pub(super) fn pass_on(tx: &mut Tx<'_>, ended: RunId, tenant: i64, key: &str) -> 
     let Some(next) = first(tx, tenant, key)?.filter(|next| *next > ended) else { return Ok(()) };
     let plan = plans::of(tx.plans, tx.db, next)?;
     for (step, index) in plan.steps.iter().zip(0_u32..) {
-        if step.edges.is_empty() {
+        if step.is_first() {
             let mut release = tx.db.prepare_cached(RELEASE_ALL)?;
             let mut released = release.query(params![next.get(), index])?;
             while released.next()?.is_some() {}

@@ -120,6 +120,8 @@ async fn run_with(
         parameters,
         targets: vec![target.clone()],
         steps: Vec::new(),
+        timeout_sec: None,
+        max_parallel: None,
     };
     let values = reserved::template_values(RunId::new(7), &plan, Some(&target));
     let rendered = templates.render(&fields, &values)?;

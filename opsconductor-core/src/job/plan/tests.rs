@@ -7,7 +7,7 @@ use crate::{
     clock::Timestamp,
     id::{CredentialId, TargetId},
     job::{JobSpec, StepKinds, ValidJob},
-    run::plan::{Join, RunPlan},
+    run::plan::{Join, RunPlan, Runs},
     target::{Target, TargetSpec},
     transport::Protocol,
 };
@@ -79,7 +79,7 @@ fn steps_over_the_same_targets_are_joined_per_target_and_others_by_a_barrier() {
     assert_eq!(names(&plan, 4), ["c"], "a target that is named twice is one task");
     assert_eq!(names(&plan, 5), ["a", "b", "c"], "a selection is in the order of names");
     assert_eq!(plan.targets.len(), 3);
-    assert_eq!(plan.tasks().count(), 2 + 2 + 2 + 1 + 1 + 3);
+    assert_eq!(plan.tasks(false).count(), 2 + 2 + 2 + 1 + 1 + 3);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn planning_a_thousand_targets_takes_each_of_them_once() {
     let targets: Vec<Target> = (0..1000).map(|id| target(id, &format!("host{id:04}"), &["web"])).collect();
     let steps = vec![json!({"targets": {"tags": ["web"]}}); 100];
     let plan = over(&steps).plan(&targets, Map::new()).unwrap();
-    assert_eq!((plan.targets.len(), plan.tasks().count()), (1000, 100_000));
+    assert_eq!((plan.targets.len(), plan.tasks(false).count()), (1000, 100_000));
     assert!(joins(&plan).iter().skip(1).all(|join| *join == Some(Join::PerTarget)));
 }
 
@@ -210,7 +210,7 @@ fn a_selector_that_chooses_nothing_is_a_fault_unless_that_is_allowed() {
     allowed["allowEmpty"] = json!(true);
     let plan = over(&[allowed, json!({"target": "a"})]).plan(&fleet(), Map::new()).unwrap();
     assert!(plan.steps[0].targets.is_empty());
-    assert_eq!(plan.tasks().count(), 2, "one task, which is skipped, so that what follows goes on");
+    assert_eq!(plan.tasks(false).count(), 2, "one task, which is skipped, so that what follows goes on");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn a_target_comes_after_those_it_depends_on() {
     assert_eq!(names(&plan, 1), ["a", "b"], "only what is directly depended on counts");
     fleet[2].spec.depends_on = vec![TargetId::new(1)];
     let plan = over(&[json!({"targets": ["a", "b", "c"]})]).plan(&fleet, Map::new()).unwrap();
-    assert_eq!(plan.tasks().count(), 3, "a circle ends somewhere");
+    assert_eq!(plan.tasks(false).count(), 3, "a circle ends somewhere");
 }
 
 #[test]
@@ -246,4 +246,44 @@ fn branches_are_joined_where_they_meet() {
     assert_eq!(plan.source(1, Some(TargetId::new(2))), Some(3));
     assert_eq!(plan.source(2, Some(TargetId::new(2))), Some(4), "the only target's");
     assert_eq!(plan.source(1, Some(TargetId::new(3))), None);
+}
+
+#[test]
+fn the_flow_of_a_run_is_planned() {
+    let exec = |more: Value| {
+        let mut step =
+            json!({"type": "winrm.exec", "shell": "cmd", "command": "c", "targets": ["a", "b", "c"]});
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        step
+    };
+    let definition = json!({
+        "name": "n", "version": 1, "timeoutSec": 60, "maxParallel": 2,
+        "steps": [exec(json!({"serial": ["50%", 2], "maxFailPercentage": 10}))],
+        "onFailure": [exec(json!({}))],
+        "finally": [exec(json!({})), exec(json!({}))]
+    });
+    let job = JobSpec::from_value(definition).validate(&StepKinds::built_in()).unwrap();
+    let plan = job.plan(&fleet(), Map::new()).unwrap();
+    assert_eq!((plan.timeout_sec, plan.max_parallel, plan.is_plain()), (Some(60), Some(2), false));
+    let runs: Vec<_> = plan.steps.iter().map(|step| step.runs).collect();
+    assert_eq!(runs, [Runs::OnSuccess, Runs::OnFailure, Runs::Always, Runs::Always]);
+    assert_eq!((&plan.steps[0].batches[..], plan.steps[0].max_fail_percentage), (&[1, 2][..], Some(10)));
+    let sizes: Vec<_> = [0, 1, 3].map(|opened| plan.steps[0].batch_after(opened)).to_vec();
+    assert_eq!(sizes, [1, 2, 0]);
+    // A task waits for its batch, its part of the run, or the step before it.
+    let waits: Vec<_> = plan.tasks(false).map(|(_, waits)| waits).collect();
+    assert_eq!(waits, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    let in_turn: Vec<_> = plan.tasks(true).map(|(_, waits)| waits).collect();
+    assert_eq!(in_turn[..4], [1, 2, 2, 1]);
+}
+
+#[test]
+fn a_plain_plan_reads_and_writes_as_it_always_did() {
+    let plan = plan(&[json!({"target": "a"})]);
+    assert!(plan.is_plain());
+    let text = serde_json::to_string(&plan).unwrap();
+    for name in ["runs", "batches", "max_fail_percentage", "timeout_sec\":null", "max_parallel"] {
+        assert!(!text.contains(name), "{name} is in {text}");
+    }
+    assert_eq!(serde_json::from_str::<RunPlan>(&text).unwrap(), plan);
 }

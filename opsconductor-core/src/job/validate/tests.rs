@@ -2,6 +2,7 @@
 
 mod agree;
 mod limits;
+mod lists;
 mod order;
 mod parameters;
 
@@ -132,7 +133,7 @@ fn faults_of_the_job() {
             (
                 "/retry",
                 "this member is not known: a job may have `name`, `version`, `description`, `parameters`, `parameterSchema`, `priority`, \
-                 `concurrencyKey`, `allowRaw` and `steps`",
+                 `concurrencyKey`, `allowRaw`, `timeoutSec`, `maxParallel`, `steps`, `onFailure` and `finally`",
             ),
             ("/description", "must be a string, not null"),
         ],
@@ -170,7 +171,7 @@ fn faults_of_what_every_step_has() {
         &[
             (
                 "/steps/0/type",
-                "there is no step type `ssh.exec`; there are `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+                "there is no step type `ssh.exec`; there are `approval`, `sleep`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
             ),
             (
                 "/steps/0/id",
@@ -185,7 +186,7 @@ fn faults_of_what_every_step_has() {
         )),
         &[
             ("/steps/0", "`target` and `targets` exclude each other: give one of them"),
-            ("/steps/0/onLost", "must be `fail` or `retry`"),
+            ("/steps/0/onLost", "must be one of `fail`, `retry`, `ask`; did you mean `retry`?"),
             ("/steps/0/wait", "must be `all`"),
             ("/steps/0/maxOutputBytes", "must be a whole number"),
             ("/steps/0/continueOnError", "must be true or false, not a number"),
@@ -266,7 +267,7 @@ fn faults_of_exec() {
         &[(
             "/steps/0/whenever",
             "this member is not known: a winrm.exec step may have `type`, `id`, `name`, `target`, `targets`, `allowEmpty`, \
-             `timeoutSec`, `continueOnError`, `onLost`, `idempotent`, `maxOutputBytes`, `wait`, `dependsOn`, `when`, \
+             `serial`, `maxFailPercentage`, `timeoutSec`, `continueOnError`, `onLost`, `idempotent`, `maxOutputBytes`, `wait`, `dependsOn`, `when`, \
              `retry`, `register`, `shell`, `command`, `script`, `env`, `stdin` and `workingDirectory`",
         )],
     );

@@ -5,7 +5,7 @@ use serde_json::Map;
 use super::*;
 use crate::{
     id::TargetId,
-    run::plan::{OnLost, PlannedStep},
+    run::plan::{OnLost, PlannedStep, Runs},
     transport::Protocol,
 };
 
@@ -40,6 +40,9 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         idempotent: false,
         max_output_bytes: 1,
         allow_raw: false,
+        runs: Runs::OnSuccess,
+        batches: Vec::new(),
+        max_fail_percentage: None,
         when: None,
         retry: None,
         register: None,
@@ -50,6 +53,8 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         parameters: Map::new(),
         targets: (1..=i64::from(targets)).map(target).collect(),
         steps: steps.iter().enumerate().map(step).collect(),
+        timeout_sec: None,
+        max_parallel: None,
     }
 }
 
@@ -111,4 +116,19 @@ fn nothing_is_left_of_what_is_done() {
     let plan = plan(1, &[(&[0], &[]), (&[], &[(0, Join::Barrier)])]);
     assert_eq!(plan.rest(|_| true), None);
     assert_eq!(plan.rest(|_| false), Some(plan.clone()), "and all of what is not");
+}
+
+#[test]
+fn what_follows_a_failure_and_what_is_done_in_any_case_comes_along_whole() {
+    let mut whole = plan(2, &[(&[0, 1], &[]), (&[0], &[]), (&[0, 1], &[])]);
+    (whole.steps[1].runs, whole.steps[2].runs) = (Runs::OnFailure, Runs::Always);
+    // One target failed; the rest of the run was done.
+    let left = |key: TaskKey| (key.step, key.target.map_or(0, TargetId::get));
+    let rest = whole.rest(|key| left(key) != (0, 2)).unwrap();
+    let sizes: Vec<_> = rest.steps.iter().map(|step| (step.runs, step.targets.len())).collect();
+    assert_eq!(sizes, [(Runs::OnSuccess, 1), (Runs::OnFailure, 1), (Runs::Always, 2)]);
+    // Only the cleaning failed: it is what the new run is about.
+    let rest = whole.rest(|key| left(key) != (2, 1)).unwrap();
+    let sizes: Vec<_> = rest.steps.iter().map(|step| (step.runs, step.targets.len())).collect();
+    assert_eq!(sizes, [(Runs::OnSuccess, 1)]);
 }

@@ -7,7 +7,7 @@ use crate::{
     Error, ErrorKind, Result,
     clock::Timestamp,
     id::{TaskId, WorkerId},
-    run::{event::EventKind, state::RunStatus, state::TaskStatus},
+    run::{event::EventKind, phase::Stopping, state::RunStatus, state::TaskStatus},
     store::{Claimed, Expired, Lease, LeaseState, Passage},
     transport::RemoteHandle,
 };
@@ -84,7 +84,7 @@ impl State {
             return Err(Error::new(ErrorKind::LeaseLost, "the lease is held by someone else or has ended")
                 .with("task", lease.task));
         }
-        if self.is_canceled(lease.run) {
+        if self.stops(lease.task).is_some() {
             return Err(Error::new(ErrorKind::Canceled, "the run is being canceled").with("run", lease.run));
         }
         let now = self.now;
@@ -106,7 +106,11 @@ impl State {
             {
                 *lease_until = until;
             }
-            if self.is_canceled(lease.run) { LeaseState::Canceled } else { LeaseState::Held }
+            match self.stops(lease.task) {
+                None => LeaseState::Held,
+                Some(Stopping::Overdue) => LeaseState::Overdue,
+                Some(_) => LeaseState::Canceled,
+            }
         };
         leases.iter().map(renew).collect()
     }
@@ -138,7 +142,7 @@ impl State {
             .range((id, attempt, 0)..=(id, attempt, u32::MAX))
             .next_back()
             .map_or(0, |((_, _, seq), _)| *seq);
-        let canceled = self.is_canceled(row.run);
+        let canceled = self.stops(id).is_some();
         let since_dispatch =
             row.dispatched_at.and_then(|at| (self.now - at).to_std().ok()).unwrap_or_default();
         let (run, task) = self.run_and_task(id)?;

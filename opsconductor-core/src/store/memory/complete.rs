@@ -1,18 +1,24 @@
 //! Ends: of tasks, of attempts, of runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{LiveRow, LiveState, State, invalid};
+use chrono::TimeDelta;
+
+use super::{LiveRow, LiveState, RunRow, State, invalid};
 use crate::{
     Result,
-    id::{RunId, TaskId, TenantId},
+    id::{RunId, TargetId, TaskId, TenantId},
     run::{
-        advance::{self, Ledger, Waiting},
+        advance::{self, Idle, Ledger, Waiting},
         event::EventKind,
+        phase::{self, Phase, Stopping},
         plan::TaskKey,
         state::{RunStatus, TaskStatus},
     },
-    store::{AttemptRecord, Completion, Lease, Notice, Requeue, RunRecord, Settled, tail},
+    store::{
+        AttemptRecord, Completion, Lease, Notice, Requeue, RunRecord, Settled, Suspended, WaitsFor,
+        overdue_reason, tail,
+    },
 };
 
 impl State {
@@ -99,8 +105,8 @@ impl State {
     fn advance(&mut self, id: RunId, finished: &[(TaskKey, TaskStatus)]) -> Result<Option<RunStatus>> {
         let Some(run) = self.runs.get(&id) else { return Ok(None) };
         let (plan, mut counters) = (run.plan.clone(), run.counters.clone());
-        let canceled = run.record.cancel_requested;
-        let over = advance::advance(&plan, &mut counters, finished, canceled, &mut Rows { state: self, id })?;
+        let stopping = run.stopping;
+        let over = advance::advance(&plan, &mut counters, finished, stopping, &mut Rows { state: self, id })?;
         if let Some(run) = self.runs.get_mut(&id) {
             run.counters = counters;
         }
@@ -111,15 +117,14 @@ impl State {
     }
 
     /// Ends a task that no worker holds.
-    fn abort_idle(&mut self, id: TaskId, reason: &str) {
+    fn end_idle(&mut self, id: TaskId, status: TaskStatus, reason: &str) {
         self.live.remove(&id);
         let now = self.now;
         if let Some(task) = self.tasks.get_mut(&id) {
-            task.record.status = TaskStatus::Aborted;
+            task.record.status = status;
             task.record.reason = Some(reason.to_owned());
             task.record.finished_at = Some(now);
         }
-        let status = TaskStatus::Aborted;
         self.task_event(id, EventKind::StepFinished { status, reason: Some(reason.to_owned()) });
     }
 
@@ -137,10 +142,15 @@ impl State {
         if self.held(&lease).is_none() {
             return Ok(false);
         }
-        self.end_attempt(&lease, task.attempt_status, Some(task.reason.clone()));
-        let cancel = self.runs.get(&lease.run).filter(|run| run.record.cancel_requested);
-        if let Some(reason) = cancel.map(|run| run.cancel_reason.clone().unwrap_or_default()) {
-            self.abort_idle(lease.task, &reason);
+        let keeps_attempt = task.suspend.is_some_and(WaitsFor::keeps_attempt);
+        let stops = self.stops(lease.task).is_some();
+        if stops || !keeps_attempt {
+            self.end_attempt(&lease, task.attempt_status, Some(task.reason.clone()));
+        }
+        if stops {
+            let reason =
+                self.runs.get(&lease.run).and_then(|run| run.cancel_reason.clone()).unwrap_or_default();
+            self.end_idle(lease.task, TaskStatus::Aborted, &reason);
             self.tell_of_room();
             if let Some(row) = self.tasks.get(&lease.task) {
                 let key = TaskKey { step: row.record.step, target: row.record.target };
@@ -152,10 +162,15 @@ impl State {
         if let Some(row) = self.live.get_mut(&lease.task) {
             row.state = LiveState::Queued;
             row.due_at = due_at;
+            row.attempt -= u32::from(keeps_attempt);
             (row.dispatched, row.dispatched_at) = (None, None);
+            if let Some(waits_for) = task.suspend {
+                row.suspended = Some(Suspended { waits_for, decision: None });
+            }
         }
+        let waits = self.live.get(&lease.task).is_some_and(LiveRow::is_suspended);
         if let Some(row) = self.tasks.get_mut(&lease.task) {
-            row.record.status = TaskStatus::Queued;
+            row.record.status = if waits { TaskStatus::Waiting } else { TaskStatus::Queued };
         }
         self.task_event(lease.task, EventKind::StepRequeued { reason: task.reason });
         self.notices.push(Notice::Ready);
@@ -164,29 +179,55 @@ impl State {
 
     pub(super) fn cancel_run(&mut self, tenant: TenantId, id: RunId, reason: &str) -> Result<RunRecord> {
         let run = self.run_of(tenant, id)?;
-        if run.record.status.is_final() || run.record.cancel_requested {
-            return Ok(run.record.clone());
+        let next = run.stopping.canceled(&run.plan, &run.counters);
+        if let (false, Some(stopping)) = (run.record.status.is_final(), next) {
+            self.stop_run(id, stopping, reason)?;
         }
+        Ok(self.run_of(tenant, id)?.record.clone())
+    }
+
+    pub(super) fn stop_overdue(&mut self, limit: usize) -> Result<Vec<RunId>> {
+        let overdue = |run: &&RunRow| {
+            let limit = run.plan.timeout_sec.map(|seconds| TimeDelta::seconds(seconds.into()));
+            let until = run.record.started_at.zip(limit).and_then(|(at, limit)| at.checked_add_signed(limit));
+            let alive = !run.record.status.is_final() && run.stopping == Stopping::No;
+            alive && until.is_some_and(|until| until <= self.now)
+        };
+        let found = self.runs.values().filter(overdue).take(limit);
+        let found: Vec<_> =
+            found.map(|run| (run.record.id, run.plan.timeout_sec.unwrap_or_default())).collect();
+        for (id, seconds) in &found {
+            self.stop_run(*id, Stopping::Overdue, &overdue_reason(*seconds))?;
+        }
+        Ok(found.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Ends what no worker holds of a run that is to stop, and tells the workers that hold something.
+    fn stop_run(&mut self, id: RunId, stopping: Stopping, reason: &str) -> Result<()> {
+        let Some(run) = self.runs.get_mut(&id) else { return Ok(()) };
+        run.stopping = stopping;
+        run.record.cancel_requested = stopping.is_cancel();
+        run.cancel_reason = Some(reason.to_owned());
         let (plan, mut counters, tasks) = (run.plan.clone(), run.counters.clone(), run.tasks.clone());
+        let before = Phase::of(&plan, &counters);
         for task in tasks {
-            let Some(row) = self.live.get(&task) else { continue };
-            if !matches!(row.state, LiveState::Running { .. }) {
+            let idle =
+                self.live.get(&task).is_some_and(|row| !matches!(row.state, LiveState::Running { .. }));
+            if idle && self.stops(task).is_some() {
                 let step = self.tasks.get(&task).map_or(0, |task| task.record.step);
                 counters[step as usize].count(TaskStatus::Aborted, 1);
-                self.abort_idle(task, reason);
+                self.end_idle(task, TaskStatus::Aborted, reason);
             }
         }
-        let over = advance::run_status(&plan, &counters, true);
+        let over = phase::go_on(&plan, before, &mut counters, stopping, &mut Rows { state: self, id })?;
         if let Some(run) = self.runs.get_mut(&id) {
             run.counters = counters;
-            run.record.cancel_requested = true;
-            run.cancel_reason = Some(reason.to_owned());
         }
         match over {
             Some(status) => self.end_run(id, status),
             None => self.notices.push(Notice::Cancel(id)),
         }
-        Ok(self.run_of(tenant, id)?.record.clone())
+        Ok(())
     }
 }
 
@@ -205,11 +246,16 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn waiting(&self, step: u32, which: Waiting) -> Vec<TaskId> {
+    /// The tasks that are meant and that no worker holds.
+    fn idle(&self, step: u32, which: Waiting, idle: Idle) -> Vec<TaskId> {
         let tasks = self.state.runs.get(&self.id).map_or(&[] as &[TaskId], |run| run.tasks.as_slice());
         let meant = |id: &&TaskId| {
-            let waits = self.state.live.get(id).is_some_and(|r| matches!(r.state, LiveState::Waiting { .. }));
-            waits
+            let stands = self.state.live.get(id).is_some_and(|row| match row.state {
+                LiveState::Waiting { .. } => true,
+                LiveState::Queued => idle == Idle::Any,
+                LiveState::Running { .. } => false,
+            });
+            stands
                 && self.state.tasks.get(id).is_some_and(|task| {
                     task.record.step == step
                         && match which {
@@ -220,11 +266,15 @@ impl Rows<'_> {
         };
         tasks.iter().filter(meant).copied().collect()
     }
+
+    fn target(&self, id: TaskId) -> Option<TargetId> {
+        self.state.tasks.get(&id).and_then(|task| task.record.target)
+    }
 }
 
 impl Ledger for Rows<'_> {
     fn release(&mut self, step: u32, which: Waiting) -> Result<()> {
-        for id in self.waiting(step, which) {
+        for id in self.idle(step, which, Idle::Waiting) {
             let Some(row) = self.state.live.get_mut(&id) else { continue };
             let LiveState::Waiting { edges } = row.state else { continue };
             if edges > 1 {
@@ -240,11 +290,27 @@ impl Ledger for Rows<'_> {
         Ok(())
     }
 
-    fn abort(&mut self, step: u32, which: Waiting, reason: &str) -> Result<u32> {
-        let tasks = self.waiting(step, which);
+    fn end(
+        &mut self,
+        step: u32,
+        which: Waiting,
+        idle: Idle,
+        status: TaskStatus,
+        reason: &str,
+    ) -> Result<Vec<Option<TargetId>>> {
+        let tasks = self.idle(step, which, idle);
         for id in &tasks {
-            self.state.abort_idle(*id, reason);
+            self.state.end_idle(*id, status, reason);
         }
-        Ok(tasks.len() as u32)
+        Ok(tasks.into_iter().map(|id| self.target(id)).collect())
+    }
+
+    fn waiting(&mut self, step: u32, targets: &[TargetId]) -> Result<Vec<TargetId>> {
+        let waits: HashSet<_> = self
+            .idle(step, Waiting::All, Idle::Waiting)
+            .into_iter()
+            .filter_map(|id| self.target(id))
+            .collect();
+        Ok(targets.iter().copied().filter(|target| waits.contains(target)).collect())
     }
 }

@@ -8,7 +8,10 @@ use super::{LiveRow, LiveState, RunRow, State, TaskRow, invalid, missing};
 use crate::{
     Error, ErrorKind, Result,
     id::{CredentialId, JobId, RunId, TargetId, TaskId, TenantId},
-    run::{advance::StepCounters, event::EventKind, plan::TaskKey, state::RunStatus, state::TaskStatus},
+    run::{
+        advance::StepCounters, event::EventKind, phase::Stopping, plan::TaskKey, state::RunStatus,
+        state::TaskStatus,
+    },
     store::{Enqueued, Idempotency, NewRun, Notice, RunRecord, TaskRecord},
 };
 
@@ -32,11 +35,11 @@ impl State {
             return Err(invalid("a run needs at least one step").with("job", new.job));
         }
         let id = RunId::new(self.next_id());
-        let wait_for_turn = u32::from(self.is_key_taken(tenant, new.concurrency_key.as_deref()));
+        let wait_for_turn = self.is_key_taken(tenant, new.concurrency_key.as_deref());
         let credentials = new.plan.credentials();
         let mut tasks = Vec::new();
-        for (key, edges) in new.plan.tasks() {
-            tasks.push(self.add_task(id, &new, key, edges.max(wait_for_turn), &credentials));
+        for (key, edges) in new.plan.tasks(wait_for_turn) {
+            tasks.push(self.add_task(id, &new, key, edges, &credentials));
         }
         let record = RunRecord {
             id,
@@ -64,6 +67,7 @@ impl State {
             plan: new.plan,
             events: Vec::new(),
             tasks,
+            stopping: Stopping::No,
             cancel_reason: None,
         };
         self.runs.insert(id, row);
@@ -121,6 +125,7 @@ impl State {
             attempt: 0,
             dispatched: None,
             dispatched_at: None,
+            suspended: None,
         };
         let record = TaskRecord {
             id,

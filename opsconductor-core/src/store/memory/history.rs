@@ -97,7 +97,8 @@ impl History for MemoryStore {
                 state.live.values().filter(|row| wanted(&row.state)).count() as u64
             };
             let running = count(|state| matches!(state, LiveState::Running { .. }));
-            (count(|state| *state == LiveState::Queued), running)
+            let suspended = state.live.values().filter(|row| row.is_suspended()).count() as u64;
+            (count(|state| *state == LiveState::Queued) - suspended, running)
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 
-use super::{LimitRow, LiveState, MemoryStore, State, history::listing};
+use super::{LimitRow, LiveState, MemoryStore, RunRow, State, history::listing};
 use crate::{
     Result,
     id::{TaskId, TenantId},
@@ -93,6 +93,13 @@ impl State {
         };
         let mut gates: HashMap<_, _> = self.limits.iter().map(|(scope, row)| (*scope, gate(row))).collect();
         let running = self.live.iter().filter(|(_, row)| matches!(row.state, LiveState::Running { .. }));
+        for run in self.runs.values().filter(|run| !run.record.status.is_final()) {
+            if let Some(most) = run.plan.max_parallel {
+                let limit = Limit::running(most);
+                let gate = Gate { limit, paused: false, running: 0, next_start: None };
+                gates.insert((run.tenant, LimitScope::Run(run.record.id)), gate);
+            }
+        }
         for scope in running.flat_map(|(id, _)| self.scopes_of(*id)) {
             if let Some(gate) = gates.get_mut(&scope) {
                 gate.running += 1;
@@ -110,16 +117,24 @@ impl State {
 
     /// What a task that is alive belongs to, where anything is limited at all.
     pub(super) fn scopes_of(&self, task: TaskId) -> Vec<(TenantId, LimitScope)> {
-        let Some(row) = self.live.get(&task).filter(|_| !self.limits.is_empty()) else { return Vec::new() };
+        let Some(row) = self.live.get(&task).filter(|_| self.is_limited()) else { return Vec::new() };
         let Some(tenant) = self.runs.get(&row.run).map(|run| run.tenant) else { return Vec::new() };
-        LimitScope::of_task(row.job, row.target, row.credential).map(|scope| (tenant, scope)).collect()
+        LimitScope::of_task(row.run, row.job, row.target, row.credential)
+            .map(|scope| (tenant, scope))
+            .collect()
     }
 
     /// Wakes those who claim where an end may have made room.
     pub(super) fn tell_of_room(&mut self) {
-        if !self.limits.is_empty() {
+        if self.is_limited() {
             self.notices.push(Notice::Ready);
         }
+    }
+
+    /// Whether anything is limited at all.
+    fn is_limited(&self) -> bool {
+        let in_run = |run: &RunRow| run.plan.max_parallel.is_some() && !run.record.status.is_final();
+        !self.limits.is_empty() || self.runs.values().any(in_run)
     }
 
     fn scope_exists(&self, tenant: TenantId, scope: LimitScope) -> Result<()> {
@@ -128,6 +143,7 @@ impl State {
             LimitScope::Job(id) => self.job_of(tenant, id).map(drop),
             LimitScope::Target(id) => self.target_of(tenant, id).map(drop),
             LimitScope::Credential(id) => self.credential_of(tenant, id).map(drop),
+            LimitScope::Run(_) => scope.check_settable(),
         }
     }
 

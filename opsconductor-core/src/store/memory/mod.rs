@@ -9,6 +9,7 @@ mod history;
 mod limits;
 mod queue;
 mod retention;
+mod suspend;
 mod turns;
 mod workers;
 
@@ -24,7 +25,7 @@ use tokio::sync::broadcast;
 
 use super::{
     AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
-    Notice, OutputChunk, RunRecord, Store, TaskRecord,
+    Notice, OutputChunk, RunRecord, Store, Suspended, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -33,6 +34,7 @@ use crate::{
     run::{
         advance::StepCounters,
         event::{Event, EventKind},
+        phase::Stopping,
         plan::RunPlan,
         state::RunStatus,
     },
@@ -155,6 +157,8 @@ struct RunRow {
     events: Vec<Event>,
     /// Ascending, hence by step and by the target's place.
     tasks: Vec<TaskId>,
+    /// How far it is to stop, and why.
+    stopping: Stopping,
     cancel_reason: Option<String>,
 }
 
@@ -179,6 +183,8 @@ struct LiveRow {
     dispatched: Option<RemoteHandle>,
     /// When the attempt was dispatched first.
     dispatched_at: Option<Timestamp>,
+    /// What it waits for or has waited for.
+    suspended: Option<Suspended>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -232,8 +238,12 @@ impl State {
         })
     }
 
-    fn is_canceled(&self, run: RunId) -> bool {
-        self.runs.get(&run).is_some_and(|row| row.record.cancel_requested)
+    /// How far the run of a task is to stop, if the task is to stop with it.
+    fn stops(&self, task: TaskId) -> Option<Stopping> {
+        let task = &self.tasks.get(&task)?.record;
+        let run = self.runs.get(&task.run)?;
+        let step = run.plan.step(task.step)?;
+        (!run.stopping.spares(step)).then_some(run.stopping)
     }
 
     fn run_event(&mut self, run: RunId, kind: EventKind) {

@@ -8,11 +8,11 @@ use super::{MemoryStore, State, invalid};
 use crate::{
     Result,
     clock::Timestamp,
-    id::{JobId, RunId, TenantId, WorkerId},
-    run::event::EventKind,
+    id::{JobId, RunId, TargetId, TenantId, WorkerId},
+    run::{event::EventKind, plan::TaskKey},
     store::{
-        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun,
-        OutputChunk, OutputPiece, Queue, Requeue, RunRecord, Settled,
+        CHUNK_BYTES_MAX, Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState,
+        NewRun, OutputChunk, OutputPiece, Queue, Requeue, RunRecord, Settled, Suspended,
     },
     transport::RemoteHandle,
 };
@@ -62,6 +62,25 @@ impl Queue for MemoryStore {
 
     async fn take_expired(&self, worker: WorkerId, limit: usize, ttl: Duration) -> Result<Vec<Expired>> {
         Ok(self.with(|state| state.take_expired(worker, limit, ttl)))
+    }
+
+    async fn suspended(&self, lease: &Lease) -> Result<Option<Suspended>> {
+        self.with(|state| state.suspended(lease))
+    }
+
+    async fn decide(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        step: u32,
+        target: Option<TargetId>,
+        decision: Decision,
+    ) -> Result<()> {
+        self.with(|state| state.decide(tenant, run, TaskKey { step, target }, decision))
+    }
+
+    async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
+        self.with(|state| state.stop_overdue(limit))
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {

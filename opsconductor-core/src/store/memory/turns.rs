@@ -3,7 +3,7 @@
 use super::{LiveState, State};
 use crate::{
     id::{RunId, TenantId},
-    run::state::TaskStatus,
+    run::{plan::PlannedStep, state::TaskStatus},
     store::Notice,
 };
 
@@ -29,9 +29,15 @@ impl State {
         let (plan, tasks) = (run.plan.clone(), run.tasks.clone());
         for id in tasks {
             let (Some(row), Some(task)) = (self.live.get_mut(&id), self.tasks.get_mut(&id)) else { continue };
-            let first = plan.step(task.record.step).is_some_and(|step| step.edges.is_empty());
-            if first && row.state == (LiveState::Waiting { edges: 1 }) {
-                row.state = LiveState::Queued;
+            let LiveState::Waiting { edges } = row.state else { continue };
+            if !plan.step(task.record.step).is_some_and(PlannedStep::is_first) {
+                continue;
+            }
+            row.state = match edges {
+                1 => LiveState::Queued,
+                edges => LiveState::Waiting { edges: edges - 1 },
+            };
+            if row.state == LiveState::Queued {
                 task.record.status = TaskStatus::Queued;
             }
         }

@@ -186,7 +186,13 @@ impl Fixture {
 
     /// A task that goes back to the queue.
     pub fn requeue(lease: Lease, delay: Duration) -> Requeue {
-        Requeue { lease, delay, reason: "again".to_owned(), attempt_status: TaskStatus::Failed }
+        Requeue {
+            lease,
+            delay,
+            reason: "again".to_owned(),
+            attempt_status: TaskStatus::Failed,
+            suspend: None,
+        }
     }
 
     /// A piece of standard output.

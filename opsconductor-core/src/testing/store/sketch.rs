@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 
 use crate::{
     id::{CredentialId, TargetId},
-    run::plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan},
+    run::plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan, Runs},
     store::JobRecord,
     transport::Protocol,
 };
@@ -34,6 +34,8 @@ impl PlanSketch {
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
             targets: targets.iter().map(planned).collect(),
             steps: Vec::new(),
+            timeout_sec: None,
+            max_parallel: None,
         })
     }
 
@@ -53,6 +55,9 @@ impl PlanSketch {
             idempotent: false,
             max_output_bytes: 1 << 20,
             allow_raw: false,
+            runs: Runs::OnSuccess,
+            batches: Vec::new(),
+            max_fail_percentage: None,
             when: None,
             retry: None,
             register: None,
@@ -66,6 +71,38 @@ impl PlanSketch {
         if let Some(step) = self.0.steps.last_mut() {
             step.continue_on_error = true;
         }
+        self
+    }
+
+    /// Says in which part of the run the last step has its turn.
+    #[must_use]
+    pub fn runs(mut self, runs: Runs) -> Self {
+        if let Some(step) = self.0.steps.last_mut() {
+            step.runs = runs;
+        }
+        self
+    }
+
+    /// Lets the last step take its targets in batches, until more than so many percent of one have failed.
+    #[must_use]
+    pub fn batches(mut self, batches: &[u32], max_fail_percentage: Option<u8>) -> Self {
+        if let Some(step) = self.0.steps.last_mut() {
+            (step.batches, step.max_fail_percentage) = (batches.to_vec(), max_fail_percentage);
+        }
+        self
+    }
+
+    /// Lets the run take no longer than so many seconds.
+    #[must_use]
+    pub fn timeout_sec(mut self, seconds: u32) -> Self {
+        self.0.timeout_sec = Some(seconds);
+        self
+    }
+
+    /// Lets at most so many tasks run at once.
+    #[must_use]
+    pub fn max_parallel(mut self, tasks: u32) -> Self {
+        self.0.max_parallel = Some(tasks);
         self
     }
 

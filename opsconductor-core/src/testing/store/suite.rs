@@ -147,6 +147,30 @@ macro_rules! store_suite {
                 other_runs_go_on,
                 workers_hear_of_it,
             }
+            flow {
+                what_is_done_in_any_case_comes_last,
+                what_follows_a_failure_comes_before_it,
+                a_failure_in_it_fails_the_run_and_holds_back_nothing_of_it,
+                what_may_fail_is_no_failure,
+                a_cancel_spares_what_is_done_in_any_case,
+                a_queued_run_that_is_canceled_does_it_too,
+                a_cancel_that_comes_again_when_nothing_else_is_left_ends_it,
+                batches_go_one_after_the_other,
+                a_batch_waits_for_the_steps_before_it_too,
+                a_batch_that_fails_whole_gives_the_step_up,
+                too_many_failures_give_the_step_up,
+                a_run_over_its_time_stops_and_fails,
+                so_many_tasks_of_a_run_go_at_once,
+            }
+            waits {
+                a_task_waits_for_its_time_and_holds_nothing,
+                an_answer_makes_a_task_ready_and_is_found,
+                a_question_that_nobody_answers_ends_with_its_time,
+                an_answer_is_given_once_and_where_one_is_wanted,
+                of_answers_at_once_one_counts,
+                a_task_that_was_lost_is_asked_about_and_tried_anew,
+                a_cancel_ends_what_waits,
+            }
             turns {
                 they_go_one_after_the_other_in_the_order_of_enqueue,
                 other_keys_and_runs_without_one_go_beside_them,
@@ -281,6 +305,8 @@ mod tests {
             ("requeue", include_str!("cases/requeue.rs")),
             ("rescue", include_str!("cases/rescue.rs")),
             ("cancel", include_str!("cases/cancel.rs")),
+            ("flow", include_str!("cases/flow.rs")),
+            ("waits", include_str!("cases/waits.rs")),
             ("turns", include_str!("cases/turns.rs")),
             ("limits", include_str!("cases/limits.rs")),
             ("rates", include_str!("cases/rates.rs")),

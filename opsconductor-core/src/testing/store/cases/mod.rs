@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod edges;
 pub mod enqueue;
 pub mod events;
+pub mod flow;
 pub mod jobs;
 pub mod limits;
 pub mod output;
@@ -25,6 +26,7 @@ pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
 pub mod turns;
+pub mod waits;
 pub mod workers;
 
 use crate::{Error, ErrorKind, Result};

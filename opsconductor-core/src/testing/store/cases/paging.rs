@@ -77,7 +77,7 @@ pub async fn a_task_is_found_by_its_place(f: Fixture) {
     let plan = PlanSketch::new(&job, &targets).step(&[0, 1, 2], &[]).step(&[2, 0], &[]).build();
     let run = f.enqueue(f.new_run(&job, plan.clone())).await;
     f.single().await;
-    for (place, (key, _)) in plan.tasks().enumerate() {
+    for (place, (key, _)) in plan.tasks(false).enumerate() {
         let task = f.store.task_at(f.tenant, run.id, place as u64).await.unwrap();
         assert_eq!((task.run, task.step, task.target), (run.id, key.step, key.target), "at {place}");
     }

@@ -9,7 +9,7 @@ use super::{
     plan::{Shape, shape},
     promise::{Promise, letters, limits, retention},
 };
-use crate::{run::TaskStatus, transport::Stream};
+use crate::{run::TaskStatus, store::WaitsFor, transport::Stream};
 
 /// One call. Rows are named by their age, so that it means the same on both stores.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ pub(super) enum Call {
         ends: Vec<(LeasePick, TaskStatus, u8)>,
     },
     Requeue {
-        tasks: Vec<(LeasePick, u64, TaskStatus)>,
+        tasks: Vec<(LeasePick, u64, TaskStatus, Option<WaitsFor>)>,
     },
     TakeExpired {
         worker: u8,
@@ -103,6 +103,19 @@ pub(super) enum Call {
     Cancel {
         run: Pick,
         astray: bool,
+    },
+    Suspended {
+        lease: LeasePick,
+    },
+    /// One of the tasks of a run is answered about.
+    Decide {
+        run: Pick,
+        astray: bool,
+        task: u8,
+        approved: bool,
+    },
+    StopOverdue {
+        limit: usize,
     },
     Promise(Promise),
     Look(Look),
@@ -191,6 +204,9 @@ pub(super) fn calls(rough: &Rough) -> BoxedStrategy<Call> {
         1 + 5 * lease => (0_u8..3, 0_usize..5, ttl())
             .prop_map(|(worker, limit, ttl)| Call::TakeExpired { worker, limit, ttl }),
         1 + 2 * run => (pick(), astray()).prop_map(|(run, astray)| Call::Cancel { run, astray }),
+        1 + 3 * lease => (pick(), astray(), 0_u8..4, prop::bool::ANY)
+            .prop_map(|(run, astray, task, approved)| Call::Decide { run, astray, task, approved }),
+        1 + run => (0_usize..4).prop_map(|limit| Call::StopOverdue { limit }),
         1 + 25 * lease => with_leases(),
         (1 + limit) * limits_often => limits().prop_map(Call::Promise),
         1 + letter * ends_often => letters().prop_map(Call::Promise),
@@ -213,8 +229,13 @@ fn with_leases() -> impl Strategy<Value = Call> {
         3 => (vec(lease_pick(), 0..4), ttl()).prop_map(|(leases, ttl)| Call::Renew { leases, ttl }),
         4 => vec(piece, 0..4).prop_map(|pieces| Call::Output { pieces }),
         8 => vec(end, 0..5).prop_map(|ends| Call::Complete { ends }),
-        4 => vec((lease_pick(), delay(), ended()), 0..4).prop_map(|tasks| Call::Requeue { tasks }),
+        5 => vec((lease_pick(), delay(), ended(), waits_for()), 0..4).prop_map(|tasks| Call::Requeue { tasks }),
+        2 => lease_pick().prop_map(|lease| Call::Suspended { lease }),
     ]
+}
+
+fn waits_for() -> impl Strategy<Value = Option<WaitsFor>> {
+    option::weighted(0.5, prop_oneof![Just(WaitsFor::Time), Just(WaitsFor::Approval), Just(WaitsFor::Lost)])
 }
 
 fn catalog() -> impl Strategy<Value = Call> {

@@ -80,7 +80,10 @@ impl Side {
             | Call::Complete { .. }
             | Call::Requeue { .. }
             | Call::TakeExpired { .. }
-            | Call::Cancel { .. } => self.move_on(call).await,
+            | Call::Cancel { .. }
+            | Call::Suspended { .. }
+            | Call::Decide { .. }
+            | Call::StopOverdue { .. } => self.move_on(call).await,
             _ => self.write_down(call).await,
         }
     }

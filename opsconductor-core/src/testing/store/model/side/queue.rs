@@ -11,8 +11,8 @@ use crate::{
     id::{RunId, TenantId},
     run::RunPlan,
     store::{
-        CHUNK_BYTES_MAX, Claimed, Completion, Enqueued, Idempotency, JobRecord, NewRun, OutputPiece, Requeue,
-        RunRecord,
+        CHUNK_BYTES_MAX, Claimed, Completion, Decision, Enqueued, Idempotency, JobRecord, NewRun,
+        OutputPiece, Page, Requeue, RunRecord,
     },
     testing::store::{
         Fixture,
@@ -78,11 +78,12 @@ impl Side {
                 format!("{} {}", self.said(answer), self.letters_came().await)
             }
             Call::Requeue { tasks } => {
-                let tasks = tasks.iter().map(|(pick, delay, status)| Requeue {
+                let tasks = tasks.iter().map(|(pick, delay, status, suspend)| Requeue {
                     lease: self.lease(*pick),
                     delay: micros(*delay),
                     reason: "again".to_owned(),
                     attempt_status: *status,
+                    suspend: *suspend,
                 });
                 let answer = store.requeue(tasks.collect()).await;
                 self.said(answer)
@@ -90,6 +91,24 @@ impl Side {
             Call::Cancel { run, astray } => {
                 let (tenant, run) = self.run(*run, *astray);
                 let answer = store.cancel_run(tenant, run, "not needed").await;
+                self.said(answer)
+            }
+            Call::Suspended { lease } => {
+                let answer = store.suspended(&self.lease(*lease)).await;
+                self.said(answer)
+            }
+            Call::Decide { run, astray, task, approved } => {
+                let (tenant, run) = self.run(*run, *astray);
+                let place = u64::from(*task);
+                let found = store.tasks(tenant, run, Page { skip: place, limit: 1 }).await;
+                let found = found.ok().and_then(|list| list.items.into_iter().next());
+                let (step, target) = found.map_or((7, None), |task| (task.step, task.target));
+                let decision = Decision { approved: *approved, by: format!("user {task}"), note: None };
+                let answer = store.decide(tenant, run, step, target, decision).await;
+                self.said(answer)
+            }
+            Call::StopOverdue { limit } => {
+                let answer = store.stop_overdue(*limit).await;
                 self.said(answer)
             }
             _ => unreachable!("{call:?} is not about the queue"),
