@@ -17,11 +17,19 @@
 
 mod endpoint;
 mod files;
+#[cfg(feature = "winrm")]
+mod metadata;
 mod session;
+#[cfg(feature = "winrm")]
+mod timings;
+#[cfg(feature = "winrm")]
+mod tls;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 #[cfg(feature = "winrm-rs")]
 pub mod winrm_rs;
+#[cfg(feature = "winrm")]
+mod wire;
 
 pub use endpoint::{Endpoint, Protocol};
 pub use files::{
