@@ -48,6 +48,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::sink::percent_encode;
 pub use self::sink::{Sink, is_plain, quote};
 use self::tree::Node;
 use crate::error::Result;

@@ -166,7 +166,7 @@ fn faults_of_what_every_step_has() {
         &[
             (
                 "/steps/0/type",
-                "there is no step type `ssh.exec`; there are `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+                "there is no step type `ssh.exec`; there are `http.request`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
             ),
             (
                 "/steps/0/id",
