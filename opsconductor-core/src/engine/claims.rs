@@ -7,7 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 
 use super::{
     complete::Completer,
-    execute::{End, execute, panicked, requeue},
+    ending::{End, panicked, requeue},
+    execute::execute,
     lease::Holding,
     resume::{Resumption, Running},
     worker::Shared,

@@ -21,6 +21,7 @@ mod complete;
 mod credentials;
 mod dead_letters;
 mod definitions;
+mod ending;
 mod execute;
 mod jobs;
 mod lease;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Inner,
     abandon::Abandon,
-    execute::{may_resend, requeue},
+    ending::{may_resend, requeue},
     lease::{Held, Stop},
     plans::Plans,
     resume::{Resumption, Running, is_resumable},
