@@ -134,3 +134,20 @@ async fn a_redirect_to_where_nobody_may_go_is_not_followed() {
         scene.end().await;
     }
 }
+
+#[tokio::test]
+async fn what_breaks_behind_a_redirect_is_told_from_what_was_answered() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let silent = Service::start(|_| Vec::new()).await;
+    for (port, is_lost) in [(closed, false), (silent.port(), true)] {
+        let location = format!("http://other.test:{port}/");
+        let first = Service::start(move |_| redirect(303, &location)).await;
+        let scene = Scene::new();
+        scene.api(&first).await;
+        let ended = scene.request(json!({"method": "POST", "followRedirects": true})).await;
+        let said = if is_lost { ended.lost() } else { ended.failed() };
+        assert!(said.contains("redirectedTo other.test"), "{said}");
+        assert_eq!(first.only().method, "POST", "it was answered, and is not sent again");
+        scene.end().await;
+    }
+}

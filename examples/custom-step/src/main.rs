@@ -27,7 +27,8 @@ async fn main() -> Result<()> {
 
     // A definition is checked against it, like any other.
     let faulty = JobSpec::parse(
-        "{name: Log, version: 1, steps: [{type: book.append, book: My Book, line: hi, colour: red}]}",
+        r#"{"name": "Log", "version": 1, "steps": [
+            {"type": "book.append", "book": "My Book", "line": "hi", "colour": "red"}]}"#,
     )?;
     if let Err(error) = ops.jobs().create(&faulty).await {
         error.problems().iter().for_each(|problem| println!("{problem}"));
@@ -35,7 +36,8 @@ async fn main() -> Result<()> {
 
     // And it runs.
     let job = JobSpec::parse(
-        "{name: Log, version: 1, steps: [{type: book.append, book: releases, line: 'Released {{ what }}'}]}",
+        r#"{"name": "Log", "version": 1, "steps": [
+            {"type": "book.append", "book": "releases", "line": "Released {{ what }}"}]}"#,
     )?;
     ops.jobs().create(&job).await?;
     let worker = engine.worker(WorkerSettings::default())?;

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, header};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri, body::Incoming, header, http::uri::PathAndQuery,
+};
 
 use super::{
     account::Account,
@@ -37,7 +39,7 @@ pub(super) struct Exchange<'a> {
 struct Next {
     site: Site,
     method: Method,
-    path: String,
+    path: PathAndQuery,
     headers: HeaderMap,
     body: Option<Bytes>,
 }
@@ -55,7 +57,12 @@ impl Exchange<'_> {
         // What has been checked can be sent; from here on it may act.
         observer.dispatching(&RemoteHandle::default()).await?;
         loop {
-            let answer = self.send(&mut line, &next).await?;
+            // A retry would begin with the first request, which was answered when this one is not the first.
+            let once = |error: Error| match redirects {
+                0 => error,
+                _ => error.with_retryable(call.repeatable).with("redirectedTo", next.site.authority()),
+            };
+            let answer = self.send(&mut line, &next).await.map_err(once)?;
             let location = match answer.headers().get(header::LOCATION) {
                 Some(location) if call.redirects_max > 0 && redirect::is_redirect(answer.status()) => {
                     location
@@ -63,7 +70,8 @@ impl Exchange<'_> {
                 _ => return self.read(answer, &call, redirects, observer).await,
             };
             let status = answer.status();
-            let location = location.to_str().unwrap_or_default().to_owned();
+            // What is not ASCII is not a URL, as a space is none.
+            let location = location.to_str().unwrap_or(" ").to_owned();
             // A redirect answers the request; its body is for people.
             self.is_open.store(false, Ordering::SeqCst);
             drop(answer);
@@ -76,7 +84,6 @@ impl Exchange<'_> {
             next = self.follow(next, status, &location)?;
             let dialed =
                 self.ground.dial(&next.site, self.host.connect_timeout, &mut Timings::default()).await;
-            // A retry would begin with the first request, which was answered.
             line = dialed
                 .map_err(|error| error.with_retryable(false).with("redirectedTo", next.site.authority()))?;
         }
@@ -90,7 +97,11 @@ impl Exchange<'_> {
         }
         let site = self.host.site.clone();
         let headers = fields::headers(call, self.account, &site.authority())?;
-        Ok(Next { path: self.host.path(&call.path), site, method, headers, body: call.body.clone() })
+        if !(call.path.is_empty() || call.path.starts_with(['/', '?'])) {
+            return Err(invalid("the path of a request begins with `/`"));
+        }
+        let path = path(&self.host.path(&call.path))?;
+        Ok(Next { site, method, path, headers, body: call.body.clone() })
     }
 
     /// The request that a redirect asks for.
@@ -99,7 +110,8 @@ impl Exchange<'_> {
             let message = format!("the host answers with a redirect {why}, so it is not followed");
             Error::transport(Layer::Protocol, message).with_code(status.as_u16().into())
         };
-        let place = redirect::resolve(&sent.site, &sent.path, location).map_err(refuse)?;
+        let place = redirect::resolve(&sent.site, sent.path.as_str(), location).map_err(refuse)?;
+        let next_path = path(&place.path)?;
         let (method, keeps_body) = redirect::method(status, &sent.method);
         let mut headers = sent.headers;
         let body = sent.body.filter(|_| keeps_body);
@@ -107,7 +119,7 @@ impl Exchange<'_> {
             headers.remove(header::CONTENT_TYPE);
         }
         if sent.site.is_same_origin(place.https, &place.name, place.port) {
-            return Ok(Next { site: sent.site, method, path: place.path, headers, body });
+            return Ok(Next { site: sent.site, method, path: next_path, headers, body });
         }
         if sent.site.is_https() && !place.https {
             return Err(refuse("from HTTPS to plain HTTP"));
@@ -124,20 +136,13 @@ impl Exchange<'_> {
         let trust = place.https.then(|| Trust::Authorities(self.host.elsewhere.authorities.clone()));
         let site = Site { name: place.name, port: place.port, trust, named_by, exposes_credential: false };
         fields::set_host(&mut headers, &site.authority())?;
-        Ok(Next { site, method, path: place.path, headers, body })
+        Ok(Next { site, method, path: next_path, headers, body })
     }
 
     async fn send(&self, line: &mut Line, next: &Next) -> Result<Response<Incoming>> {
-        let mut request = Request::builder()
-            .method(next.method.clone())
-            .uri(next.path.as_str())
-            .body(Full::new(next.body.clone().unwrap_or_default()))
-            .map_err(|error| {
-                let message =
-                    "the path is not one that can be requested: percent-encode what is no letter or digit";
-                // hyper's own words say what kind of character is at fault, and not which.
-                Error::new(ErrorKind::InvalidInput, message).with_source(error)
-            })?;
+        let mut request = Request::new(Full::new(next.body.clone().unwrap_or_default()));
+        *request.method_mut() = next.method.clone();
+        *request.uri_mut() = Uri::from(next.path.clone());
         *request.headers_mut() = next.headers.clone();
         self.is_open.store(true, Ordering::SeqCst);
         line.sender.try_send_request(request).await.map_err(|mut error| {
@@ -165,7 +170,9 @@ impl Exchange<'_> {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let mut decoder = BodyText::new(&head.headers, call.body_bytes_max)?;
+        // A body that cannot be read is one that is not waited for.
+        let mut decoder = BodyText::new(&head.headers, call.body_bytes_max)
+            .inspect_err(|_| self.is_open.store(false, Ordering::SeqCst))?;
         let mut kept = (call.keep_bytes_max > 0).then(String::new);
         let mut text = String::new();
         while !decoder.is_cut() {
@@ -214,6 +221,15 @@ async fn hand_over(
         text if text.is_empty() => Ok(()),
         text => observer.output(Stream::Stdout, Bytes::from(text)).await,
     }
+}
+
+/// What stands in the first line of a request.
+fn path(text: &str) -> Result<PathAndQuery> {
+    PathAndQuery::try_from(text).map_err(|error| {
+        let message = "the path is not one that can be requested: percent-encode what is no letter or digit";
+        // hyper's own words say what kind of character is at fault, and not which.
+        Error::new(ErrorKind::InvalidInput, message).with_source(error)
+    })
 }
 
 /// A connection that broke with a request out, in words for people.

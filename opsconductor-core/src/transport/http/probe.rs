@@ -68,6 +68,8 @@ fn judge(status: u16, has_account: bool) -> Result<u16> {
             let message = format!("the host refuses the credential with the status {status}");
             Err(Error::transport(Layer::Authentication, message).with_code(status.into()))
         }
+        // Some know no `HEAD`, and say so.
+        501 => Ok(status),
         500.. => {
             let message = format!("the host answers with the status {status}");
             Err(Error::transport(Layer::Protocol, message).with_code(status.into()))
