@@ -45,6 +45,10 @@ impl History for PgStore {
         Ok(tasks(self, tenant, run, page).await?)
     }
 
+    async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
+        Ok(task_at(self, tenant, run, place).await?)
+    }
+
     async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>> {
         Ok(attempts(self, tenant, run, task).await?)
     }
@@ -177,6 +181,20 @@ async fn tasks(store: &PgStore, tenant: TenantId, id: RunId, page: Page) -> DbRe
     tx.commit().await?;
     let items = found.iter().map(|row| rows::task(row, id)).collect::<sqlx::Result<_>>()?;
     Ok(Listing { items, total: total as u64 })
+}
+
+async fn task_at(store: &PgStore, tenant: TenantId, id: RunId, place: u64) -> DbResult<TaskRecord> {
+    let mut tx = store.pools.read(tenant).await?;
+    exists(store, &mut tx, tenant, id).await?;
+    let found = sqlx::query(store.statements.of(TASKS))
+        .bind(id.get())
+        .bind(1_i64)
+        .bind(columns::count(place))
+        .fetch_optional(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let row = found.ok_or_else(|| missing("task", place))?;
+    Ok(rows::task(&row, id)?)
 }
 
 async fn attempts(

@@ -62,6 +62,19 @@ impl History for SqliteStore {
             .await
     }
 
+    async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
+        self.readers
+            .read(move |db| {
+                exists(db, tenant, run)?;
+                let found = db
+                    .prepare_cached(TASKS)?
+                    .query_row(params![run.get(), 1, columns::count(place)], |row| task(row, run))
+                    .optional()?;
+                Ok(found.ok_or_else(|| missing("task", place))?)
+            })
+            .await
+    }
+
     async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>> {
         self.readers
             .read(move |db| {

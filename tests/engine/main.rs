@@ -49,6 +49,7 @@ macro_rules! on_each_store {
     };
 }
 
+mod definition;
 mod promises;
 
 on_each_store!(

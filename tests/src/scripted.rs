@@ -1,4 +1,4 @@
-//! A transport whose hosts do what the command says: `print TEXT`, `fail N`, `hold`, `cling`, `vanish`.
+//! A transport whose hosts do what the command says: `print TEXT`, `fail N`, `falter N`, `hold`, `cling`, `vanish`.
 //!
 //! It keeps the promises of the transport seam (dispatch before effect, time-out, cancel), so that scenarios can look at
 //! what the engine makes of each answer. The real transport has tests of its own.
@@ -114,7 +114,8 @@ impl Scripted {
         }
         if endpoint.host == "away" {
             return Err(Error::transport(Layer::Connect, "the host refused the connection")
-                .with("target", &endpoint.target));
+                .with("target", &endpoint.target)
+                .with_retryable(true));
         }
         let password = credential.secrets().next().map(|secret| secret.expose().clone()).unwrap_or_default();
         Ok(Box::new(Host { target: endpoint.target.clone(), password, seen: Arc::clone(&self.seen) }))
@@ -188,6 +189,13 @@ impl Host {
                 Err(Error::transport(Layer::Script, format!("it said {}", self.password)))
             }
             "fail" => Ok(ExecOutcome::new(rest.parse().unwrap_or(1))),
+            // `falter N`: it fails the first N times.
+            "falter" => {
+                let own = format!("{}: {script}", self.target);
+                let seen = self.seen.received.lock().map(|all| all.iter().filter(|one| **one == own).count());
+                let fails = seen.unwrap_or_default() <= rest.parse().unwrap_or_default();
+                Ok(ExecOutcome::new(fails.into()))
+            }
             "vanish" => {
                 let seen = self.seen.received.lock().map(|all| all.len()).unwrap_or_default();
                 // `vanish N`: the connection is lost the first N times.

@@ -84,6 +84,11 @@ macro_rules! pass_history_through {
                     self.inner.tasks(tenant, run, page).await
                 }
 
+                async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
+                    self.before("task_at")?;
+                    self.inner.task_at(tenant, run, place).await
+                }
+
                 async fn attempts(
                     &self,
                     tenant: TenantId,

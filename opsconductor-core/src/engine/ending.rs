@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 use super::lease::{Holding, Stop};
 use crate::{
     Error, ErrorKind, Result,
+    job::step::StepOutcome,
     run::{
         plan::{OnLost, PlannedStep},
+        retry::RetryOn,
         state::TaskStatus,
     },
     store::{Claimed, Completion, Requeue},
@@ -40,6 +42,13 @@ pub(super) struct Ending {
     pub(super) metrics: Map<String, Value>,
 }
 
+impl Ending {
+    /// The end of a task that has nothing to do.
+    pub(super) fn skipped(reason: String) -> Self {
+        Self { status: TaskStatus::Skipped, exit_code: None, reason: Some(reason), metrics: Map::new() }
+    }
+}
+
 pub(super) fn end_with(claimed: &Claimed, ending: Ending, stdout: String, stderr: String) -> End {
     End::Complete(Box::new(Completion {
         lease: claimed.lease,
@@ -60,6 +69,35 @@ pub(super) fn failed(error: &Error) -> Ending {
 pub(super) fn may_release(error: &Error, holding: &Holding, dispatched: bool) -> bool {
     let shut_down = holding.why() == Some(Stop::Shutdown) && holding.is_resumable();
     shut_down && dispatched && error.is_outcome_unknown()
+}
+
+/// The end of a task whose handler says how it went, or its way to another attempt.
+pub(super) fn after_outcome(
+    outcome: StepOutcome,
+    step: &PlannedStep,
+    claimed: &Claimed,
+    holding: &Holding,
+) -> Result<Ending, Requeue> {
+    if !outcome.succeeded && holding.why().is_none() {
+        let reason = outcome.reason.as_deref().unwrap_or("the step failed");
+        if let Some(again) = again(step, claimed, RetryOn::Failure, reason) {
+            return Err(again);
+        }
+    }
+    Ok(Ending {
+        status: if outcome.succeeded { TaskStatus::Succeeded } else { TaskStatus::Failed },
+        exit_code: outcome.exit_code,
+        reason: outcome.reason,
+        metrics: outcome.metrics,
+    })
+}
+
+/// Another attempt after a failure, if the step has one.
+fn again(step: &PlannedStep, claimed: &Claimed, failure: RetryOn, reason: &str) -> Option<Requeue> {
+    let chance = claimed.lease.task.get().cast_unsigned();
+    let delay = step.retry.as_ref()?.delay(failure, claimed.attempt, chance)?;
+    let reason = format!("{reason}; it is tried again");
+    Some(Requeue { lease: claimed.lease, delay, reason, attempt_status: TaskStatus::Failed })
 }
 
 /// The end of a task that failed with an error, or its way back to the queue.
@@ -105,9 +143,24 @@ pub(super) fn after_failure(
         _ if !dispatched && error.kind() == ErrorKind::StoreUnavailable => {
             return Err(requeue(claimed, RESEND_DELAY, &error.report()));
         }
+        None => {
+            let again = definite(error).and_then(|failure| again(step, claimed, failure, &error.report()));
+            return again.map_or(Ok(ending), Err);
+        }
         _ => {}
     }
     Ok(ending)
+}
+
+/// Which failure an error is that says so for certain, as far as another attempt can help.
+fn definite(error: &Error) -> Option<RetryOn> {
+    match error.kind() {
+        _ if error.is_outcome_unknown() => None,
+        ErrorKind::Timeout => Some(RetryOn::Timeout),
+        // Nothing was sent, or the host says that it did nothing.
+        ErrorKind::Transport if error.is_retryable() => Some(RetryOn::Connection),
+        _ => None,
+    }
 }
 
 /// The end of a task that could not even begin. When it was the store that was away, the task is not at fault. One whose

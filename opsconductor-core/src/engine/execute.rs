@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Inner, credentials,
-    ending::{End, Ending, after_failure, end_with, may_release, not_begun, stopped_early},
+    ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun, stopped_early},
     lease::{Holding, Stop},
+    outputs,
     plans::{Plans, Prepared, unknown_kind},
     recorder::Recorder,
     resume::{self, Running, is_resumable},
@@ -22,7 +23,6 @@ use crate::{
     run::{
         plan::{PlannedStep, PlannedTarget},
         redact::Redactor,
-        state::TaskStatus,
     },
     store::Claimed,
     transport::{Connector, Endpoint, STOP_GRACE, Session},
@@ -50,6 +50,19 @@ pub(super) async fn execute(
         holding.set_resumable();
     }
     let target = claimed.target.and_then(|id| prepared.plan.target(id));
+    let values = match values(inner, &prepared, claimed, target).await {
+        Ok(values) => values,
+        Err(error) => return not_begun(&error),
+    };
+    if running.is_none() {
+        match skipped(inner, &prepared, claimed, &values) {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                return end_with(claimed, Ending::skipped(reason), String::new(), String::new());
+            }
+            Err(error) => return not_begun(&error),
+        }
+    }
     let opened = tokio::select! {
         opened = open(inner, claimed, target) => opened,
         () = holding.stopped.cancelled(), if running.is_none() => Err(stopped()),
@@ -79,7 +92,14 @@ pub(super) async fn execute(
         }
     }
     let began = inner.clock.monotonic();
-    let place = Place { prepared: &prepared, claimed, target, credential: credential.as_deref(), running };
+    let place = Place {
+        prepared: &prepared,
+        claimed,
+        target,
+        values: &values,
+        credential: credential.as_deref(),
+        running,
+    };
     let acted = act(inner, &place, &mut recorder, holding).await;
     let earlier = running.map_or(Duration::ZERO, |running| running.since_dispatch);
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
@@ -100,21 +120,17 @@ pub(super) async fn execute(
     if holding.why() == Some(Stop::LeaseLost) {
         return End::Nothing;
     }
-    let mut ending = match acted {
-        Ok(outcome) => Ending {
-            status: if outcome.succeeded { TaskStatus::Succeeded } else { TaskStatus::Failed },
-            exit_code: outcome.exit_code,
-            reason: outcome.reason,
-            metrics: outcome.metrics,
-        },
+    let ended = match acted {
+        Ok(outcome) => after_outcome(outcome, step, claimed, holding),
         Err(error) if error.kind() == ErrorKind::LeaseLost => return End::Nothing,
-        Err(error) => match after_failure(&error, step, claimed, holding, dispatched, running.is_some()) {
-            Ok(ending) => ending,
-            Err(mut requeue) => {
-                requeue.reason = redactor.redact_str(&requeue.reason);
-                return End::Requeue(requeue);
-            }
-        },
+        Err(error) => after_failure(&error, step, claimed, holding, dispatched, running.is_some()),
+    };
+    let mut ending = match ended {
+        Ok(ending) => ending,
+        Err(mut requeue) => {
+            requeue.reason = redactor.redact_str(&requeue.reason);
+            return End::Requeue(requeue);
+        }
     };
     ending.reason = ending.reason.map(|reason| redactor.redact_str(&reason));
     ending.metrics.values_mut().for_each(|value| redact(&redactor, value));
@@ -148,8 +164,45 @@ struct Place<'a> {
     prepared: &'a Prepared,
     claimed: &'a Claimed,
     target: Option<&'a PlannedTarget>,
+    /// What its templates see.
+    values: &'a Map<String, Value>,
     credential: Option<&'a Credential>,
     running: Option<&'a Running>,
+}
+
+/// What the templates of a task see.
+async fn values(
+    inner: &Inner,
+    prepared: &Prepared,
+    claimed: &Claimed,
+    target: Option<&PlannedTarget>,
+) -> Result<Map<String, Value>> {
+    let sources = &prepared.compiled(inner, claimed.step)?.sources;
+    let mut values = template_values(claimed.lease.run, &prepared.plan, target);
+    if !sources.is_empty() {
+        outputs::add(inner, prepared, claimed, sources, &mut values).await?;
+    }
+    Ok(values)
+}
+
+/// Why a task has nothing to do, if so.
+fn skipped(
+    inner: &Inner,
+    prepared: &Prepared,
+    claimed: &Claimed,
+    values: &Map<String, Value>,
+) -> Result<Option<String>> {
+    let step = prepared.step(claimed.step)?;
+    let on_targets = inner.kinds.get(&step.kind).is_some_and(|handler| handler.protocol().is_some());
+    if on_targets && claimed.target.is_none() {
+        return Ok(Some("the step's selector chose no target".to_owned()));
+    }
+    let compiled = prepared.compiled(inner, claimed.step)?;
+    let Some((condition, source)) = compiled.condition.as_ref().zip(step.when.as_ref()) else {
+        return Ok(None);
+    };
+    let holds = condition.holds(values).map_err(|error| error.with("member", "/when"))?;
+    Ok((!holds).then(|| format!("its condition does not hold: {source}")))
 }
 
 /// Renders, connects and runs the handler, all within the step's time-out.
@@ -180,9 +233,7 @@ async fn act_within_limits(
     let Place { prepared, claimed, target, running, .. } = *place;
     let step = prepared.step(claimed.step)?;
     let handler = inner.kinds.get(&step.kind).ok_or_else(|| unknown_kind(&step.kind))?;
-    let templates = prepared.templates(inner, claimed.step)?;
-    let fields =
-        templates.render(&step.fields, &template_values(claimed.lease.run, &prepared.plan, target))?;
+    let fields = prepared.compiled(inner, claimed.step)?.templates.render(&step.fields, place.values)?;
     let whole = Duration::from_secs(step.timeout_sec.into());
     let timeout = whole.saturating_sub(running.map_or(Duration::ZERO, |running| running.since_dispatch));
     let began = inner.clock.monotonic();

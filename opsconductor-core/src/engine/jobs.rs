@@ -180,13 +180,13 @@ impl Jobs<'_> {
         let names: Vec<String> = job.target_names().map(|(_, name)| name.to_owned()).collect();
         let mut found =
             if names.is_empty() { Vec::new() } else { store.targets_by_name(tenant, &names).await? };
-        for (_, tags) in job.selectors() {
+        for (_, selector) in job.selectors() {
             let mut page = Page { skip: 0, limit: 1000 };
             loop {
-                let list = store.list_targets(tenant, tags, page).await?;
+                let list = store.list_targets(tenant, selector.tags(), page).await?;
                 page.skip += list.items.len() as u64;
                 let done = list.items.is_empty() || page.skip >= list.total;
-                found.extend(list.items);
+                found.extend(list.items.into_iter().filter(|target| selector.matches(&target.spec)));
                 if done {
                     break;
                 }

@@ -25,6 +25,7 @@ mod ending;
 mod execute;
 mod jobs;
 mod lease;
+mod outputs;
 mod plans;
 mod queue;
 mod recorder;

@@ -5,13 +5,16 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use super::Inner;
+use super::{
+    Inner,
+    outputs::{self, Source},
+};
 use crate::{
     Error, ErrorKind, Result,
     id::{RunId, TenantId},
     job::StepTemplates,
     run::plan::{PlannedStep, RunPlan},
-    template::TemplateOptions,
+    template::{Condition, TemplateOptions},
 };
 
 /// How many plans a worker keeps; the oldest goes first.
@@ -32,7 +35,15 @@ struct Cache {
 /// A plan whose templates are compiled when a step first needs them.
 pub(super) struct Prepared {
     pub(super) plan: Arc<RunPlan>,
-    templates: Vec<OnceLock<StepTemplates>>,
+    compiled: Vec<OnceLock<Compiled>>,
+}
+
+/// What of a step is compiled.
+pub(super) struct Compiled {
+    pub(super) templates: StepTemplates,
+    pub(super) condition: Option<Condition>,
+    /// The earlier steps that either reads.
+    pub(super) sources: Vec<Source>,
 }
 
 impl Plans {
@@ -42,8 +53,8 @@ impl Plans {
             return Ok(Arc::clone(found));
         }
         let plan = inner.store.run_plan(tenant, run).await?;
-        let templates = plan.steps.iter().map(|_| OnceLock::new()).collect();
-        let prepared = Arc::new(Prepared { plan, templates });
+        let compiled = plan.steps.iter().map(|_| OnceLock::new()).collect();
+        let prepared = Arc::new(Prepared { plan, compiled });
         let mut cache = self.lock();
         if cache.by_run.insert(run, Arc::clone(&prepared)).is_none() {
             cache.order.push_back(run);
@@ -63,20 +74,22 @@ impl Plans {
 }
 
 impl Prepared {
-    /// The compiled templates of the step at `index`.
-    pub(super) fn templates(&self, inner: &Inner, index: u32) -> Result<&StepTemplates> {
+    /// The templates and the condition of the step at `index`.
+    pub(super) fn compiled(&self, inner: &Inner, index: u32) -> Result<&Compiled> {
         let step = self.step(index)?;
-        let slot = &self.templates[index as usize];
+        let slot = &self.compiled[index as usize];
         if let Some(compiled) = slot.get() {
             return Ok(compiled);
         }
         let handler = inner.kinds.get(&step.kind).ok_or_else(|| unknown_kind(&step.kind))?;
         let options = TemplateOptions { allow_raw: step.allow_raw };
-        let compiled =
+        let templates =
             StepTemplates::compile(handler.as_ref(), &step.fields, options).map_err(|problems| {
                 Error::with_problems(ErrorKind::Template, "the step's templates do not hold", problems)
             })?;
-        Ok(slot.get_or_init(|| compiled))
+        let condition = step.when.as_deref().map(Condition::compile).transpose()?;
+        let sources = outputs::sources(&self.plan, &templates, condition.as_ref());
+        Ok(slot.get_or_init(|| Compiled { templates, condition, sources }))
     }
 
     pub(super) fn step(&self, index: u32) -> Result<&PlannedStep> {

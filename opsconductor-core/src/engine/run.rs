@@ -121,6 +121,8 @@ pub struct StepResult {
     pub target: Option<String>,
     /// How it stands.
     pub status: TaskStatus,
+    /// How often it was begun.
+    pub attempts: u32,
     /// The exit code.
     pub exit_code: Option<i64>,
     /// The end of standard output.
@@ -268,6 +270,7 @@ impl StepResult {
             kind: task.kind,
             target: task.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
             status: task.status,
+            attempts: task.attempt,
             exit_code: task.exit_code,
             stdout: task.stdout,
             stderr: task.stderr,
@@ -423,6 +426,7 @@ mod tests {
             kind: "winrm.exec".to_owned(),
             target: None,
             status: TaskStatus::Succeeded,
+            attempts: 1,
             exit_code: Some(0),
             stdout: "o".repeat(bytes),
             stderr: String::new(),

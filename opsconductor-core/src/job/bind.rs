@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{place, reserved, strict, valid::ValidJob};
+use super::{faults::Faults, place, reserved, strict, valid::ValidJob};
 use crate::{Error, ErrorKind, Problem, Result};
 
 impl ValidJob {
@@ -11,7 +11,8 @@ impl ValidJob {
     ///
     /// # Errors
     ///
-    /// `InvalidParameters` with a problem for each parameter that is missing or is the engine's own.
+    /// `InvalidParameters` with a problem for each parameter that is missing, is the engine's own, or does not fit the job's
+    /// `parameterSchema`.
     pub fn bind(&self, given: Map<String, Value>) -> Result<Map<String, Value>> {
         let mut problems = Vec::new();
         for name in self.required_parameters() {
@@ -31,17 +32,19 @@ impl ValidJob {
         if let Err(limit) = strict::measure(&given) {
             problems.push(Problem::new("", limit));
         }
-        if !problems.is_empty() {
-            return Err(Error::with_problems(
-                ErrorKind::InvalidParameters,
-                "the parameters do not fit the job",
-                problems,
-            ));
-        }
         let mut bound = self.parameters().clone();
         if let Value::Object(given) = given {
             bound.extend(given);
         }
-        Ok(bound)
+        if let Some(schema) = self.0.schema.as_ref().filter(|_| problems.is_empty()) {
+            let (mut faults, whole) = (Faults::default(), Value::Object(bound));
+            schema.check(&whole, "", &mut faults);
+            problems = faults.into_problems(&whole);
+            bound = if let Value::Object(members) = whole { members } else { Map::new() };
+        }
+        if problems.is_empty() {
+            return Ok(bound);
+        }
+        Err(Error::with_problems(ErrorKind::InvalidParameters, "the parameters do not fit the job", problems))
     }
 }

@@ -5,40 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{reserved, step::StepHandler};
+use super::{members, reserved, step::StepHandler};
 
 /// Steps of one job.
 const STEPS_MAX: usize = 1_000;
-/// Targets that one step lists.
-const TARGETS_MAX: usize = 10_000;
-/// The longest a task may take when the step does not say.
-pub(super) const TIMEOUT_SEC_DEFAULT: u32 = 60;
-/// A day.
-const TIMEOUT_SEC_MAX: u32 = 24 * 60 * 60;
-/// How much output a task may store when the step does not say.
-pub(super) const OUTPUT_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
-const OUTPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-
-/// The members that every step has or may have, whatever its kind.
-pub(super) const STEP_MEMBERS: [&str; 11] = [
-    "type",
-    "id",
-    "name",
-    "target",
-    "targets",
-    "timeoutSec",
-    "continueOnError",
-    "onLost",
-    "idempotent",
-    "maxOutputBytes",
-    "wait",
-];
-
-/// Whether `name` is a member of every step and not of a kind.
-pub(super) fn is_common(name: &str) -> bool {
-    STEP_MEMBERS.contains(&name)
-}
-
 /// The schema of a job, with its steps not looked into.
 pub(super) fn job() -> Value {
     json!({
@@ -63,6 +33,10 @@ pub(super) fn job() -> Value {
                 "propertyNames": {"not": {"enum": reserved::NAMES}},
                 "description": "the defaults of parameters, which templates read by name"
             },
+            "parameterSchema": {
+                "type": "object",
+                "description": "a JSON Schema (2020-12) that the parameters of each run must fit; templates then read only what its `properties` or `parameters` name"
+            },
             "priority": {
                 "type": "integer", "minimum": -1_000, "maximum": 1_000, "default": 0,
                 "description": "which of several waiting runs goes first: the higher one"
@@ -85,14 +59,14 @@ pub(super) fn job() -> Value {
 
 /// The schema of the members that every step may have, whatever else is in it.
 pub(super) fn any_step() -> Value {
-    json!({"type": "object", "required": ["type"], "properties": common(true)})
+    json!({"type": "object", "required": ["type"], "properties": members::common(true)})
 }
 
 /// The schema of a step of one kind, complete and strict.
 pub(super) fn step(handler: &dyn StepHandler) -> Value {
     let Value::Object(mut schema) = handler.schema() else { return Value::Bool(false) };
     let on_target = handler.protocol().is_some();
-    let mut properties = common(on_target);
+    let mut properties = members::common(on_target);
     properties
         .insert("type".to_owned(), json!({"const": handler.kind(), "description": "what the step does"}));
     if let Some(Value::Object(own)) = schema.remove("properties") {
@@ -109,7 +83,7 @@ pub(super) fn step(handler: &dyn StepHandler) -> Value {
     if on_target {
         rules.push(json!({"oneOf": [{"required": ["target"]}, {"required": ["targets"]}]}));
     }
-    rules.push(retry_rule());
+    rules.push(members::resend_rule());
     schema.insert("type".to_owned(), json!("object"));
     schema.insert("properties".to_owned(), Value::Object(properties));
     schema.insert("required".to_owned(), Value::Array(required));
@@ -138,105 +112,4 @@ pub(super) fn document<'s>(steps: impl Iterator<Item = (&'s str, &'s Value)> + C
     }
     document.insert("$defs".to_owned(), Value::Object(definitions));
     Value::Object(document)
-}
-
-fn common(on_target: bool) -> Map<String, Value> {
-    let mut properties = Map::new();
-    let mut add = |name: &str, schema: Value| properties.insert(name.to_owned(), schema);
-    add("type", json!({"type": "string", "description": "what the step does, such as `winrm.exec`"}));
-    add(
-        "id",
-        json!({
-            "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,63}$",
-            "patternErrorMessage":
-                "an id is made of at most 64 letters, digits and `_`, and does not start with a digit",
-            "description": "the step's own name in the job; `step1`, `step2` and so on by default"
-        }),
-    );
-    add(
-        "name",
-        json!({"type": "string", "minLength": 1, "maxLength": 255, "description": "what people call the step"}),
-    );
-    if on_target {
-        let name = json!({"type": "string", "minLength": 1, "maxLength": 255});
-        let mut target = name.clone();
-        target["description"] = json!("the name of the target that the step acts on");
-        add("target", target);
-        add("targets", targets(&name));
-    }
-    add(
-        "timeoutSec",
-        json!({
-            "type": "integer", "minimum": 1, "maximum": TIMEOUT_SEC_MAX, "default": TIMEOUT_SEC_DEFAULT,
-            "description": "how many seconds the step may take on one target"
-        }),
-    );
-    add(
-        "continueOnError",
-        json!({
-            "type": "boolean", "default": false,
-            "description": "whether the steps after this one go on when it fails"
-        }),
-    );
-    add(
-        "onLost",
-        json!({
-            "enum": ["fail", "retry"], "default": "fail",
-            "description": "what happens when it is not known how the step ended because its worker is gone"
-        }),
-    );
-    add(
-        "idempotent",
-        json!({
-            "type": "boolean", "default": false,
-            "description": "whether doing the step twice is as good as doing it once"
-        }),
-    );
-    add(
-        "maxOutputBytes",
-        json!({
-            "type": "integer", "minimum": 1, "maximum": OUTPUT_BYTES_MAX, "default": OUTPUT_BYTES_DEFAULT,
-            "description": "how many bytes of output are stored for each target"
-        }),
-    );
-    add(
-        "wait",
-        json!({
-            "enum": ["all"],
-            "description": "waits until the step before has ended on all its targets, not only on the same one"
-        }),
-    );
-    properties
-}
-
-fn targets(name: &Value) -> Value {
-    json!({
-        "description": "the targets that the step acts on: their names, or the tags that they all carry",
-        "errorMessage": "must be a list of target names, or an object such as {\"tags\": [\"role:web\"]}",
-        "anyOf": [
-            {"type": "array", "minItems": 1, "maxItems": TARGETS_MAX, "items": name},
-            {
-                "type": "object", "required": ["tags"], "additionalProperties": false,
-                "properties": {
-                    "tags": {
-                        "type": "array", "minItems": 1, "maxItems": 32, "items": name,
-                        "description": "the tags, all of which a target must carry"
-                    }
-                }
-            }
-        ]
-    })
-}
-
-fn retry_rule() -> Value {
-    let message = "`onLost: retry` sends the step again without knowing whether it was done: it needs \
-                   `idempotent: true`";
-    json!({
-        "if": {"required": ["onLost"], "properties": {"onLost": {"const": "retry"}}},
-        "then": {
-            "required": ["idempotent"],
-            "properties": {"idempotent": {"const": true, "errorMessage": message}},
-            "errorMessage": message
-        }
-    })
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde_json::Value;
 
-use super::{compose, kinds, shape::Shape, step::StepHandler};
+use super::{compose, kinds, members, shape::Shape, step::StepHandler};
 use crate::{Error, ErrorKind, Result};
 
 /// The step kinds that jobs may use, each with its schema compiled. Build it once; validation borrows it.
@@ -143,7 +143,7 @@ fn check_schema(schema: &Value) -> Result<(), String> {
         );
     }
     let own = object.get("properties").and_then(Value::as_object);
-    if let Some(taken) = own.and_then(|own| own.keys().find(|name| compose::is_common(name))) {
+    if let Some(taken) = own.and_then(|own| own.keys().find(|name| members::is_common(name))) {
         return Err(format!(
             "`{taken}` is a member of every step: call the kind's own member something else"
         ));

@@ -1,4 +1,4 @@
-//! The names that the engine gives to templates beside the parameters: `target`, `run` and, later, `steps`.
+//! The names that the engine gives to templates beside the parameters: `target`, `run` and `steps`.
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,9 @@ pub const TARGET_MEMBERS: [&str; 6] = ["name", "hostname", "port", "protocol", "
 
 /// What `run` has: `{{ run.id }}`.
 pub const RUN_MEMBERS: [&str; 3] = ["id", "job", "version"];
+
+/// What an earlier step has: `{{ steps.check.stdout }}`.
+pub const STEP_MEMBERS: [&str; 5] = ["stdout", "stderr", "exitCode", "status", "json"];
 
 /// Whether `name` is one of [`NAMES`].
 pub fn is_reserved(name: &str) -> bool {

@@ -30,6 +30,11 @@ impl Shape {
         &self.schema
     }
 
+    /// Whether `value` fits.
+    pub(super) fn fits(&self, value: &Value) -> bool {
+        self.validator.is_valid(value)
+    }
+
     /// Whether `value` fits; if not, `faults` says why, with pointers below `prefix`.
     pub(super) fn check(&self, value: &Value, prefix: &str, faults: &mut Faults) -> bool {
         if self.validator.is_valid(value) {

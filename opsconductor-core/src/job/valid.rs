@@ -4,8 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::place;
-use crate::{run::plan::OnLost, template::Template, transport::Protocol};
+use super::{place, selector::Selector, shape::Shape};
+use crate::{
+    run::{plan::OnLost, retry::Retry},
+    template::Template,
+    transport::Protocol,
+};
 
 /// A job definition in which no fault was found. Only [`JobSpec::validate`](super::JobSpec::validate) makes one, so whoever
 /// holds it need not check it. Cloning it is cheap.
@@ -20,6 +24,8 @@ pub(super) struct Checked {
     pub(super) concurrency_key: Option<Template>,
     pub(super) allow_raw: bool,
     pub(super) parameters: Map<String, Value>,
+    /// What a run's parameters must fit.
+    pub(super) schema: Option<Arc<Shape>>,
     pub(super) required: Vec<String>,
     pub(super) steps: Vec<ValidStep>,
 }
@@ -76,10 +82,10 @@ impl ValidJob {
         })
     }
 
-    /// Every selector, as the tags that a target must all carry, with the pointer to the place.
-    pub fn selectors(&self) -> impl Iterator<Item = (String, &[String])> {
+    /// Every selector, with the pointer to the place.
+    pub fn selectors(&self) -> impl Iterator<Item = (String, &Selector)> {
         self.0.steps.iter().enumerate().filter_map(|(index, step)| match &step.targets {
-            TargetChoice::Tags(tags) => Some((place::join(&place::step(index), "targets"), tags.as_slice())),
+            TargetChoice::Selected(selector) => Some((place::join(&place::step(index), "targets"), selector)),
             _ => None,
         })
     }
@@ -112,18 +118,24 @@ pub struct ValidStep {
     pub(super) idempotent: bool,
     pub(super) max_output_bytes: u64,
     pub(super) wait_all: bool,
+    pub(super) allow_empty: bool,
+    /// Those it waits for, by index.
+    pub(super) after: Vec<u32>,
+    pub(super) when: Option<String>,
+    pub(super) retry: Option<Retry>,
+    pub(super) register: Option<String>,
 }
 
 /// The targets that a step acts on, as its author put it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum TargetChoice {
     /// None: the kind acts on no target.
     None,
     /// These, by name.
     Names(Vec<String>),
-    /// Those that carry every one of these tags.
-    Tags(Vec<String>),
+    /// Those that this selector chooses.
+    Selected(Selector),
 }
 
 impl ValidStep {
@@ -185,6 +197,31 @@ impl ValidStep {
     /// Whether it waits for the step before to end on all targets, whatever they are.
     pub fn waits_for_all(&self) -> bool {
         self.wait_all
+    }
+
+    /// Whether it is skipped, and not at fault, when its selector chooses no target.
+    pub fn allows_empty(&self) -> bool {
+        self.allow_empty
+    }
+
+    /// The steps it waits for, as indices into [`ValidJob::steps`].
+    pub fn waits_for(&self) -> &[u32] {
+        &self.after
+    }
+
+    /// The expression that must hold, or it is skipped.
+    pub fn when(&self) -> Option<&str> {
+        self.when.as_deref()
+    }
+
+    /// Whether it is tried again when it fails.
+    pub fn retry(&self) -> Option<&Retry> {
+        self.retry.as_ref()
+    }
+
+    /// The second name by which templates read its output.
+    pub fn register(&self) -> Option<&str> {
+        self.register.as_deref()
     }
 
     pub(super) fn name_pointer(&self, index: usize, at: usize) -> String {

@@ -1,27 +1,26 @@
 //! Checks a definition, once and completely: [`JobSpec::validate`].
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
-    compose, concurrency, explain,
+    concurrency, explain,
     faults::Faults,
     fields::StepTemplates,
+    graph::Graph,
+    names::{Names, Reading},
     nearest::nearest,
+    parameters::Parameters,
     place,
-    registry::{StepKind, StepKinds},
-    reserved,
+    read::{default_id, drop_faulty, read_step, whole},
+    registry::StepKinds,
     spec::JobSpec,
-    valid::{Checked, TargetChoice, ValidJob, ValidStep},
+    valid::{Checked, ValidJob, ValidStep},
 };
 use crate::{
-    Error, ErrorKind, Problem, Result,
-    run::plan::OnLost,
-    template::{Template, TemplateOptions},
+    Error, ErrorKind, Result,
+    template::{Condition, Template, TemplateOptions},
 };
 
 impl JobSpec {
@@ -53,19 +52,13 @@ struct Check<'d> {
     kinds: &'d StepKinds,
     faults: Faults,
     options: TemplateOptions,
-    parameters: Option<&'d Map<String, Value>>,
-    required: BTreeSet<String>,
+    /// The templates of steps, to be looked at when all steps are known.
+    readings: Vec<Reading>,
 }
 
 impl<'d> Check<'d> {
     fn new(kinds: &'d StepKinds, faults: Faults) -> Self {
-        Self {
-            kinds,
-            faults,
-            options: TemplateOptions::default(),
-            parameters: None,
-            required: BTreeSet::new(),
-        }
+        Self { kinds, faults, options: TemplateOptions::default(), readings: Vec::new() }
     }
 
     /// The job, or what could be made of it while faults were found.
@@ -82,11 +75,26 @@ impl<'d> Check<'d> {
         let number = |name: &str| members.get(name).and_then(whole).unwrap_or_default();
         let allow_raw = flag("allowRaw");
         self.options.allow_raw = allow_raw;
-        self.parameters = members.get("parameters").and_then(Value::as_object);
-        let concurrency_key = members.get("concurrencyKey").and_then(Value::as_str);
-        let concurrency_key = concurrency_key.and_then(|source| self.concurrency_key(source));
-        let steps =
-            self.steps(members.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default());
+        let parameters = Parameters::read(members, &mut self.faults);
+        let definitions =
+            members.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mut steps = self.steps(definitions);
+        let graph = Graph::read(definitions, &mut self.faults);
+        if self.faults.is_empty() {
+            steps.iter_mut().enumerate().for_each(|(index, step)| step.after = graph.before(index).to_vec());
+        }
+        let mut names = Names::new(&parameters, definitions, &graph, &mut self.faults);
+        for reading in &self.readings {
+            names.of_step(reading, &mut self.faults);
+        }
+        let concurrency_key = members.get(concurrency::MEMBER).and_then(Value::as_str);
+        let concurrency_key = concurrency_key.and_then(|source| {
+            let template = self.concurrency_key(source)?;
+            names.of_job(&template, &place::join("", concurrency::MEMBER), &mut self.faults);
+            Some(template)
+        });
+        let required = names.required();
+        let (defaults, schema) = parameters.into_parts();
         Some(Checked {
             definition: Arc::default(),
             name: members.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -94,41 +102,21 @@ impl<'d> Check<'d> {
             priority: number("priority") as i16,
             concurrency_key,
             allow_raw,
-            parameters: self.parameters.cloned().unwrap_or_default(),
-            required: std::mem::take(&mut self.required).into_iter().collect(),
+            parameters: defaults,
+            schema,
+            required,
             steps,
         })
     }
 
-    /// The template that tells runs apart. It is rendered when a run is enqueued: the run has no number yet and is on no
-    /// target.
+    /// The template that tells runs apart.
     fn concurrency_key(&mut self, source: &str) -> Option<Template> {
-        let pointer = place::join("", concurrency::MEMBER);
-        let template = match Template::compile(source, concurrency::SINK, self.options) {
-            Ok(template) => template,
+        match Template::compile(source, concurrency::SINK, self.options) {
+            Ok(template) => Some(template),
             Err(error) => {
-                self.faults.add(pointer, error.to_string());
-                return None;
+                self.faults.add(place::join("", concurrency::MEMBER), error.to_string());
+                None
             }
-        };
-        for name in template.names() {
-            if reserved::is_reserved(name) {
-                let message =
-                    format!("a concurrency key is made of parameters alone and cannot read `{name}`");
-                self.faults.add(pointer.clone(), message);
-            } else {
-                self.need(name, &template);
-            }
-        }
-        Some(template)
-    }
-
-    /// A name that a template reads and nothing declares is a parameter that every run must bring.
-    fn need(&mut self, name: &str, template: &Template) {
-        let declared = self.parameters.is_some_and(|parameters| parameters.contains_key(name));
-        let optional = template.optional_names().binary_search_by(|other| other.as_str().cmp(name)).is_ok();
-        if !declared && !optional && !self.required.contains(name) {
-            self.required.insert(name.to_owned());
         }
     }
 
@@ -188,8 +176,16 @@ impl<'d> Check<'d> {
         for problem in problems.into_iter().chain(broken) {
             self.faults.add(place::step(index) + &problem.pointer, problem.message);
         }
-        for (pointer, template) in templates.iter() {
-            self.names(template, step.protocol.is_some(), index, pointer);
+        let on_target = step.protocol.is_some();
+        let mut read = |pointer: &str, template: &Template| {
+            let (pointer, template) = (pointer.to_owned(), template.clone());
+            self.readings.push(Reading { step: index, pointer, template, on_target });
+        };
+        templates.iter().for_each(|(pointer, template)| read(pointer, template));
+        match step.when.as_deref().map(Condition::compile) {
+            Some(Ok(condition)) => read("/when", condition.reads()),
+            Some(Err(error)) => self.faults.add(place::join(&place::step(index), "when"), error.to_string()),
+            None => {}
         }
         Some(step)
     }
@@ -206,151 +202,6 @@ impl<'d> Check<'d> {
             None => message += &format!("; there are {}", explain::list(&names, "and")),
         }
         self.faults.add(place::join(&prefix, "type"), message);
-    }
-
-    /// Which parameters a template makes necessary, and whether it reads what is not there.
-    fn names(&mut self, template: &Template, on_target: bool, index: usize, pointer: &str) {
-        for name in template.names() {
-            if reserved::is_reserved(name) {
-                self.reserved_name(name, template, on_target, index, pointer);
-            } else {
-                self.need(name, template);
-            }
-        }
-    }
-
-    fn reserved_name(
-        &mut self,
-        name: &str,
-        template: &Template,
-        on_target: bool,
-        index: usize,
-        pointer: &str,
-    ) {
-        let members: &[&str] = match name {
-            "target" if on_target => &reserved::TARGET_MEMBERS,
-            "target" => {
-                let message = "this step acts on no target, so its templates cannot read `target`";
-                self.faults.add(place::step(index) + pointer, message);
-                return;
-            }
-            "run" => &reserved::RUN_MEMBERS,
-            _ => {
-                let message =
-                    "no earlier step's output is available to templates in this version: remove `steps`";
-                self.faults.add(place::step(index) + pointer, message);
-                return;
-            }
-        };
-        for path in template.paths() {
-            let mut parts = path.split('.');
-            if parts.next() != Some(name) {
-                continue;
-            }
-            if let Some(member) = parts.next().filter(|member| !members.contains(member)) {
-                let message = match nearest(member, members.iter().copied()) {
-                    Some(meant) => format!("`{name}` has no `{member}`; did you mean `{name}.{meant}`?"),
-                    None => format!("`{name}` has no `{member}`, only {}", explain::list(members, "and")),
-                };
-                self.faults.add(place::step(index) + pointer, message);
-            }
-        }
-    }
-}
-
-fn default_id(index: usize) -> String {
-    format!("step{}", index + 1)
-}
-
-/// Reads the members of a step. Where one does not fit, the fault is known already and anything will do.
-fn read_step(members: &Map<String, Value>, kind: &StepKind, index: usize) -> ValidStep {
-    let mut step = ValidStep {
-        id: String::new(),
-        name: None,
-        kind: kind.handler.kind().to_owned(),
-        protocol: kind.handler.protocol(),
-        targets: TargetChoice::None,
-        single: false,
-        fields: Map::with_capacity(members.len()),
-        timeout_sec: compose::TIMEOUT_SEC_DEFAULT,
-        continue_on_error: false,
-        on_lost: OnLost::Fail,
-        idempotent: false,
-        max_output_bytes: compose::OUTPUT_BYTES_DEFAULT,
-        wait_all: false,
-    };
-    for (name, value) in members {
-        match name.as_str() {
-            "type" => {}
-            "id" => step.id = value.as_str().unwrap_or_default().to_owned(),
-            "name" => step.name = value.as_str().map(str::to_owned),
-            "target" => {
-                step.single = true;
-                step.targets = TargetChoice::Names(value.as_str().map(str::to_owned).into_iter().collect());
-            }
-            "targets" => step.targets = choice(value),
-            "timeoutSec" => step.timeout_sec = whole(value).unwrap_or_default() as u32,
-            "continueOnError" => step.continue_on_error = value.as_bool().unwrap_or_default(),
-            "onLost" if value == "retry" => step.on_lost = OnLost::Retry,
-            "onLost" => {}
-            "idempotent" => step.idempotent = value.as_bool().unwrap_or_default(),
-            "maxOutputBytes" => step.max_output_bytes = whole(value).unwrap_or_default() as u64,
-            "wait" => step.wait_all = true,
-            _ => {
-                step.fields.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    if step.id.is_empty() {
-        step.id = default_id(index);
-    }
-    step
-}
-
-fn choice(value: &Value) -> TargetChoice {
-    let texts = |value: &Value| {
-        let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    match value.get("tags") {
-        Some(tags) => TargetChoice::Tags(texts(tags)),
-        None => TargetChoice::Names(texts(value)),
-    }
-}
-
-/// A whole number, also when it was written as `60.0`, which JSON Schema takes for an integer.
-fn whole(value: &Value) -> Option<i64> {
-    value
-        .as_i64()
-        .or_else(|| value.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64))
-}
-
-/// Takes out what is at fault, so that the templates in the rest can be looked at.
-fn drop_faulty(fields: &mut Map<String, Value>, problems: &[Problem], prefix: &str) {
-    for problem in problems {
-        let Some(below) = problem.pointer.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) else {
-            continue;
-        };
-        let mut tokens = below.split('/').map(place::unescape);
-        let Some(member) = tokens.next() else { continue };
-        let Some(last) = tokens.next_back() else {
-            fields.shift_remove(&*member);
-            continue;
-        };
-        let mut holder = fields.get_mut(&*member);
-        for token in tokens {
-            holder = holder.and_then(|value| value.pointer_mut(&place::join("", &token)));
-        }
-        match holder {
-            Some(Value::Object(map)) => drop(map.shift_remove(&*last)),
-            // An item keeps its place, so that pointers to the others stay true.
-            Some(Value::Array(items)) => {
-                if let Some(item) = last.parse::<usize>().ok().and_then(|at| items.get_mut(at)) {
-                    *item = Value::Null;
-                }
-            }
-            _ => {}
-        }
     }
 }
 

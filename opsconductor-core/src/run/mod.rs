@@ -6,8 +6,10 @@ pub mod output;
 pub mod plan;
 pub mod redact;
 mod rest;
+pub mod retry;
 pub mod state;
 
 pub use event::{Event, EventKind};
 pub use plan::{Edge, Join, OnLost, PlannedStep, PlannedTarget, RunPlan};
+pub use retry::{Retry, RetryOn};
 pub use state::{RunStatus, TaskStatus};

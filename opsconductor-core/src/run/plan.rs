@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
+    run::retry::Retry,
     target::Target,
     transport::Protocol,
 };
@@ -90,6 +91,15 @@ pub struct PlannedStep {
     pub max_output_bytes: u64,
     /// Whether templates may use `| raw`.
     pub allow_raw: bool,
+    /// An expression that must hold, or the task is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Whether it is tried again when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// A second name, beside `steps.<id>`, by which templates read its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
 }
 
 /// A step that another waits for.
@@ -152,6 +162,19 @@ impl RunPlan {
     /// The credential of each target that has one: for whoever needs all of them.
     pub fn credentials(&self) -> HashMap<TargetId, CredentialId> {
         self.targets.iter().filter_map(|target| Some((target.id, target.credential_ref?))).collect()
+    }
+
+    /// The task of step `earlier` whose output a task of another step reads, as its place in [`RunPlan::tasks`]: the one
+    /// for the same target, or the only one there is.
+    pub fn source(&self, earlier: u32, target: Option<TargetId>) -> Option<u64> {
+        let step = self.step(earlier)?;
+        let first: u64 = self.steps[..earlier as usize].iter().map(|step| u64::from(step.task_count())).sum();
+        if let [] | [_] = step.targets[..] {
+            return Some(first);
+        }
+        let own = target?;
+        let at = step.targets.iter().position(|at| self.targets[*at as usize].id == own)?;
+        Some(first + at as u64)
     }
 
     /// The step at `index`.

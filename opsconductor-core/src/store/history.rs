@@ -180,6 +180,13 @@ pub trait History: Send + Sync {
     /// `NotFound` when the run is not there.
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>>;
 
+    /// The task at `place`, from 0, in the order of [`RunPlan::tasks`].
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there or has not so many tasks.
+    async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord>;
+
     /// The tries at a task that have ended, in order.
     ///
     /// # Errors

@@ -32,12 +32,7 @@ struct Tag<'s> {
 
 /// Refuses a source that is too long, nested too deep, or uses a statement that templates may not.
 pub(super) fn check(source: &str) -> Result<()> {
-    if source.len() > SOURCE_BYTES_MAX {
-        return Err(Error::new(
-            ErrorKind::Template,
-            "the template is longer than 64 KiB: shorten it, or send the text as a script or a file",
-        ));
-    }
+    check_length(source)?;
     let mut tokens = Tokenizer::new(source, "template", false, SyntaxConfig::default());
     let mut tag = Tag::default();
     let mut blocks: Vec<(&str, usize)> = Vec::new();
@@ -50,6 +45,27 @@ pub(super) fn check(source: &str) -> Result<()> {
             Token::VariableEnd => {}
             token => tag.count(&token, span)?,
         }
+    }
+    Ok(())
+}
+
+/// The same for an expression that stands alone.
+pub(super) fn check_expression(source: &str) -> Result<()> {
+    check_length(source)?;
+    let mut tokens = Tokenizer::new(source, "condition", true, SyntaxConfig::default());
+    let mut tag = Tag::default();
+    while let Some((token, span)) = tokens.next_token().map_err(|error| syntax_error(&error))? {
+        tag.count(&token, span)?;
+    }
+    Ok(())
+}
+
+fn check_length(source: &str) -> Result<()> {
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::Template,
+            "the template is longer than 64 KiB: shorten it, or send the text as a script or a file",
+        ));
     }
     Ok(())
 }

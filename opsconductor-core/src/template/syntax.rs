@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use minijinja::machinery::{Span, ast, parse};
+use minijinja::machinery::{Span, ast, parse, parse_expr};
 use minijinja::syntax::SyntaxConfig;
 use serde_json::Value as Json;
 
@@ -28,6 +28,13 @@ pub(super) fn parse_any(source: &str, sink: Sink, options: TemplateOptions) -> R
         return Err(Error::new(ErrorKind::Internal, "the template parser gave no template"));
     };
     Reader { sink, options, loops: 0, captures: 0 }.nodes(&template.children)
+}
+
+/// Parses an expression that stands alone.
+pub(super) fn read_expression(source: &str, options: TemplateOptions) -> Result<Expr> {
+    guard::check_expression(source)?;
+    let parsed = parse_expr(source).map_err(|error| syntax_error(&error))?;
+    Reader { sink: Sink::Text, options, loops: 0, captures: 0 }.expr(&parsed)
 }
 
 /// An error at a place of the source.

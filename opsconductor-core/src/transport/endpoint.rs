@@ -20,6 +20,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Every protocol.
+    pub const ALL: [Self; 3] = [Self::Winrm, Self::Ssh, Self::Http];
+
     /// The port when none is given.
     pub fn default_port(self) -> u16 {
         match self {

@@ -121,14 +121,8 @@ fn targets_that_are_missing_or_of_another_protocol_are_problems() {
         ("/steps/1/targets/1", "`c` speaks ssh, but a winrm.exec step needs a target that speaks winrm"),
         ("/steps/1/targets/2", "there is no target named `y`"),
         ("/steps/2/targets", "no target carries `web` and `test`"),
-        (
-            "/steps/3/targets",
-            "the tags also select `c`, but a winrm.exec step needs targets that speak winrm",
-        ),
-        (
-            "/steps/4/targets",
-            "the tags also select `c`, but a winrm.exec step needs targets that speak winrm",
-        ),
+        ("/steps/3/targets", "this also selects `c`, but a winrm.exec step needs targets that speak winrm"),
+        ("/steps/4/targets", "this also selects `c`, but a winrm.exec step needs targets that speak winrm"),
     ];
     let problems = job.check_targets(&fleet);
     assert_eq!(problems, expected.map(|(pointer, message)| Problem::new(pointer, message)));
@@ -177,4 +171,79 @@ fn planning_a_thousand_targets_takes_each_of_them_once() {
     let plan = over(&steps).plan(&targets, Map::new()).unwrap();
     assert_eq!((plan.targets.len(), plan.tasks().count()), (1000, 100_000));
     assert!(joins(&plan).iter().skip(1).all(|join| *join == Some(Join::PerTarget)));
+}
+
+#[test]
+fn a_selector_chooses_by_tags_protocol_and_name_and_leaves_out() {
+    let mut fleet = fleet();
+    fleet.push(target(4, "web-1", &["web"]));
+    fleet.push(target(5, "db-1", &["prod"]));
+    fleet[0].spec.protocol = Protocol::Ssh;
+    let chosen = |selector: Value| {
+        let plan = over(&[json!({"targets": selector})]).plan(&fleet, Map::new()).unwrap();
+        names(&plan, 0).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(chosen(json!({"protocol": "winrm"})), ["a", "b", "db-1", "web-1"]);
+    assert_eq!(chosen(json!({"tags": ["web"], "protocol": "winrm"})), ["a", "b", "web-1"]);
+    assert_eq!(chosen(json!({"name": "*-1"})), ["db-1", "web-1"]);
+    assert_eq!(chosen(json!({"name": ["?", "db*"], "protocol": "winrm"})), ["a", "b", "db-1"]);
+    assert_eq!(chosen(json!({"protocol": "winrm", "not": {"tags": ["prod"]}})), ["a", "web-1"]);
+    assert_eq!(
+        chosen(json!({"protocol": "winrm", "not": [{"name": "a"}, {"tags": ["prod"], "name": "db-*"}]})),
+        ["b", "web-1"]
+    );
+    assert_eq!(chosen(json!({"not": [{"protocol": "ssh"}, {"name": "*-1"}]})), ["a", "b"]);
+}
+
+#[test]
+fn a_selector_that_chooses_nothing_is_a_fault_unless_that_is_allowed() {
+    let empty = json!({"targets": {"tags": ["x"], "protocol": "winrm", "name": "w*", "not": {"name": "a"}}});
+    let problems = over(std::slice::from_ref(&empty)).check_targets(&fleet());
+    assert_eq!(
+        problems,
+        [Problem::new(
+            "/steps/0/targets",
+            "no target carries `x` and speaks winrm and is named `w*`, leaving out what `not` names"
+        )]
+    );
+    let mut allowed = empty;
+    allowed["allowEmpty"] = json!(true);
+    let plan = over(&[allowed, json!({"target": "a"})]).plan(&fleet(), Map::new()).unwrap();
+    assert!(plan.steps[0].targets.is_empty());
+    assert_eq!(plan.tasks().count(), 2, "one task, which is skipped, so that what follows goes on");
+}
+
+#[test]
+fn a_target_comes_after_those_it_depends_on() {
+    let mut fleet = fleet();
+    let [c, a, b] = &mut fleet[..] else { panic!("three targets") };
+    a.spec.depends_on = vec![c.id, TargetId::new(99)];
+    c.spec.depends_on = vec![b.id];
+    let plan = over(&[json!({"targets": {"tags": ["web"]}}), json!({"targets": ["a", "b"]})]);
+    let plan = plan.plan(&fleet, Map::new()).unwrap();
+    assert_eq!(names(&plan, 0), ["b", "c", "a"]);
+    assert_eq!(names(&plan, 1), ["a", "b"], "only what is directly depended on counts");
+    fleet[2].spec.depends_on = vec![TargetId::new(1)];
+    let plan = over(&[json!({"targets": ["a", "b", "c"]})]).plan(&fleet, Map::new()).unwrap();
+    assert_eq!(plan.tasks().count(), 3, "a circle ends somewhere");
+}
+
+#[test]
+fn branches_are_joined_where_they_meet() {
+    let plan = plan(&[
+        json!({"id": "a", "targets": ["a", "b"]}),
+        json!({"id": "left", "targets": ["a", "b"], "dependsOn": ["a"]}),
+        json!({"id": "right", "target": "c", "dependsOn": ["a"]}),
+        json!({"id": "end", "targets": ["b", "a"], "dependsOn": ["left", "right"]}),
+    ]);
+    let edges: Vec<Vec<(u32, Join)>> = plan
+        .steps
+        .iter()
+        .map(|step| step.edges.iter().map(|edge| (edge.step, edge.join)).collect())
+        .collect();
+    let (same, all) = (Join::PerTarget, Join::Barrier);
+    assert_eq!(edges, [vec![], vec![(0, same)], vec![(0, all)], vec![(1, same), (2, all)]]);
+    assert_eq!(plan.source(1, Some(TargetId::new(2))), Some(3));
+    assert_eq!(plan.source(2, Some(TargetId::new(2))), Some(4), "the only target's");
+    assert_eq!(plan.source(1, Some(TargetId::new(3))), None);
 }

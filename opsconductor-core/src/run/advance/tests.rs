@@ -88,6 +88,9 @@ impl Rows {
             idempotent: false,
             max_output_bytes: 1024,
             allow_raw: false,
+            when: None,
+            retry: None,
+            register: None,
         };
         let plan = RunPlan {
             job_name: "job".into(),

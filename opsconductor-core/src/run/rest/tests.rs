@@ -40,6 +40,9 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         idempotent: false,
         max_output_bytes: 1,
         allow_raw: false,
+        when: None,
+        retry: None,
+        register: None,
     };
     RunPlan {
         job_name: "j".to_owned(),

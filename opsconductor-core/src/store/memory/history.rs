@@ -43,6 +43,15 @@ impl History for MemoryStore {
         })
     }
 
+    async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
+        self.with(|state| {
+            let tasks = &state.run_of(tenant, run)?.tasks;
+            let id = usize::try_from(place).ok().and_then(|at| tasks.get(at));
+            let task = id.and_then(|id| state.tasks.get(id));
+            Ok(task.ok_or_else(|| missing("task", place))?.record.clone())
+        })
+    }
+
     async fn attempts(&self, tenant: TenantId, run: RunId, task: TaskId) -> Result<Vec<AttemptRecord>> {
         self.with(|state| {
             state.run_of(tenant, run)?;

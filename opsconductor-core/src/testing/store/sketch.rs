@@ -53,6 +53,9 @@ impl PlanSketch {
             idempotent: false,
             max_output_bytes: 1 << 20,
             allow_raw: false,
+            when: None,
+            retry: None,
+            register: None,
         });
         self
     }

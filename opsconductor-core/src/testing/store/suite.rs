@@ -222,6 +222,7 @@ macro_rules! store_suite {
                 jobs_come_newest_first_in_parts,
                 runs_come_newest_first_and_by_filter,
                 tasks_come_in_their_order_in_parts,
+                a_task_is_found_by_its_place,
             }
             tenants_apart {
                 credentials_are_apart,

@@ -1,9 +1,10 @@
 //! Lists in parts.
 
 use crate::{
+    ErrorKind,
     run::{RunStatus, TaskStatus},
     store::{Page, RunFilter},
-    testing::store::{Fixture, cases::credentials},
+    testing::store::{Fixture, PlanSketch, cases::credentials},
 };
 
 const SECOND: Page = Page { skip: 2, limit: 2 };
@@ -68,4 +69,22 @@ pub async fn tasks_come_in_their_order_in_parts(f: Fixture) {
     assert_eq!((page.items.as_slice(), page.total), (&all[2..4], 5));
     let statuses: Vec<_> = page.items.iter().map(|task| task.status).collect();
     assert_eq!(statuses, [TaskStatus::Running, TaskStatus::Queued], "each as it stands");
+}
+
+pub async fn a_task_is_found_by_its_place(f: Fixture) {
+    let targets = f.targets(3).await;
+    let job = f.job().await;
+    let plan = PlanSketch::new(&job, &targets).step(&[0, 1, 2], &[]).step(&[2, 0], &[]).build();
+    let run = f.enqueue(f.new_run(&job, plan.clone())).await;
+    f.single().await;
+    for (place, (key, _)) in plan.tasks().enumerate() {
+        let task = f.store.task_at(f.tenant, run.id, place as u64).await.unwrap();
+        assert_eq!((task.run, task.step, task.target), (run.id, key.step, key.target), "at {place}");
+    }
+    for place in [5, u64::MAX] {
+        let error = f.store.task_at(f.tenant, run.id, place).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "at {place}");
+    }
+    let elsewhere = f.other_tenant().await;
+    assert_eq!(f.store.task_at(elsewhere.tenant, run.id, 0).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

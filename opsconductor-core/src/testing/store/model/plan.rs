@@ -66,6 +66,9 @@ impl Shape {
                 idempotent: false,
                 max_output_bytes: 1 << 20,
                 allow_raw: false,
+                when: None,
+                retry: None,
+                register: None,
             }
         });
         Arc::new(RunPlan {
