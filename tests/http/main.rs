@@ -3,6 +3,7 @@
 
 mod answers;
 mod breaks;
+mod flows;
 mod guard;
 mod probe;
 mod redirects;
