@@ -15,7 +15,7 @@ use super::blocking;
 use crate::{
     Problem, Result,
     job::{
-        compose::OUTPUT_BYTES_DEFAULT,
+        members::OUTPUT_BYTES_DEFAULT,
         place,
         step::{StepContext, StepHandler, StepOutcome, TemplateField},
     },
