@@ -1,5 +1,6 @@
 //! The kind as jobs see it, and the program.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::needless_pass_by_value, reason = "literals are handed over")]
 
 use std::{fs, path::Path, process::Command, time::Duration};
 

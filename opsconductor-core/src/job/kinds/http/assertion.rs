@@ -174,8 +174,8 @@ pub(super) fn first_unmet(assertions: &[Assertion], answer: &HttpAnswer) -> Opti
 fn equal(value: &Value, expected: &Value) -> bool {
     match (value, expected) {
         (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
-        (Value::Number(_) | Value::Bool(_), Value::String(text)) => value.to_string() == *text,
-        (Value::String(text), Value::Number(_) | Value::Bool(_)) => expected.to_string() == *text,
+        (Value::Number(_) | Value::Bool(_), Value::String(text)) => as_text(value) == text.as_str(),
+        (Value::String(text), Value::Number(_) | Value::Bool(_)) => as_text(expected) == text.as_str(),
         _ => value == expected,
     }
 }
@@ -258,6 +258,7 @@ fn costs(path: &str) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    #![allow(clippy::needless_pass_by_value, reason = "literals are handed over")]
 
     use serde_json::{Value, json};
 

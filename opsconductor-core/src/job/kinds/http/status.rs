@@ -63,6 +63,8 @@ impl Status {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::needless_pass_by_value, reason = "literals are handed over")]
+
     use serde_json::{Value, json};
 
     use super::Expected;

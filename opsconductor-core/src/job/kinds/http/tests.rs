@@ -1,4 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::needless_pass_by_value, reason = "literals are handed over")]
 
 use serde_json::{Map, Value, json};
 
