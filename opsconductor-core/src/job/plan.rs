@@ -45,8 +45,8 @@ impl ValidJob {
             // Most jobs act on the same targets in every step: look them up once.
             let same =
                 places.iter().rev().take(SAME_CHOICES_MAX).find(|before| before.choice == step.targets());
-            let places_of = same.map(Clone::clone);
-            places.push(places_of.unwrap_or_else(|| Chosen::new(step.targets(), &known, &mut used)));
+            let same = same.cloned();
+            places.push(same.unwrap_or_else(|| Chosen::new(step.targets(), &known, &mut used)));
         }
         let steps = self.steps().iter().zip(&places).enumerate().map(|(index, (step, own))| {
             let edges = step.waits_for().iter().map(|before| {

@@ -15,14 +15,26 @@
 //! * A credential that the host refuses is tried once: `ErrorKind::Auth`, naming host and user.
 //! * An exit code other than zero is a result, not an error.
 
+mod call;
 mod endpoint;
 mod files;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod metadata;
 mod session;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod timings;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod tls;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 #[cfg(feature = "winrm-rs")]
 pub mod winrm_rs;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod wire;
 
+pub use call::{HttpAnswer, HttpCall};
 pub use endpoint::{Endpoint, Protocol};
 pub use files::{
     CopyEntry, CopyOutcome, CopyRequest, CopySource, CopyStatus, FetchOutcome, FetchRequest, FileSource,

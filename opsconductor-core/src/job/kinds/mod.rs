@@ -3,6 +3,7 @@
 mod copy;
 mod exec;
 mod fetch;
+mod http;
 mod wait;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use copy::WinrmCopy;
 pub use exec::WinrmExec;
 pub use fetch::WinrmFetch;
+pub use http::HttpRequest;
 pub use wait::{Approval, Sleep};
 
 use super::step::StepHandler;
@@ -20,7 +22,14 @@ const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
 /// All of them.
 pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
-    vec![Arc::new(WinrmExec), Arc::new(WinrmCopy), Arc::new(WinrmFetch), Arc::new(Sleep), Arc::new(Approval)]
+    vec![
+        Arc::new(WinrmExec),
+        Arc::new(WinrmCopy),
+        Arc::new(WinrmFetch),
+        Arc::new(HttpRequest),
+        Arc::new(Sleep),
+        Arc::new(Approval),
+    ]
 }
 
 /// Does what waits for a disk where it holds up nobody.

@@ -171,7 +171,7 @@ fn faults_of_what_every_step_has() {
         &[
             (
                 "/steps/0/type",
-                "there is no step type `ssh.exec`; there are `approval`, `sleep`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+                "there is no step type `ssh.exec`; there are `approval`, `http.request`, `sleep`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
             ),
             (
                 "/steps/0/id",

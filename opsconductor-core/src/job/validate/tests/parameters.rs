@@ -8,17 +8,17 @@ use crate::{
     job::{JobSpec, ValidJob},
 };
 
-fn definition(parameters: Value, schema: Value, command: &str) -> String {
+fn definition(parameters: &Value, schema: &Value, command: &str) -> String {
     let step = json!({"type": "winrm.exec", "shell": "cmd", "target": "t", "command": command});
     json!({"name": "n", "version": 1, "parameters": parameters, "parameterSchema": schema, "steps": [step]})
         .to_string()
 }
 
-fn job(parameters: Value, schema: Value, command: &str) -> ValidJob {
+fn job(parameters: &Value, schema: &Value, command: &str) -> ValidJob {
     JobSpec::parse(&definition(parameters, schema, command)).unwrap().validate(&KINDS).unwrap()
 }
 
-fn members(value: Value) -> Map<String, Value> {
+fn members(value: &Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
@@ -34,12 +34,12 @@ fn a_run_brings_what_has_no_default_and_fits() {
         "required": ["level"],
         "additionalProperties": false
     });
-    let job = job(json!({"svc": "Spooler"}), schema, "{{ svc }} {{ count }}");
+    let job = job(&json!({"svc": "Spooler"}), &schema, "{{ svc }} {{ count }}");
     assert_eq!(job.required_parameters(), ["level"]);
-    let bound = job.bind(members(json!({"level": "high"}))).unwrap();
+    let bound = job.bind(members(&json!({"level": "high"}))).unwrap();
     assert_eq!(Value::Object(bound), json!({"svc": "Spooler", "count": 3, "level": "high"}));
     let given = json!({"level": "hihg", "svc": "spooler", "count": 0, "more": 1});
-    let error = job.bind(members(given)).unwrap_err();
+    let error = job.bind(members(&given)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameters);
     let found: Vec<_> = error.problems().iter().map(|p| (p.pointer.as_str(), p.message.as_str())).collect();
     assert_eq!(
@@ -57,8 +57,8 @@ fn a_run_brings_what_has_no_default_and_fits() {
 fn a_name_that_nothing_declares_is_a_fault_where_there_is_a_schema() {
     assert_faults(
         &definition(
-            json!({"b": 1}),
-            json!({"properties": {"svc": {"type": "string"}}}),
+            &json!({"b": 1}),
+            &json!({"properties": {"svc": {"type": "string"}}}),
             "{{ svx }} {{ b }} {{ far }}",
         ),
         &[
@@ -78,7 +78,7 @@ fn defaults_fit_the_schema_and_need_not_be_complete() {
         "required": ["a", "c"]
     });
     assert_faults(
-        &definition(json!({"a": "1"}), schema, "c"),
+        &definition(&json!({"a": "1"}), &schema, "c"),
         &[
             ("/parameters/a", "must be a whole number, not a string: remove the quotes"),
             ("/parameterSchema/properties/b/default", "must be a whole number, not a string"),
@@ -89,11 +89,11 @@ fn defaults_fit_the_schema_and_need_not_be_complete() {
 #[test]
 fn what_is_no_schema_or_takes_a_name_of_the_engines_is_refused() {
     let found =
-        JobSpec::parse(&definition(json!({}), json!({"type": "strng"}), "c")).unwrap().validate(&KINDS);
+        JobSpec::parse(&definition(&json!({}), &json!({"type": "strng"}), "c")).unwrap().validate(&KINDS);
     let error = found.unwrap_err();
     assert_eq!(error.problems()[0].pointer, "/parameterSchema");
     assert_faults(
-        &definition(json!({}), json!({"properties": {"run": {}}}), "c"),
+        &definition(&json!({}), &json!({"properties": {"run": {}}}), "c"),
         &[(
             "/parameterSchema/properties/run",
             "`run` is what the engine tells templates: call the parameter otherwise",
@@ -101,6 +101,6 @@ fn what_is_no_schema_or_takes_a_name_of_the_engines_is_refused() {
     );
     // Nothing is fetched from anywhere.
     let remote = json!({"$ref": "http://127.0.0.1:9/schema.json"});
-    let error = JobSpec::parse(&definition(json!({}), remote, "c")).unwrap().validate(&KINDS).unwrap_err();
+    let error = JobSpec::parse(&definition(&json!({}), &remote, "c")).unwrap().validate(&KINDS).unwrap_err();
     assert_eq!(error.problems()[0].pointer, "/parameterSchema");
 }
