@@ -15,9 +15,19 @@
 //! * A credential that the host refuses is tried once: `ErrorKind::Auth`, naming host and user.
 //! * An exit code other than zero is a result, not an error.
 
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod dial;
 mod endpoint;
 mod files;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod limits;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod local;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod logon;
 mod session;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod source;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 #[cfg(feature = "winrm-rs")]

@@ -1,16 +1,15 @@
-//! From a name to a stream of bytes: look-up, connection, TLS.
+//! From a host to a stream of bytes, under TLS where the host is to speak it.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     task::spawn_blocking,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -20,52 +19,9 @@ use super::{
     host::Host,
     tls::{Trust, explain, server_end_point},
 };
-use crate::{Error, Result, error::Layer};
+use crate::{Error, Result, error::Layer, transport::dial::connect};
 
-/// How long each layer took, in the order they were passed.
-#[derive(Debug, Default)]
-pub(super) struct Timings {
-    passed: Vec<(&'static str, Duration)>,
-    current: Option<(Layer, Instant)>,
-}
-
-impl Timings {
-    pub(super) fn start(&mut self) {
-        self.enter(Layer::Name);
-    }
-
-    /// Ends the layer before and begins this one.
-    pub(super) fn enter(&mut self, layer: Layer) {
-        self.finish();
-        self.current = Some((layer, Instant::now()));
-    }
-
-    /// Ends the current layer.
-    pub(super) fn finish(&mut self) {
-        if let Some((layer, since)) = self.current.take() {
-            let name = match layer {
-                Layer::Name => "name",
-                Layer::Connect => "connect",
-                Layer::Tls => "tls",
-                Layer::Authentication => "authentication",
-                Layer::Protocol => "wsman",
-                Layer::Shell => "shell",
-                Layer::Script => "script",
-            };
-            self.passed.push((name, since.elapsed()));
-        }
-    }
-
-    /// The layer that is being passed.
-    pub(super) fn current(&self) -> Layer {
-        self.current.map_or(Layer::Connect, |(layer, _)| layer)
-    }
-
-    /// Milliseconds by layer.
-    pub(super) fn milliseconds(&self) -> Vec<(String, f64)> {
-        self.passed.iter().map(|(name, took)| ((*name).to_owned(), took.as_secs_f64() * 1000.0)).collect()
-    }
-}
+pub(super) use crate::transport::dial::Timings;
 
 /// A stream to a host.
 pub(super) struct Dialed {
@@ -78,29 +34,8 @@ pub(super) struct Dialed {
 
 /// Connects to `host`, trying its addresses in turn, and speaks TLS where the host is to.
 pub(super) async fn dial(host: &Host, timings: &mut Timings) -> Result<Dialed> {
-    let addresses = lookup_host((host.name.as_str(), host.port)).await.map_err(|error| {
-        Error::transport(Layer::Name, "the host name does not resolve").with_source(error)
-    })?;
-    let addresses: Vec<_> = addresses.collect();
-    timings.enter(Layer::Connect);
-    let mut last = None;
-    let mut connected = None;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                connected = Some(stream);
-                break;
-            }
-            Err(error) => last = Some(error),
-        }
-    }
-    let Some(stream) = connected else {
-        let error = last.unwrap_or_else(|| io::Error::from(io::ErrorKind::NotFound));
-        let message = "no connection to the host; is it up, and does WinRM listen on this port?";
-        return Err(Error::transport(Layer::Connect, message).with_source(error));
-    };
-    // Requests are small and wait for their answers: holding them back would only add latency.
-    let _ = stream.set_nodelay(true);
+    let hint = "is it up, and does WinRM listen on this port?";
+    let stream = connect(&host.name, host.port, hint, timings).await?;
     match &host.trust {
         None => Ok(Dialed { stream: Wire::Plain(stream), end_point: None, certificate_asked: false }),
         Some(trust) => {

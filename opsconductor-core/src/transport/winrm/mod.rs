@@ -146,11 +146,8 @@ mod host;
 mod kerberos;
 mod lane;
 mod launch;
-mod limits;
 mod link;
 mod listen;
-mod local;
-mod logon;
 mod operations;
 mod pool;
 mod probe;
@@ -169,6 +166,8 @@ mod start;
 mod stop;
 mod tls;
 mod transfer;
+
+use super::{limits, local, logon};
 
 pub use connector::{WinrmConnector, WinrmConnectorBuilder};
 pub use settings::WinrmSettings;

@@ -44,7 +44,7 @@ async fn ask(
     details: &mut ProbeDetails,
 ) -> Result<()> {
     let mut lane = Lane::open(Arc::clone(host), tracker, timings).await?;
-    timings.enter(Layer::Protocol);
+    timings.enter_as(Layer::Protocol, "wsman");
     let identity = lane.primary().await?.identify().await;
     let identity = identity.map_err(|failure| failure.into_error(host, Action::Identify))?;
     let said = |text: String| Some(text).filter(|text| !text.is_empty());

@@ -10,7 +10,6 @@ mod many;
 mod one;
 mod ranges;
 pub(super) mod report;
-pub(super) mod source;
 pub(super) mod tries;
 
 use std::sync::Arc;
@@ -20,11 +19,11 @@ use super::{
     limits::Limits,
     transfer::{Transfer, check_path},
 };
+use crate::transport::source::{self, Source};
 use crate::{
     Result,
     transport::{Control, CopyOutcome, CopyRequest, CopySource, Observer},
 };
-use source::Source;
 
 /// What one copy holds on to.
 struct Copying<'a> {

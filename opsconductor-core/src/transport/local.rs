@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::{copy::source::hex, fetch::check_dest};
+use super::source::hex;
 use crate::{Error, ErrorKind, Result};
 
 /// A file on its way. Dropped before it is put in its place, it is gone.
@@ -126,4 +126,19 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 fn unwritable(dest: &Path, error: io::Error) -> Error {
     let message = "the local file cannot be written";
     Error::new(ErrorKind::InvalidInput, message).with("dest", dest.display()).with_source(error)
+}
+
+/// Whether there is something at `path` that must not be replaced.
+fn check_dest(path: &Path, overwrite: bool) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {
+            Err(Error::new(ErrorKind::InvalidInput, "the local path is a folder")
+                .with("dest", path.display()))
+        }
+        Ok(_) if !overwrite => {
+            let message = "the local file exists and overwrite is false; nothing was touched";
+            Err(Error::new(ErrorKind::Conflict, message).with("dest", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
