@@ -48,6 +48,12 @@ RULES = [
     ),
     Rule("opsconductor-core", ["--no-default-features", "--features", "testing"], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQL": SQL}, ["tokio"]),
     Rule("opsconductor-core", [], {"SSH": SSH, "SQL": SQL}, ["sspi", "rustls"]),
+    Rule(
+        "opsconductor-core",
+        ["--no-default-features", "--features", "ssh"],
+        {"another crypto library": r"aws-lc-.*|openssl.*|libssh.*|ssh2", "HTTP": HTTP, "SQL": SQL, "another transport": EVERY_TRANSPORT},
+        ["russh", "russh-sftp", "ring"],
+    ),
     Rule("opsconductor-store-pg", [], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQLite": r"rusqlite|libsqlite3-sys|sqlx-sqlite"}, ["sqlx-postgres", "tokio"]),
     Rule("opsconductor-store-pg", ["--features", "tls"], {"another TLS stack": r"aws-lc-.*|openssl|openssl-sys|openssl-src|native-tls"}, ["rustls", "ring"]),
     Rule("opsconductor-store-sqlite", [], {"SSH": SSH, "PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite"]),

@@ -47,6 +47,15 @@ impl Local {
         self.length
     }
 
+    /// Writes what comes until there is no more. It blocks.
+    #[cfg(feature = "ssh")]
+    pub(super) fn write_pieces(mut self, mut pieces: mpsc::Receiver<Vec<u8>>) -> Result<Self> {
+        while let Some(piece) = pieces.blocking_recv() {
+            self.write(&piece)?;
+        }
+        Ok(self)
+    }
+
     /// Writes what comes, each line in base64, until there is no more. It blocks.
     pub(super) fn write_lines(mut self, mut lines: mpsc::Receiver<Bytes>) -> Result<Self> {
         let mut bytes = Vec::new();
@@ -56,11 +65,16 @@ impl Local {
                 let message = "the host sent a line that is not base64";
                 Error::transport(crate::error::Layer::Script, message).with_source(error)
             })?;
-            self.file.write_all(&bytes).map_err(|error| unwritable(&self.path, error))?;
-            self.hasher.update(&bytes);
-            self.length += bytes.len() as u64;
+            self.write(&bytes)?;
         }
         Ok(self)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|error| unwritable(&self.path, error))?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 
     /// Whether what was written is what it should be.

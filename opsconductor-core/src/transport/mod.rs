@@ -28,6 +28,8 @@ mod logon;
 mod session;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod source;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 #[cfg(feature = "winrm-rs")]
@@ -39,5 +41,5 @@ pub use files::{
 };
 pub use session::{
     Capabilities, Connector, Control, ExecOutcome, ExecRequest, Observer, ProbeDetails, ProbeReport,
-    RemoteHandle, STOP_GRACE, Session, Shell, Stream,
+    RemoteHandle, STOP_GRACE, Session, Shell, Stream, Sudo,
 };
