@@ -7,7 +7,7 @@ use opsconductor_core::{
     Engine, Error,
     engine::{Worker, WorkerSettings},
     store::{Page, WorkerRecord},
-    transport::winrm::WinrmConnector,
+    transport::{ssh::SshConnector, winrm::WinrmConnector},
     vault::Keyring,
 };
 use serde_json::json;
@@ -98,7 +98,11 @@ async fn engine(options: &WorkerOptions) -> Result<Engine, Error> {
         None => Keyring::from_environment()?,
     };
     let store = options.store.open(!options.no_migrate).await?;
-    let mut builder = Engine::builder().shared_store(store).keys(keys).connector(WinrmConnector::new());
+    let mut builder = Engine::builder()
+        .shared_store(store)
+        .keys(keys)
+        .connector(WinrmConnector::new())
+        .connector(SshConnector::new()?);
     if let Some(folder) = &options.files {
         builder = builder.files(folder);
     }

@@ -26,8 +26,8 @@
 //! # Ok::<(), opsconductor_core::Error>(())
 //! ```
 //!
-//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`
-//! and `winrm.fetch` are built in, and a host registers its own beside them.
+//! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`,
+//! `winrm.fetch` and their twins with `ssh` are built in, and a host registers its own beside them.
 
 mod bind;
 mod compose;

@@ -3,12 +3,14 @@
 mod copy;
 mod exec;
 mod fetch;
+mod ssh;
 
 use std::sync::Arc;
 
 pub use copy::WinrmCopy;
 pub use exec::WinrmExec;
 pub use fetch::WinrmFetch;
+pub use ssh::{SshCopy, SshExec, SshFetch};
 
 use super::step::StepHandler;
 use crate::{Error, ErrorKind, Result};
@@ -18,7 +20,14 @@ const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
 /// All of them.
 pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
-    vec![Arc::new(WinrmExec), Arc::new(WinrmCopy), Arc::new(WinrmFetch)]
+    vec![
+        Arc::new(SshExec),
+        Arc::new(SshCopy),
+        Arc::new(SshFetch),
+        Arc::new(WinrmExec),
+        Arc::new(WinrmCopy),
+        Arc::new(WinrmFetch),
+    ]
 }
 
 /// Does what waits for a disk where it holds up nobody.

@@ -77,7 +77,10 @@ fn faults(kinds: &StepKinds, step: &Value) -> Vec<(String, String)> {
 fn a_hosts_kind_is_checked_like_a_built_in_one() {
     let mut kinds = StepKinds::built_in();
     kinds.register(mail("acme.mail")).unwrap();
-    assert_eq!(kinds.names().collect::<Vec<_>>(), ["acme.mail", "winrm.copy", "winrm.exec", "winrm.fetch"]);
+    assert_eq!(
+        kinds.names().collect::<Vec<_>>(),
+        ["acme.mail", "ssh.copy", "ssh.exec", "ssh.fetch", "winrm.copy", "winrm.exec", "winrm.fetch"]
+    );
     assert!(kinds.get("acme.mail").is_some() && kinds.get("acme.none").is_none());
 
     let good =
