@@ -1,4 +1,4 @@
-//! Files: permissions, links, and much at once.
+//! Files: permissions and links.
 
 use std::{
     fs,
@@ -7,8 +7,8 @@ use std::{
 
 use opsconductor_core::{
     ErrorKind,
-    testing::transport::{LocalFolder, Recorder},
-    transport::{Connector as _, CopyRequest, CopyStatus, FetchRequest},
+    testing::transport::Recorder,
+    transport::{Connector as _, CopyRequest, CopyStatus},
 };
 use opsconductor_tests::openssh::OpenSsh;
 
@@ -49,35 +49,4 @@ async fn permissions_stay_or_are_set_and_a_link_stays_a_link() {
     let missing = folder.join("none/at/all").display().to_string();
     assert_eq!(copy(CopyRequest::bytes(missing, "x")).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing else is left");
-}
-
-#[tokio::test]
-async fn twenty_four_megabytes_go_and_come_back_in_bounded_memory() {
-    const LENGTH: usize = 24 * 1024 * 1024;
-    let server = OpenSsh::start(&[]);
-    let local = LocalFolder::new();
-    let content: Vec<u8> = (0..LENGTH as u64).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
-    let source = local.file("source", &content);
-    let there = server.folder().join("files").join("large").display().to_string();
-    let connector = connector();
-    let mut session = connector.connect(&server.endpoint(), &server.credential()).await.unwrap();
-    let before = peak();
-    let copied =
-        session.copy(CopyRequest::path(&there, source), &mut Recorder::default(), &control()).await.unwrap();
-    assert_eq!(copied.length, LENGTH as u64);
-    let dest = local.path("dest");
-    let request =
-        FetchRequest { src_path: there, dest: dest.clone(), overwrite: false, bytes_max: LENGTH as u64 };
-    let fetched = session.fetch(request, &mut Recorder::default(), &control()).await.unwrap();
-    let grown = peak().saturating_sub(before);
-    assert_eq!(Some(fetched.sha256), copied.sha256);
-    assert!(fs::read(dest).unwrap() == content);
-    assert!(grown < 20 * 1024, "the process grew by {grown} KiB");
-}
-
-/// The most memory this process ever had, in KiB.
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
