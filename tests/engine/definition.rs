@@ -18,6 +18,7 @@ on_each_store!(
     an_unknown_outcome_is_not_what_a_retry_is_for,
     branches_run_side_by_side_and_meet,
     parameters_that_do_not_fit_start_nothing,
+    a_target_cannot_come_after_itself,
 );
 
 fn job(name: &str, steps: &[Value]) -> String {
@@ -185,4 +186,19 @@ async fn parameters_that_do_not_fit_start_nothing(fleet: Fleet) {
     assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
     assert_eq!(fleet.hosts.received(), ["web-1: print 2"]);
     worker.shutdown().await;
+}
+
+async fn a_target_cannot_come_after_itself(fleet: Fleet) {
+    let targets = fleet.ops.targets();
+    let depend = async |name: &str, on: &str| {
+        let (mut spec, on) = (targets.get(name).await.unwrap().spec, targets.get(on).await.unwrap());
+        spec.depends_on = vec![on.id];
+        targets.update(name, spec).await
+    };
+    depend("web-1", "db-1").await.unwrap();
+    depend("db-1", "web-2").await.unwrap();
+    for (name, on) in [("web-2", "web-1"), ("web-2", "web-2")] {
+        assert_eq!(depend(name, on).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{name} on {on}");
+    }
+    depend("web-1", "web-2").await.unwrap();
 }

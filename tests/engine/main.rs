@@ -50,6 +50,7 @@ macro_rules! on_each_store {
 }
 
 mod definition;
+mod log;
 mod promises;
 
 on_each_store!(

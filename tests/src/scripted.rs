@@ -1,4 +1,4 @@
-//! A transport whose hosts do what the command says: `print TEXT`, `fail N`, `falter N`, `hold`, `cling`, `vanish`.
+//! A transport whose hosts do what the command says: `print TEXT`, `write PIECE|PIECE`, `fail N`, `falter N`, `hold`, `cling`, `vanish`.
 //!
 //! It keeps the promises of the transport seam (dispatch before effect, time-out, cancel), so that scenarios can look at
 //! what the engine makes of each answer. The real transport has tests of its own.
@@ -179,6 +179,12 @@ impl Host {
             "print" => {
                 for line in rest.split(';') {
                     observer.output(Stream::Stdout, Bytes::from(format!("{line}\n"))).await?;
+                }
+                Ok(ExecOutcome::new(0))
+            }
+            "write" => {
+                for piece in rest.split('|').filter(|piece| !piece.is_empty()) {
+                    observer.output(Stream::Stdout, Bytes::from(piece.to_owned())).await?;
                 }
                 Ok(ExecOutcome::new(0))
             }

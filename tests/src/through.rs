@@ -138,7 +138,9 @@ macro_rules! pass_catalog_through {
             use ::opsconductor_core::{
                 Result,
                 id::{CredentialId, JobId, TargetId, TenantId},
-                store::{Catalog, CredentialRecord, JobRecord, Listing, NewCredential, NewJob, Page},
+                store::{
+                    Catalog, CredentialRecord, JobRecord, JobVersion, Listing, NewCredential, NewJob, Page,
+                },
                 target::{Target, TargetSpec},
                 tenant::Tenant,
             };
@@ -242,6 +244,15 @@ macro_rules! pass_catalog_through {
 
                 async fn job_by_name(&self, tenant: TenantId, name: &str) -> Result<JobRecord> {
                     self.inner.job_by_name(tenant, name).await
+                }
+
+                async fn job_versions(
+                    &self,
+                    tenant: TenantId,
+                    id: JobId,
+                    page: Page,
+                ) -> Result<Listing<JobVersion>> {
+                    self.inner.job_versions(tenant, id, page).await
                 }
 
                 async fn list_jobs(

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     exit,
+    job::{ApplyOptions, PlanOptions, RunOptions},
     worker::{MigrateOptions, WorkerOptions, WorkersOptions},
 };
 
@@ -64,6 +65,14 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the JSON Schema of job definitions, for editors.
+    Schema,
+    /// Show the tasks that a run of a definition would be, with their commands, and a digest of it all. Nothing is stored.
+    Plan(PlanOptions),
+    /// Save a job definition: a new job, or a new version of the one of its name.
+    Apply(ApplyOptions),
+    /// Enqueue a run of a saved job.
+    Run(RunOptions),
 }
 
 #[derive(Debug, Subcommand)]

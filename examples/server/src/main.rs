@@ -10,6 +10,7 @@ mod job;
 mod key;
 mod logging;
 mod runtime;
+mod show;
 mod store;
 mod worker;
 
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         #[cfg(feature = "sqlite")]
         cli::Command::Demo(options) => demo::run(options),
-        cli::Command::Job(cli::JobCommand::Validate { file, json }) => job::validate(&file, json),
+        cli::Command::Job(command) => job::obey(command),
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),

@@ -131,3 +131,62 @@ fn a_store_is_made_by_migrate_and_one_of_a_newer_version_is_left_alone() {
     assert_eq!(refused.status.code(), Some(3));
     assert!(text(&refused.stderr).contains("newer version"), "{}", text(&refused.stderr));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_definition_is_planned_saved_and_run_from_the_command_line() {
+    let scene = Scene::sqlite().await;
+    scene.targets(2).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("greet.yaml");
+    let file = file.to_str().unwrap();
+    let definition = |command: &str| {
+        let text = format!(
+            "name: greet\nversion: 1\nsteps:\n  - type: winrm.exec\n    shell: powershell\n    \
+             targets: {{tags: [all]}}\n    command: {command}\n"
+        );
+        std::fs::write(file, text).unwrap();
+    };
+    let ask = |arguments: &[&str]| {
+        let output = scene.command(arguments).output().unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let plan = || {
+        let (code, answer, said) = ask(&["job", "plan", file, "-p", "word=it's", "--json"]);
+        assert_eq!(code, Some(0), "{said}");
+        serde_json::from_str::<Value>(&answer).unwrap()
+    };
+
+    definition("Write-Output {{ word }}");
+    let (code, answer, _) = ask(&["job", "plan", file, "--json"]);
+    assert_eq!(code, Some(2));
+    assert!(answer.contains("the parameter `word` is missing"), "{answer}");
+    let (code, _, said) = ask(&["job", "plan", file, "-p", "word=it's"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("word") && said.contains("quote"), "{said}");
+
+    definition("Write-Output {{ word | quote }}");
+    let planned = plan();
+    let commands: Vec<_> = planned["tasks"].as_array().unwrap().iter().map(|task| &task["command"]).collect();
+    assert_eq!(commands, ["Write-Output 'it''s'", "Write-Output 'it''s'"]);
+    assert_eq!(ask(&["job", "apply", file]).0, Some(0));
+
+    let digest = planned["digest"].as_str().unwrap();
+    let (code, _, said) = ask(&["job", "run", "greet", "-p", "word=others", "--plan-digest", digest]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("the plan is not the one that was looked at"), "{said}");
+
+    let worker = scene.worker(2);
+    let (code, answer, said) =
+        ask(&["job", "run", "greet", "-p", "word=it's", "--plan-digest", digest, "--follow", "--json"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("| it's"), "{said}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["runs"][0]["status"], "succeeded");
+
+    definition("exit 3");
+    assert_ne!(plan()["digest"], planned["digest"]);
+    let (code, answer, _) = ask(&["job", "apply", file, "--json"]);
+    assert_eq!((code, answer.trim()), (Some(0), r#"{"name":"greet","version":2}"#));
+    assert_eq!(ask(&["job", "run", "greet", "--follow"]).0, Some(1));
+    assert_eq!(worker.told_to_stop("TERM").await.code(), Some(0));
+}

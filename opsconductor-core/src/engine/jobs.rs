@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Run, Scoped};
+use super::{Run, Scoped, canonical::canonical, preview};
 use crate::{
     Error, ErrorKind, Problem, Result,
     auth::policy::{Action, Resource},
     job::{JobSpec, ValidJob},
-    store::{Idempotency, JobRecord, Listing, NewJob, NewRun, Page},
+    store::{Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
     target::Target,
 };
 
@@ -28,6 +28,9 @@ pub struct RunOptions {
     pub correlation_id: Option<String>,
     /// Free labels.
     pub labels: BTreeMap<String, String>,
+    /// The digest of the plan that was looked at, [`Preview::digest`](super::Preview::digest): a run that would do anything else
+    /// is refused.
+    pub plan_digest: Option<String>,
 }
 
 impl Jobs<'_> {
@@ -42,7 +45,8 @@ impl Jobs<'_> {
         self.at.inner.store.insert_job(self.at.scope.tenant, self.new_job(&job)).await
     }
 
-    /// Saves a definition as a new version of the job called `name`. Runs keep the version they started with.
+    /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is. Runs
+    /// keep the version they started with.
     ///
     /// # Errors
     ///
@@ -51,7 +55,8 @@ impl Jobs<'_> {
         self.at.authorize(Action::Update, Resource::Job)?;
         let job = self.check(spec).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        self.at.inner.store.update_job(self.at.scope.tenant, found.id, self.new_job(&job)).await
+        let new = NewJob { name: found.name, ..self.new_job(&job) };
+        self.at.inner.store.update_job(self.at.scope.tenant, found.id, new).await
     }
 
     /// Every problem of a definition, as [`Jobs::create`] would find them; none when it holds.
@@ -88,6 +93,17 @@ impl Jobs<'_> {
         self.at.inner.store.list_jobs(self.at.scope.tenant, active_only, page).await
     }
 
+    /// The versions of the job called `name`, newest first.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn versions(&self, name: &str, page: Page) -> Result<Listing<JobVersion>> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
+        self.at.inner.store.job_versions(self.at.scope.tenant, found.id, page).await
+    }
+
     /// Removes the job called `name`.
     ///
     /// # Errors
@@ -107,15 +123,15 @@ impl Jobs<'_> {
     /// `Forbidden`; `NotFound`; `InvalidParameters` naming each that is missing, or when no concurrency key can be made of
     /// them; `InvalidInput` for a job that is not
     /// active; `InvalidJob` when a target has gone since it was saved; `Conflict` for an idempotency key that was used with
-    /// other parameters.
+    /// other parameters, and for a plan that is not the one that was looked at.
     pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
         self.at.authorize(Action::Execute, Resource::Job)?;
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
-        let idempotency = options
-            .idempotency_key
-            .clone()
-            .map(|key| Idempotency { key, digest: Sha256::digest(canonical(&parameters)).into() });
+        let idempotency = options.idempotency_key.clone().map(|key| Idempotency {
+            key,
+            digest: Sha256::digest(canonical(&Value::Object(parameters.clone()))).into(),
+        });
         let asked = Asked { parameters, options, idempotency };
         // A job that is known need not be read again: the store refuses the run if that is not what the job is.
         if let Some(record) = self.at.inner.definitions.known(tenant, name)
@@ -146,6 +162,7 @@ impl Jobs<'_> {
     async fn new_run(&self, record: &JobRecord, asked: &Asked, if_current: bool) -> Result<NewRun> {
         let job = self.at.inner.definitions.of(record, &self.at.inner.kinds)?;
         let mut plan = job.plan(&self.targets_of(&job).await?, asked.parameters.clone())?;
+        preview::check_digest(&plan, asked.options.plan_digest.as_deref())?;
         plan.job_name.clone_from(&record.name);
         plan.job_version = record.version;
         let concurrency_key = job.concurrency_key(&plan.parameters)?;
@@ -163,7 +180,7 @@ impl Jobs<'_> {
         })
     }
 
-    async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
+    pub(super) async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
         let job = spec.validate(&self.at.inner.kinds)?;
         let problems = job.check_targets(&self.targets_of(&job).await?);
         if problems.is_empty() {
@@ -174,7 +191,7 @@ impl Jobs<'_> {
     }
 
     /// The targets that the steps of `job` name or select, as far as they exist.
-    async fn targets_of(&self, job: &ValidJob) -> Result<Vec<Target>> {
+    pub(super) async fn targets_of(&self, job: &ValidJob) -> Result<Vec<Target>> {
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
         let names: Vec<String> = job.target_names().map(|(_, name)| name.to_owned()).collect();
@@ -213,20 +230,4 @@ struct Asked {
     parameters: Map<String, Value>,
     options: RunOptions,
     idempotency: Option<Idempotency>,
-}
-
-/// The parameters as text that does not depend on the order in which their members were written.
-fn canonical(parameters: &Map<String, Value>) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(members) => {
-                let by_name: BTreeMap<&String, Value> =
-                    members.iter().map(|(name, member)| (name, sorted(member))).collect();
-                by_name.into_iter().map(|(name, member)| (name.clone(), member)).collect()
-            }
-            Value::Array(items) => items.iter().map(sorted).collect(),
-            plain => plain.clone(),
-        }
-    }
-    sorted(&Value::Object(parameters.clone())).to_string()
 }

@@ -81,6 +81,20 @@ impl Prepared {
         if let Some(compiled) = slot.get() {
             return Ok(compiled);
         }
+        let compiled = Compiled::new(inner, &self.plan, step)?;
+        Ok(slot.get_or_init(|| compiled))
+    }
+
+    pub(super) fn step(&self, index: u32) -> Result<&PlannedStep> {
+        self.plan
+            .step(index)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a task names a step that its run does not have"))
+    }
+}
+
+impl Compiled {
+    /// Compiles what is to be compiled of a step.
+    pub(super) fn new(inner: &Inner, plan: &RunPlan, step: &PlannedStep) -> Result<Self> {
         let handler = inner.kinds.get(&step.kind).ok_or_else(|| unknown_kind(&step.kind))?;
         let options = TemplateOptions { allow_raw: step.allow_raw };
         let templates =
@@ -88,14 +102,8 @@ impl Prepared {
                 Error::with_problems(ErrorKind::Template, "the step's templates do not hold", problems)
             })?;
         let condition = step.when.as_deref().map(Condition::compile).transpose()?;
-        let sources = outputs::sources(&self.plan, &templates, condition.as_ref());
-        Ok(slot.get_or_init(|| Compiled { templates, condition, sources }))
-    }
-
-    pub(super) fn step(&self, index: u32) -> Result<&PlannedStep> {
-        self.plan
-            .step(index)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "a task names a step that its run does not have"))
+        let sources = outputs::sources(plan, &templates, condition.as_ref());
+        Ok(Self { templates, condition, sources })
     }
 }
 

@@ -1,9 +1,12 @@
 //! Targets: hosts, and the test that really connects.
 
+use std::collections::HashSet;
+
 use super::{Scoped, credentials, execute::endpoint};
 use crate::{
     Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
+    id::TargetId,
     store::{Listing, Page},
     target::{Target, TargetSpec},
     transport::{ProbeDetails, ProbeReport, Protocol},
@@ -31,11 +34,12 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `NotFound`; else as [`Targets::create`].
+    /// `NotFound`; `InvalidInput` when it would come before itself; else as [`Targets::create`].
     pub async fn update(&self, name: &str, spec: TargetSpec) -> Result<Target> {
         self.at.authorize(Action::Update, Resource::Target)?;
         check(&spec)?;
         let found = self.by_name(name).await?;
+        self.check_order(found.id, &spec).await?;
         self.at.inner.store.update_target(self.at.scope.tenant, found.id, spec).await
     }
 
@@ -90,6 +94,27 @@ impl Targets<'_> {
             Ok((connector, credential)) => connector.probe(&endpoint, &credential).await,
             Err(error) => ProbeReport::failed(&error, ProbeDetails::default()),
         })
+    }
+
+    /// Refuses a target that, through those it depends on, would depend on itself.
+    async fn check_order(&self, own: TargetId, spec: &TargetSpec) -> Result<()> {
+        let (mut seen, mut left) = (HashSet::new(), spec.depends_on.clone());
+        while let Some(id) = left.pop() {
+            if id == own {
+                let message =
+                    "a target cannot come after itself; take out what leads back to it in `depends_on`";
+                return Err(Error::new(ErrorKind::InvalidInput, message).with("target", &spec.name));
+            }
+            if seen.insert(id) {
+                match self.at.inner.store.target(self.at.scope.tenant, id).await {
+                    Ok(target) => left.extend(target.spec.depends_on),
+                    // The store says which one is not there.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn by_name(&self, name: &str) -> Result<Target> {

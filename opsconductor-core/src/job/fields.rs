@@ -70,8 +70,18 @@ impl StepTemplates {
         fields: &Map<String, Value>,
         values: &Map<String, Value>,
     ) -> Result<Map<String, Value>> {
+        self.render_some(fields, values, |_| true)
+    }
+
+    /// As [`StepTemplates::render`], of those templates that `which` picks; the others stay as they are.
+    pub(crate) fn render_some(
+        &self,
+        fields: &Map<String, Value>,
+        values: &Map<String, Value>,
+        which: impl Fn(&Template) -> bool,
+    ) -> Result<Map<String, Value>> {
         let mut rendered = fields.clone();
-        for StepTemplate { pointer, template } in &self.templates {
+        for StepTemplate { pointer, template } in self.templates.iter().filter(|one| which(&one.template)) {
             if let Some(place) = value_at_mut(&mut rendered, pointer) {
                 let text = template.render(values).map_err(|error| error.with("member", pointer))?;
                 *place = Value::String(text);

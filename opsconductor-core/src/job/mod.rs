@@ -26,6 +26,8 @@
 //! # Ok::<(), opsconductor_core::Error>(())
 //! ```
 //!
+//! [`guide`] describes the definition member by member.
+//!
 //! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`,
 //! `winrm.fetch` and their twins with `ssh` are built in, and a host registers its own beside them.
 
@@ -37,6 +39,7 @@ mod faults;
 pub mod fields;
 mod files;
 mod graph;
+pub mod guide;
 pub mod kinds;
 mod known;
 mod members;

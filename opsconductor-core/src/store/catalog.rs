@@ -69,6 +69,21 @@ pub struct JobRecord {
     pub created_at: Timestamp,
 }
 
+/// A version of a job, as it was saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobVersion {
+    /// Its number.
+    pub version: i32,
+    /// What the job was called.
+    pub name: String,
+    /// The definition.
+    pub definition: Value,
+    /// Who saved it.
+    pub created_by: Option<UserId>,
+    /// When.
+    pub saved_at: Timestamp,
+}
+
 /// A job to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
@@ -236,6 +251,13 @@ pub trait Catalog: Send + Sync {
     ///
     /// Only those of the store itself.
     async fn list_jobs(&self, tenant: TenantId, active_only: bool, page: Page) -> Result<Listing<JobRecord>>;
+
+    /// The versions of a job, newest first. A version never changes.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn job_versions(&self, tenant: TenantId, id: JobId, page: Page) -> Result<Listing<JobVersion>>;
 
     /// Removes a job and its versions.
     ///

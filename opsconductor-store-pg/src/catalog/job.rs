@@ -4,7 +4,7 @@ use opsconductor_core::{
     Error, ErrorKind,
     clock::Timestamp,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, LimitScope, Listing, NewJob, Page},
+    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page},
 };
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
 
@@ -161,6 +161,46 @@ pub(super) async fn list(
         .await?;
     tx.commit().await?;
     Ok(Listing { items: rows.iter().map(read).collect::<DbResult<_>>()?, total: total as u64 })
+}
+
+pub(super) async fn versions(
+    store: &PgStore,
+    owner: TenantId,
+    id: JobId,
+    page: Page,
+) -> DbResult<Listing<JobVersion>> {
+    let mut tx = store.pools.read(owner).await?;
+    let sql = "SELECT count(*) FROM :schema.job_versions WHERE tenant_id = $1 AND job_id = $2";
+    let total: i64 = sqlx::query_scalar(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(id.get())
+        .fetch_one(&mut *tx)
+        .await?;
+    let sql = "SELECT version, name, definition, created_by, saved_at FROM :schema.job_versions
+        WHERE tenant_id = $1 AND job_id = $2 ORDER BY version DESC LIMIT $3 OFFSET $4";
+    let rows = sqlx::query(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(id.get())
+        .bind(i64::from(page.limit))
+        .bind(columns::count(page.skip))
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    if total == 0 {
+        return Err(missing("job", id).into());
+    }
+    Ok(Listing { items: rows.iter().map(version).collect::<DbResult<_>>()?, total: total as u64 })
+}
+
+fn version(row: &PgRow) -> DbResult<JobVersion> {
+    let Json(definition) = columns::get(row, 2)?;
+    Ok(JobVersion {
+        version: columns::get(row, 0)?,
+        name: columns::get(row, 1)?,
+        definition,
+        created_by: columns::id_or_none(row, 3, UserId::new)?,
+        saved_at: columns::get(row, 4)?,
+    })
 }
 
 pub(super) async fn delete(store: &PgStore, owner: TenantId, id: JobId) -> DbResult<()> {

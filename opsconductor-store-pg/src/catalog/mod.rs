@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     id::{CredentialId, JobId, TargetId, TenantId},
-    store::{Catalog, CredentialRecord, JobRecord, Listing, NewCredential, NewJob, Page},
+    store::{Catalog, CredentialRecord, JobRecord, JobVersion, Listing, NewCredential, NewJob, Page},
     target::{Target, TargetSpec},
     tenant::Tenant,
 };
@@ -104,6 +104,10 @@ impl Catalog for PgStore {
 
     async fn list_jobs(&self, tenant: TenantId, active_only: bool, page: Page) -> Result<Listing<JobRecord>> {
         Ok(job::list(self, tenant, active_only, page).await?)
+    }
+
+    async fn job_versions(&self, tenant: TenantId, id: JobId, page: Page) -> Result<Listing<JobVersion>> {
+        Ok(job::versions(self, tenant, id, page).await?)
     }
 
     async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, LimitScope, Listing, NewJob, Page},
+    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -119,6 +119,30 @@ pub(super) fn list(
     let mut find = db.prepare_cached(&sql)?;
     let rows =
         find.query_map(params![owner.get(), active_only, page.limit, columns::count(page.skip)], read)?;
+    Ok(Listing { items: rows.collect::<rusqlite::Result<_>>()?, total: total as u64 })
+}
+
+pub(super) fn versions(
+    db: &Connection,
+    owner: TenantId,
+    id: JobId,
+    page: Page,
+) -> DbResult<Listing<JobVersion>> {
+    by_id(db, owner, id)?;
+    let sql = "SELECT count(*) FROM job_versions WHERE job_id = ?1";
+    let total: i64 = db.prepare_cached(sql)?.query_row([id.get()], |row| row.get(0))?;
+    let sql = "SELECT version, name, definition, created_by, saved_at FROM job_versions WHERE job_id = ?1
+        ORDER BY version DESC LIMIT ?2 OFFSET ?3";
+    let mut find = db.prepare_cached(sql)?;
+    let rows = find.query_map(params![id.get(), page.limit, columns::count(page.skip)], |row| {
+        Ok(JobVersion {
+            version: row.get(0)?,
+            name: row.get(1)?,
+            definition: columns::json(row, 2)?,
+            created_by: columns::id_or_none(row, 3, UserId::new)?,
+            saved_at: columns::time(row, 4)?,
+        })
+    })?;
     Ok(Listing { items: rows.collect::<rusqlite::Result<_>>()?, total: total as u64 })
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     id::{CredentialId, JobId, TargetId, TenantId},
-    store::{Catalog, CredentialRecord, JobRecord, Listing, NewCredential, NewJob, Page},
+    store::{Catalog, CredentialRecord, JobRecord, JobVersion, Listing, NewCredential, NewJob, Page},
     target::{Target, TargetSpec},
     tenant::Tenant,
 };
@@ -111,6 +111,10 @@ impl Catalog for SqliteStore {
 
     async fn list_jobs(&self, tenant: TenantId, active_only: bool, page: Page) -> Result<Listing<JobRecord>> {
         self.readers.read(move |db| job::list(db, tenant, active_only, page)).await
+    }
+
+    async fn job_versions(&self, tenant: TenantId, id: JobId, page: Page) -> Result<Listing<JobVersion>> {
+        self.readers.read(move |db| job::versions(db, tenant, id, page)).await
     }
 
     async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {

@@ -3,7 +3,6 @@
 mod fleet;
 mod home;
 mod samples;
-mod show;
 
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::{
     cli::DemoOptions,
     exit::{Ended, say},
     interrupt::Interrupt,
-    runtime,
+    runtime, show,
 };
 
 /// The longest that the demo waits for one run.

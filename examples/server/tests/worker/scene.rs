@@ -90,8 +90,8 @@ impl Scene {
         }
     }
 
-    /// A run of one command on so many targets, which all are the one host. Each waits until it is released.
-    pub(crate) async fn run_waiting_commands(&self, targets: usize) -> Run {
+    /// So many targets `win-0`, `win-1` … with the tag `all`, which all are the one host.
+    pub(crate) async fn targets(&self, targets: usize) {
         let ops = self.engine.local();
         let credential = Credential::winrm(USER, PASSWORD.into());
         let credential = ops.credentials().create("windows", &credential).await.unwrap().id;
@@ -102,6 +102,12 @@ impl Scene {
                 .with_tag("all");
             ops.targets().create(target).await.unwrap();
         }
+    }
+
+    /// A run of one command on so many targets. Each waits until it is released.
+    pub(crate) async fn run_waiting_commands(&self, targets: usize) -> Run {
+        self.targets(targets).await;
+        let ops = self.engine.local();
         let job = json!({"name": "wait", "version": 1, "steps": [{
             "type": "winrm.exec", "shell": "powershell", "targets": {"tags": ["all"]}, "script": SCRIPT, "timeoutSec": 100
         }]});

@@ -7,8 +7,11 @@ use async_trait::async_trait;
 use super::{JobRow, MemoryStore, State, history::listing, invalid, missing, taken};
 use crate::{
     Error, ErrorKind, Result,
+    clock::Timestamp,
     id::{CredentialId, JobId, TargetId, TenantId},
-    store::{Catalog, CredentialRecord, JobRecord, LimitScope, Listing, NewCredential, NewJob, Page},
+    store::{
+        Catalog, CredentialRecord, JobRecord, JobVersion, LimitScope, Listing, NewCredential, NewJob, Page,
+    },
     target::{Target, TargetSpec},
     tenant::Tenant,
 };
@@ -140,7 +143,7 @@ impl Catalog for MemoryStore {
             state.check_job(tenant, None, &new)?;
             let id = JobId::new(state.next_id());
             let record = record_of(id, new.version, new, state.now);
-            let versions = BTreeMap::from([(record.version, record.clone())]);
+            let versions = BTreeMap::from([(record.version, version_of(&record, state.now))]);
             state.jobs.insert(id, JobRow { tenant, record: record.clone(), versions });
             Ok(record)
         })
@@ -150,10 +153,11 @@ impl Catalog for MemoryStore {
         self.with(|state| {
             state.job_of(tenant, id)?;
             state.check_job(tenant, Some(id), &new)?;
+            let now = state.now;
             let row = state.jobs.get_mut(&id).ok_or_else(|| missing("job", id))?;
             let version = new.version.max(row.record.version + 1);
             let record = record_of(id, version, new, row.record.created_at);
-            row.versions.insert(version, record.clone());
+            row.versions.insert(version, version_of(&record, now));
             row.record = record.clone();
             Ok(record)
         })
@@ -177,6 +181,10 @@ impl Catalog for MemoryStore {
             let wanted = mine.map(|job| &job.record).filter(|job| job.is_active || !active_only);
             listing(wanted, page)
         }))
+    }
+
+    async fn job_versions(&self, tenant: TenantId, id: JobId, page: Page) -> Result<Listing<JobVersion>> {
+        self.with(|state| Ok(listing(state.job_of(tenant, id)?.versions.values().rev(), page)))
     }
 
     async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {
@@ -301,6 +309,16 @@ impl State {
             return Err(taken("job", &new.name));
         }
         Ok(())
+    }
+}
+
+fn version_of(record: &JobRecord, saved_at: Timestamp) -> JobVersion {
+    JobVersion {
+        version: record.version,
+        name: record.name.clone(),
+        definition: record.definition.clone(),
+        created_by: record.created_by,
+        saved_at,
     }
 }
 

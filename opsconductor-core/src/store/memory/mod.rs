@@ -23,8 +23,8 @@ use chrono::SubsecRound;
 use tokio::sync::broadcast;
 
 use super::{
-    AttemptRecord, CredentialRecord, DeadLetter, JobRecord, Lease, LimitRecord, LimitScope, Notice,
-    OutputChunk, RunRecord, Store, TaskRecord,
+    AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
+    Notice, OutputChunk, RunRecord, Store, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -143,7 +143,7 @@ struct JobRow {
     tenant: TenantId,
     /// The present version.
     record: JobRecord,
-    versions: BTreeMap<i32, JobRecord>,
+    versions: BTreeMap<i32, JobVersion>,
 }
 
 struct RunRow {

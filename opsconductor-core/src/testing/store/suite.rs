@@ -47,6 +47,7 @@ macro_rules! store_suite {
                 an_update_adds_the_next_version,
                 a_version_is_at_least_one,
                 a_list_can_leave_out_the_inactive,
+                versions_stay_and_come_newest_first,
                 a_job_with_runs_stays,
             }
             enqueue {

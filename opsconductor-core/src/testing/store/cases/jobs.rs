@@ -6,7 +6,7 @@ use super::kind;
 use crate::{
     ErrorKind,
     id::{JobId, TenantId},
-    store::NewJob,
+    store::{NewJob, Page},
     testing::store::Fixture,
 };
 
@@ -73,4 +73,24 @@ pub async fn a_job_with_runs_stays(f: Fixture) {
     f.store.delete_job(f.tenant, idle.id).await.unwrap();
     assert_eq!(kind(f.store.job(f.tenant, idle.id).await), ErrorKind::NotFound);
     assert_eq!(kind(f.store.delete_job(f.tenant, idle.id).await), ErrorKind::NotFound);
+}
+
+pub async fn versions_stay_and_come_newest_first(f: Fixture) {
+    let (job, other) = (f.job().await, f.job().await);
+    let second = NewJob { definition: json!({"second": true}), ..f.new_job() };
+    f.store.update_job(f.tenant, job.id, second.clone()).await.unwrap();
+    f.store.update_job(f.tenant, job.id, NewJob { version: 9, ..f.new_job() }).await.unwrap();
+    f.store.update_job(f.tenant, other.id, f.new_job()).await.unwrap();
+    let all = f.store.job_versions(f.tenant, job.id, Fixture::ALL).await.unwrap();
+    assert_eq!(all.items.iter().map(|version| version.version).collect::<Vec<_>>(), [9, 2, 1]);
+    let [_, kept, first] = &all.items[..] else { panic!("three versions") };
+    assert_eq!((&kept.name, &kept.definition), (&second.name, &second.definition));
+    assert_eq!((&first.name, &first.definition), (&job.name, &job.definition));
+    let part = f.store.job_versions(f.tenant, job.id, Page { skip: 1, limit: 1 }).await.unwrap();
+    assert_eq!((&part.items[..], part.total), (&all.items[1..2], 3));
+    let absent = f.store.job_versions(f.tenant, JobId::new(999), Fixture::ALL).await;
+    assert_eq!(kind(absent), ErrorKind::NotFound);
+    let elsewhere = f.other_tenant().await;
+    let foreign = f.store.job_versions(elsewhere.tenant, job.id, Fixture::ALL).await;
+    assert_eq!(kind(foreign), ErrorKind::NotFound);
 }

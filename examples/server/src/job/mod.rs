@@ -1,4 +1,8 @@
-//! `opsconductor job validate`.
+//! `opsconductor job`: definitions checked, shown, saved and run.
+
+mod parameters;
+mod plan;
+mod run;
 
 use std::{
     fs::File,
@@ -12,15 +16,32 @@ use opsconductor_core::{
 };
 use serde_json::json;
 
-use crate::exit::{Ended, answer, say};
+pub(crate) use self::{plan::PlanOptions, run::ApplyOptions, run::RunOptions};
+use crate::{
+    cli::JobCommand,
+    exit::{Ended, answer, say},
+};
 
 /// The longest definition that is read: what the library accepts, and a byte to see that there is more.
 const READ_MAX: u64 = 2 * 1024 * 1024 + 1;
 
+/// Does what was asked.
+pub(crate) fn obey(command: JobCommand) -> Result<Ended, Error> {
+    match command {
+        JobCommand::Validate { file, json } => validate(&file, json),
+        JobCommand::Schema => {
+            answer(&format!("{:#}", StepKinds::built_in().job_schema()))?;
+            Ok(Ended::Well)
+        }
+        JobCommand::Plan(options) => plan::plan(options),
+        JobCommand::Apply(options) => run::apply(options),
+        JobCommand::Run(options) => run::run(options),
+    }
+}
+
 /// Checks a definition and shows every problem.
-pub(crate) fn validate(file: &Path, as_json: bool) -> Result<Ended, Error> {
-    let text = read(file).map_err(|error| error.with("file", file.display()))?;
-    match JobSpec::parse(&text).and_then(|spec| spec.validate(&StepKinds::built_in())) {
+fn validate(file: &Path, as_json: bool) -> Result<Ended, Error> {
+    match parse(file).and_then(|spec| spec.validate(&StepKinds::built_in())) {
         Ok(job) => {
             let needed = job.required_parameters();
             if as_json {
@@ -37,12 +58,21 @@ pub(crate) fn validate(file: &Path, as_json: bool) -> Result<Ended, Error> {
             }
             Ok(Ended::Well)
         }
-        Err(error) if error.kind() == ErrorKind::InvalidJob => {
-            show(error.problems(), as_json)?;
-            Ok(Ended::InputRefused)
-        }
-        Err(error) => Err(error),
+        Err(error) => refused(error, as_json),
     }
+}
+
+/// A definition or parameters that do not hold: every problem is shown.
+fn refused(error: Error, as_json: bool) -> Result<Ended, Error> {
+    if !matches!(error.kind(), ErrorKind::InvalidJob | ErrorKind::InvalidParameters) {
+        return Err(error);
+    }
+    show(error.problems(), as_json)?;
+    Ok(Ended::InputRefused)
+}
+
+fn parse(file: &Path) -> Result<JobSpec, Error> {
+    JobSpec::parse(&read(file).map_err(|error| error.with("file", file.display()))?)
 }
 
 fn show(problems: &[Problem], as_json: bool) -> Result<(), Error> {
@@ -66,10 +96,7 @@ fn read(file: &Path) -> Result<String, Error> {
     } else {
         File::open(file).and_then(|opened| opened.take(READ_MAX).read_to_end(&mut bytes))
     };
-    done.map_err(|source| {
-        Error::new(ErrorKind::InvalidInput, "the definition cannot be read").with_source(source)
-    })?;
-    String::from_utf8(bytes).map_err(|_| {
-        Error::new(ErrorKind::InvalidInput, "the definition is not UTF-8 text; save it as UTF-8")
-    })
+    done.map_err(|source| Error::new(ErrorKind::InvalidInput, "it cannot be read").with_source(source))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::new(ErrorKind::InvalidInput, "it is not UTF-8 text; save it as UTF-8"))
 }

@@ -1,4 +1,4 @@
-//! What the demo shows: output as it arrives, bars, a table, or JSON.
+//! How runs are shown: output as it arrives, bars, a table, or JSON.
 
 use std::io::IsTerminal;
 
@@ -14,7 +14,7 @@ use crate::exit::{answer, say};
 
 /// Follows a run to its end: a bar over its tasks, and each line of output under its target's name. On standard error,
 /// so that standard output holds the result alone.
-pub(super) async fn follow(job: &str, run: &Run) -> Result<(), Error> {
+pub(crate) async fn follow(job: &str, run: &Run) -> Result<(), Error> {
     let tasks = run.steps().await?.len() as u64;
     let bar = ProgressBar::new(tasks);
     if let Ok(style) = ProgressStyle::with_template("{prefix:.bold} [{bar:30}] {pos}/{len} {elapsed}") {
@@ -66,7 +66,7 @@ fn place(event: &RunEvent) -> String {
 }
 
 /// The results as the one object on standard output.
-pub(super) fn as_json(results: &[(String, RunResult)]) -> Result<(), Error> {
+pub(crate) fn as_json(results: &[(String, RunResult)]) -> Result<(), Error> {
     let runs: Vec<Value> = results
         .iter()
         .map(|(job, result)| {
@@ -90,7 +90,7 @@ pub(super) fn as_json(results: &[(String, RunResult)]) -> Result<(), Error> {
 }
 
 /// The results as a table on standard output.
-pub(super) fn as_table(results: &[(String, RunResult)]) -> Result<(), Error> {
+pub(crate) fn as_table(results: &[(String, RunResult)]) -> Result<(), Error> {
     let mut rows = vec![["job", "step", "type", "target", "status", "exit", "ms"].map(str::to_owned)];
     for (job, result) in results {
         for step in &result.steps {
