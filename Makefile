@@ -17,7 +17,7 @@ export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
 ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
-FEATURES ?= opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing
+FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing
 WORKSPACE := --locked --workspace --features $(FEATURES),opsconductor-server/postgres
 WORKSPACE_TESTS := --locked --package opsconductor-tests --features $(FEATURES)
 
@@ -100,6 +100,7 @@ clippy: packages
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features http -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features ssh -- --deny warnings
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --no-default-features --features winrm-rs -- --deny warnings

@@ -79,6 +79,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `http` | no | [`transport::http`]: the connector for `http.request`. Brings TLS and a C compiler for `ring`. |
 //! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |
 //! | `winrm-rs` | no | `transport::winrm_rs`: a second WinRM connector, on the `winrm-rs` crate, which declares a newer Rust. |

@@ -65,6 +65,27 @@ impl TargetSpec {
         }
     }
 
+    /// An HTTP service on the default port, without a credential, tags or metadata.
+    pub fn http(name: impl Into<String>, hostname: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hostname: hostname.into(),
+            protocol: Protocol::Http,
+            port: Protocol::Http.default_port(),
+            credential_ref: None,
+            tags: Vec::new(),
+            metadata: serde_json::Map::new(),
+            depends_on: Vec::new(),
+        }
+    }
+
+    /// The same host, opened by another credential.
+    #[must_use]
+    pub fn with_credential(mut self, credential: CredentialId) -> Self {
+        self.credential_ref = Some(credential);
+        self
+    }
+
     /// The same host on another port.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {

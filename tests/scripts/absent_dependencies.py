@@ -47,6 +47,17 @@ RULES = [
         ["minijinja", "tokio"],
     ),
     Rule("opsconductor-core", ["--no-default-features", "--features", "testing"], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQL": SQL}, ["tokio"]),
+    Rule(
+        "opsconductor-core",
+        ["--no-default-features", "--features", "http"],
+        {
+            "another TLS stack": r"aws-lc-.*|openssl|openssl-sys|openssl-src|native-tls",
+            "SSH": SSH,
+            "SQL": SQL,
+            "WinRM": EVERY_TRANSPORT,
+        },
+        ["hyper", "rustls", "ring"],
+    ),
     Rule("opsconductor-core", [], {"SSH": SSH, "SQL": SQL}, ["sspi", "rustls"]),
     Rule(
         "opsconductor-core",

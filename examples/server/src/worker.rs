@@ -7,7 +7,11 @@ use opsconductor_core::{
     Engine, Error,
     engine::{Worker, WorkerSettings},
     store::{Page, WorkerRecord},
-    transport::{ssh::SshConnector, winrm::WinrmConnector},
+    transport::{
+        http::{HttpConnector, HttpSettings, Network},
+        ssh::SshConnector,
+        winrm::WinrmConnector,
+    },
     vault::Keyring,
 };
 use serde_json::json;
@@ -39,6 +43,12 @@ pub(crate) struct WorkerOptions {
     /// The folder that steps copy files from and to.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// A network that HTTP requests may go to although it is refused otherwise, such as 127.0.0.0/8; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    http_allow: Vec<Network>,
+    /// A network that HTTP requests may not go to, whatever else is said; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    http_deny: Vec<Network>,
     /// Say every so many seconds on standard error how much is running and queued.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     report: Option<u64>,
@@ -98,11 +108,13 @@ async fn engine(options: &WorkerOptions) -> Result<Engine, Error> {
         None => Keyring::from_environment()?,
     };
     let store = options.store.open(!options.no_migrate).await?;
+    let reach = HttpSettings { allow: options.http_allow.clone(), deny: options.http_deny.clone() };
     let mut builder = Engine::builder()
         .shared_store(store)
         .keys(keys)
         .connector(WinrmConnector::new())
-        .connector(SshConnector::new()?);
+        .connector(SshConnector::new()?)
+        .connector(HttpConnector::builder().with_settings(reach).build()?);
     if let Some(folder) = &options.files {
         builder = builder.files(folder);
     }

@@ -5,7 +5,10 @@
 #[path = "worker/scene.rs"]
 mod scene;
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    io::{Read as _, Write as _},
+};
 
 use opsconductor_core::run::RunStatus;
 use serde_json::Value;
@@ -74,6 +77,33 @@ async fn a_worker_lets_running_tasks_end_and_a_second_signal_ends_it_at_once() {
     assert_eq!(draining.signal("TERM").ended().await.code(), Some(1));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_requests_go_to_this_machine_only_when_the_worker_is_told_that_they_may() {
+    let scene = Scene::sqlite().await;
+    let service = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = service.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in service.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        }
+    });
+    for (arguments, status, said) in [
+        (&[][..], RunStatus::Failed, "this machine itself"),
+        (&["--http-allow", "127.0.0.0/8"][..], RunStatus::Succeeded, "ok"),
+        (&["--http-allow", "127.0.0.0/8", "--http-deny", "127.0.0.1"][..], RunStatus::Failed, "deny"),
+    ] {
+        let worker = scene.worker_with(arguments);
+        let result = scene.run_request(port).await.wait(LIMIT).await.unwrap();
+        assert_eq!(result.status, status, "{result:?}");
+        let step = &result.steps[0];
+        assert!(step.error.as_ref().unwrap_or(&step.stdout).contains(said), "{step:?}");
+        assert_eq!(worker.told_to_stop("TERM").await.code(), Some(0));
+    }
+}
+
 #[test]
 fn what_is_wrong_with_the_store_or_the_key_is_said_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
@@ -88,6 +118,7 @@ fn what_is_wrong_with_the_store_or_the_key_is_said_in_a_sentence() {
         (&["workers", "--store", &absent], 3, "is not there"),
         (&["worker", "--store", &absent, "--key", "/nowhere/key"], 3, "key"),
         (&["worker", "--store", &absent, "--key", key, "--concurrency", "0"], 2, "concurrency"),
+        (&["worker", "--store", &absent, "--key", key, "--http-allow", "10.0.0.1/8"], 2, "prefix"),
         (&["worker", "--store", "sqlite:/nowhere/ops.db", "--key", key], 3, "directory"),
     ];
     for (arguments, code, expected) in cases {

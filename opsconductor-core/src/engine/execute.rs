@@ -25,7 +25,7 @@ use crate::{
         redact::Redactor,
     },
     store::Claimed,
-    transport::{Endpoint, STOP_GRACE, Session},
+    transport::{Connector, Endpoint, STOP_GRACE, Session},
     vault::credential::Credential,
 };
 
@@ -240,13 +240,15 @@ async fn act_within_limits(
 
     let mut session = match (handler.protocol(), target) {
         (Some(protocol), Some(target)) => {
-            let credential = place.credential.ok_or_else(|| no_credential(&target.name))?;
             let endpoint = endpoint(&target.name, &target.hostname, target.port, &target.metadata);
             let connector = inner.connector(protocol)?;
             Some(match running {
-                Some(_) => resume::reach(inner, connector, &endpoint, credential, holding, timeout).await?,
+                Some(_) => {
+                    let credential = place.credential.ok_or_else(|| no_credential(&target.name))?;
+                    resume::reach(inner, connector, &endpoint, credential, holding, timeout).await?
+                }
                 None => tokio::select! {
-                    session = connector.connect(&endpoint, credential) => session?,
+                    session = connect(connector, &endpoint, place.credential) => session?,
                     () = holding.ending() => return Err(stopped()),
                     () = inner.clock.sleep(timeout) => return Err(timed_out(step)),
                 },
@@ -258,8 +260,9 @@ async fn act_within_limits(
     // Coerced here: a boxed session lives for 'static, the context wants one that lives as long as it is borrowed.
     let borrowed = session.as_mut().map(|session| session.as_mut() as &mut dyn Session);
     let cancel = holding.stopped.clone();
-    let mut context =
-        StepContext::new(fields, target, borrowed, recorder, left, cancel).with_files(inner.files.as_ref());
+    let mut context = StepContext::new(fields, target, borrowed, recorder, left, cancel)
+        .with_files(inner.files.as_ref())
+        .with_step(step);
     if let Some(running) = running {
         context = context.with_running(running.handle.clone());
     }
@@ -276,6 +279,17 @@ async fn act_within_limits(
         let named = timed_out(step).with_source(error);
         if unknown { named.with_outcome_unknown() } else { named }
     })
+}
+
+async fn connect(
+    connector: &Arc<dyn Connector>,
+    endpoint: &Endpoint,
+    credential: Option<&Credential>,
+) -> Result<Box<dyn Session>> {
+    match credential {
+        Some(credential) => connector.connect(endpoint, credential).await,
+        None => connector.connect_without_credential(endpoint).await,
+    }
 }
 
 async fn overdue(inner: &Inner, holding: &Holding, left: Duration, step: &PlannedStep) -> Error {

@@ -87,11 +87,15 @@ impl Targets<'_> {
         let endpoint = endpoint(&spec.name, &spec.hostname, spec.port, &spec.metadata);
         let opened = async {
             let connector = inner.connector(spec.protocol)?;
-            let id = spec.credential_ref.ok_or_else(|| no_credential(&spec.name))?;
-            Ok((connector, credentials::read(inner, self.at.scope.tenant, id).await?))
+            let credential = match spec.credential_ref {
+                Some(id) => Some(credentials::read(inner, self.at.scope.tenant, id).await?),
+                None => None,
+            };
+            Ok((connector, credential))
         };
         Ok(match opened.await {
-            Ok((connector, credential)) => connector.probe(&endpoint, &credential).await,
+            Ok((connector, Some(credential))) => connector.probe(&endpoint, &credential).await,
+            Ok((connector, None)) => connector.probe_without_credential(&endpoint).await,
             Err(error) => ProbeReport::failed(&error, ProbeDetails::default()),
         })
     }

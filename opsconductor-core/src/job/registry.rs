@@ -31,9 +31,8 @@ impl StepKinds {
         }
     }
 
-    /// The kinds of this library: `ssh.exec`, `ssh.copy`, `ssh.fetch`, `winrm.exec`, `winrm.copy` and `winrm.fetch`. They are
-    /// there without the features `ssh` and `winrm` too, so that
-    /// jobs can be checked where nothing runs.
+    /// The kinds of this library: `winrm.exec`, `winrm.copy`, `winrm.fetch`, their twins with `ssh`, and `http.request`. They
+    /// are there without the features of their transports too, so that jobs can be checked where nothing runs.
     pub fn built_in() -> Self {
         let mut kinds = Self::empty();
         for handler in kinds::built_in() {

@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error, ErrorKind, Problem, Result,
     job::files::WorkerFiles,
-    run::plan::PlannedTarget,
+    run::plan::{PlannedStep, PlannedTarget},
     template::Sink,
     transport::{
-        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, Observer,
-        Protocol, RemoteHandle, Session, Stream,
+        Control, CopyOutcome, CopyRequest, ExecOutcome, ExecRequest, FetchOutcome, FetchRequest, HttpAnswer,
+        HttpCall, Observer, Protocol, RemoteHandle, Session, Stream,
     },
 };
 
@@ -121,6 +121,7 @@ pub struct StepContext<'a> {
     timeout: Duration,
     cancel: CancellationToken,
     files: Option<&'a WorkerFiles>,
+    step: Option<&'a PlannedStep>,
     /// A command that runs already.
     running: Option<RemoteHandle>,
 }
@@ -135,7 +136,7 @@ impl<'a> StepContext<'a> {
         timeout: Duration,
         cancel: CancellationToken,
     ) -> Self {
-        Self { fields, target, session, observer, timeout, cancel, files: None, running: None }
+        Self { fields, target, session, observer, timeout, cancel, files: None, step: None, running: None }
     }
 
     /// The same with the folder that the worker lets steps use.
@@ -143,6 +144,18 @@ impl<'a> StepContext<'a> {
     pub fn with_files(mut self, files: Option<&'a WorkerFiles>) -> Self {
         self.files = files;
         self
+    }
+
+    /// The same with the step as it stands in the plan.
+    #[must_use]
+    pub fn with_step(mut self, step: &'a PlannedStep) -> Self {
+        self.step = Some(step);
+        self
+    }
+
+    /// The step as it stands in the plan, its templates not rendered: for what every step may say, such as `idempotent`.
+    pub fn step(&self) -> Option<&'a PlannedStep> {
+        self.step
     }
 
     /// The folder that the worker lets steps use.
@@ -238,6 +251,17 @@ impl<'a> StepContext<'a> {
         let control = self.control();
         let session = self.session.as_deref_mut().ok_or_else(no_session)?;
         session.fetch(request, self.observer, &control).await
+    }
+
+    /// Sends a request to the target.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::request`]; `Unsupported` for a kind without a protocol.
+    pub async fn request(&mut self, call: HttpCall) -> Result<HttpAnswer> {
+        let control = self.control();
+        let session = self.session.as_deref_mut().ok_or_else(no_session)?;
+        session.request(call, self.observer, &control).await
     }
 
     fn control(&self) -> Control {

@@ -50,6 +50,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub use self::condition::Condition;
+pub(crate) use self::sink::percent_encode;
 pub use self::sink::{Sink, is_plain, quote};
 use self::tree::Node;
 use crate::error::Result;

@@ -226,7 +226,7 @@ fn quote_url(value: &str, out: &mut String) -> Result<(), &'static str> {
 }
 
 /// Percent-encodes every byte but ASCII letters, digits and `keep`.
-pub(super) fn percent_encode(value: &str, keep: &[u8], out: &mut String) {
+pub(crate) fn percent_encode(value: &str, keep: &[u8], out: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || keep.contains(&byte) {

@@ -1,64 +1,10 @@
-//! From a name to a connection, and how long each layer took.
+//! From a name to a connection.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::io;
 
 use tokio::net::{TcpStream, lookup_host};
 
-use crate::{Error, Result, error::Layer};
-
-/// How long each layer took, in the order they were passed.
-#[derive(Debug, Default)]
-pub(super) struct Timings {
-    passed: Vec<(&'static str, Duration)>,
-    current: Option<(Layer, &'static str, Instant)>,
-}
-
-impl Timings {
-    pub(super) fn start(&mut self) {
-        self.enter(Layer::Name);
-    }
-
-    /// Ends the layer before and begins this one.
-    pub(super) fn enter(&mut self, layer: Layer) {
-        let name = match layer {
-            Layer::Name => "name",
-            Layer::Connect => "connect",
-            Layer::Tls => "tls",
-            Layer::HostKey => "hostkey",
-            Layer::Authentication => "authentication",
-            Layer::Protocol => "protocol",
-            Layer::Shell => "shell",
-            Layer::Script => "script",
-        };
-        self.enter_as(layer, name);
-    }
-
-    /// The same with another name for the layer.
-    pub(super) fn enter_as(&mut self, layer: Layer, name: &'static str) {
-        self.finish();
-        self.current = Some((layer, name, Instant::now()));
-    }
-
-    /// Ends the current layer.
-    pub(super) fn finish(&mut self) {
-        if let Some((_, name, since)) = self.current.take() {
-            self.passed.push((name, since.elapsed()));
-        }
-    }
-
-    /// The layer that is being passed.
-    pub(super) fn current(&self) -> Layer {
-        self.current.map_or(Layer::Connect, |(layer, ..)| layer)
-    }
-
-    /// Milliseconds by layer.
-    pub(super) fn milliseconds(&self) -> Vec<(String, f64)> {
-        self.passed.iter().map(|(name, took)| ((*name).to_owned(), took.as_secs_f64() * 1000.0)).collect()
-    }
-}
+use crate::{Error, Result, error::Layer, transport::timings::Timings};
 
 /// Connects to a host, trying its addresses in turn. `hint` says what to look at when none of them answers.
 pub(super) async fn connect(name: &str, port: u16, hint: &str, timings: &mut Timings) -> Result<TcpStream> {

@@ -15,26 +15,38 @@
 //! * A credential that the host refuses is tried once: `ErrorKind::Auth`, naming host and user.
 //! * An exit code other than zero is a result, not an error.
 
-#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod call;
+#[cfg(feature = "ssh")]
 mod dial;
 mod endpoint;
 mod files;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod limits;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod local;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod logon;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod metadata;
 mod session;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod source;
 #[cfg(feature = "ssh")]
 pub mod ssh;
+#[cfg(any(feature = "http", feature = "ssh", feature = "winrm"))]
+mod timings;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod tls;
 #[cfg(feature = "winrm")]
 pub mod winrm;
 #[cfg(feature = "winrm-rs")]
 pub mod winrm_rs;
+#[cfg(any(feature = "http", feature = "winrm"))]
+mod wire;
 
+pub use call::{HttpAnswer, HttpCall};
 pub use endpoint::{Endpoint, Protocol};
 pub use files::{
     CopyEntry, CopyOutcome, CopyRequest, CopySource, CopyStatus, FetchOutcome, FetchRequest, FileSource,

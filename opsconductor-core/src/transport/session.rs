@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::{CopyOutcome, CopyRequest, Endpoint, FetchOutcome, FetchRequest, Protocol};
+use super::{CopyOutcome, CopyRequest, Endpoint, FetchOutcome, FetchRequest, HttpAnswer, HttpCall, Protocol};
 use crate::{Error, Result, error::Layer, vault::credential::Credential};
 
 /// How long a connector may take to stop a remote command after a cancel or a time-out.
@@ -65,8 +65,22 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// the credential, after one attempt; `InvalidInput` for metadata or a credential it cannot use.
     async fn connect(&self, endpoint: &Endpoint, credential: &Credential) -> Result<Box<dyn Session>>;
 
+    /// The same for a target that has no credential.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connector::connect`]; `InvalidInput` where the protocol needs a credential, as most do.
+    async fn connect_without_credential(&self, endpoint: &Endpoint) -> Result<Box<dyn Session>> {
+        Err(needs_credential(endpoint))
+    }
+
     /// Really connects, asks the host who it is, and says which layer failed if one did.
     async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport;
+
+    /// The same for a target that has no credential.
+    async fn probe_without_credential(&self, endpoint: &Endpoint) -> ProbeReport {
+        ProbeReport::failed(&needs_credential(endpoint), ProbeDetails::default())
+    }
 
     /// Frees what `handle` names on the host (its shell, and whatever still runs in it), as well as can be done within the
     /// time that reaching the host may take. Called in the background for a command that nobody will attend to any more;
@@ -78,6 +92,11 @@ pub trait Connector: Send + Sync + fmt::Debug {
     /// Ends what the connector keeps warm (connections, remote shells) and waits, bounded, until that is done. Called
     /// once, when no session is in use any more. A connector that keeps nothing has nothing to do.
     async fn shutdown(&self) {}
+}
+
+fn needs_credential(endpoint: &Endpoint) -> Error {
+    let message = "the target has no credential; set `credential_ref`";
+    Error::new(crate::ErrorKind::InvalidInput, message).with("target", &endpoint.target)
 }
 
 /// An authenticated conversation with one host.
@@ -124,6 +143,22 @@ pub trait Session: Send {
     ) -> Result<FetchOutcome> {
         let _ = (request, observer, control);
         Err(Error::new(crate::ErrorKind::Unsupported, "this transport cannot bring files"))
+    }
+
+    /// Sends one request and gives the text of its answer to `observer` as it comes, as standard output. Whatever the status
+    /// is, it is a result.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::exec`]; `InvalidInput` for a call that cannot be sent; `Unsupported` where the protocol is not HTTP.
+    async fn request(
+        &mut self,
+        call: HttpCall,
+        observer: &mut dyn Observer,
+        control: &Control,
+    ) -> Result<HttpAnswer> {
+        let _ = (call, observer, control);
+        Err(Error::new(crate::ErrorKind::Unsupported, "this transport sends no requests"))
     }
 
     /// Goes on receiving from a command that another worker dispatched, and frees what it held on the host once it has

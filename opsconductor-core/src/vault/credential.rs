@@ -129,7 +129,7 @@ pub enum Credential {
     ApiKey {
         /// The key.
         api_key: Secret<String>,
-        /// The header that carries it, when it is not `Authorization`.
+        /// The header that carries it, when it is not `Authorization`, where it goes as a bearer token.
         header: Option<String>,
     },
 }

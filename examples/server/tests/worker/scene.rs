@@ -138,10 +138,28 @@ impl Scene {
         command
     }
 
+    /// A run of one request to a service on this machine.
+    pub(crate) async fn run_request(&self, port: u16) -> Run {
+        let ops = self.engine.local();
+        if ops.targets().get("api").await.is_err() {
+            ops.targets().create(TargetSpec::http("api", "127.0.0.1").with_port(port)).await.unwrap();
+            let job =
+                r#"{"name": "ask", "version": 1, "steps": [{"type": "http.request", "target": "api"}]}"#;
+            ops.jobs().create(&JobSpec::parse(job).unwrap()).await.unwrap();
+        }
+        ops.jobs().run("ask", Map::new(), Default::default()).await.unwrap()
+    }
+
     /// A worker that takes tasks.
     pub(crate) fn worker(&self, concurrency: usize) -> Child {
+        self.worker_with(&["--concurrency", &concurrency.to_string()])
+    }
+
+    /// The same, told more.
+    pub(crate) fn worker_with(&self, arguments: &[&str]) -> Child {
         let key: PathBuf = self.folder.path().join("key");
-        let mut command = self.command(&["worker", "--concurrency", &concurrency.to_string()]);
+        let mut command = self.command(&["worker"]);
+        command.args(arguments);
         command.arg("--key").arg(key).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().unwrap();

@@ -3,6 +3,7 @@
 mod copy;
 mod exec;
 mod fetch;
+mod http;
 mod ssh;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use copy::WinrmCopy;
 pub use exec::WinrmExec;
 pub use fetch::WinrmFetch;
+pub use http::HttpRequest;
 pub use ssh::{SshCopy, SshExec, SshFetch};
 
 use super::step::StepHandler;
@@ -27,6 +29,7 @@ pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
         Arc::new(WinrmExec),
         Arc::new(WinrmCopy),
         Arc::new(WinrmFetch),
+        Arc::new(HttpRequest),
     ]
 }
 

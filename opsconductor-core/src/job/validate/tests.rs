@@ -170,8 +170,8 @@ fn faults_of_what_every_step_has() {
         &[
             (
                 "/steps/0/type",
-                "there is no step type `telnet`; there are `ssh.copy`, `ssh.exec`, `ssh.fetch`, `winrm.copy`, `winrm.exec` and \
-                 `winrm.fetch`",
+                "there is no step type `telnet`; there are `http.request`, `ssh.copy`, `ssh.exec`, `ssh.fetch`, `winrm.copy`, \
+                 `winrm.exec` and `winrm.fetch`",
             ),
             (
                 "/steps/0/id",

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     Error, Result,
     error::Layer,
-    transport::dial::{Timings, connect},
+    transport::{dial::connect, timings::Timings},
 };
 
 /// How long a host may take to open a channel.
@@ -113,14 +113,14 @@ impl Link {
                 })?;
                 // Whoever waits no longer cuts it: the library's task would wait for a silent host.
                 socket = cut;
-                timings.enter_as(Layer::Protocol, "handshake");
+                timings.enter(Layer::Protocol);
                 handshake = connect_stream(Arc::new(config), stream, client).await;
             }
             Some(seat) => {
                 timings.enter(Layer::Connect);
                 let channel = seat.link.tunnel(&host.name, host.port).await?;
                 socket = Cut(None);
-                timings.enter_as(Layer::Protocol, "handshake");
+                timings.enter(Layer::Protocol);
                 handshake = connect_stream(Arc::new(config), channel.into_stream(), client).await;
             }
         }

@@ -20,7 +20,7 @@ use super::{account::Account, host::Host, link::Link, settings::SshSettings};
 use crate::{
     Error, ErrorKind, Result,
     error::Layer,
-    transport::{dial::Timings, logon::Logons},
+    transport::{logon::Logons, timings::Timings},
 };
 
 /// How long a session waits for others to end before it is given up.

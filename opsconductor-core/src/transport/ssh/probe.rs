@@ -12,7 +12,7 @@ use crate::{
     error::Layer,
     transport::{
         Control, ExecRequest, Observer, ProbeDetails, ProbeReport, RemoteHandle, Shell, Stream,
-        dial::Timings, limits::Limits,
+        limits::Limits, timings::Timings,
     },
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn probe(pool: &Arc<Pool>, host: &Arc<Host>) -> ProbeReport {
     let mut timings = Timings::default();
     let result = ask(pool, host, &mut timings, &mut details).await;
     timings.finish();
-    details.timings_ms = timings.milliseconds();
+    details.timings_ms = timings.milliseconds("handshake");
     match result {
         Ok(()) => {
             let name = details.hostname.as_deref().unwrap_or("the host");

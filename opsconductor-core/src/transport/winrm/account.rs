@@ -100,7 +100,7 @@ impl Account {
             }
         };
         let scheme = Scheme::parse(transport).map_err(|error| error.with("target", &endpoint.target))?;
-        let metadata = super::host::text(endpoint, "domain")?;
+        let metadata = crate::transport::metadata::text(endpoint, "domain")?;
         let (user, domain) = split(username, domain.or(metadata));
         // Kerberos names a user within a realm; what stands after the last @ is the realm.
         #[cfg(feature = "kerberos")]

@@ -17,8 +17,7 @@ use rustls::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::host::certificates;
-use crate::Secret;
+use crate::{Secret, transport::tls::certificates};
 
 /// A client certificate and its private key, which belong together.
 #[derive(Clone)]

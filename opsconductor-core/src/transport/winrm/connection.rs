@@ -19,7 +19,6 @@ use uuid::Uuid;
 
 use super::{
     account::Scheme,
-    dial::Timings,
     failure::{Failure, TOO_LARGE, broken, unsent},
     handshake::refused_before,
     host::Host,
@@ -30,7 +29,7 @@ use super::{
         tree::{self, Element},
     },
 };
-use crate::{Error, Result, error::Layer};
+use crate::{Error, Result, error::Layer, transport::timings::Timings};
 
 /// How much longer than its operation time-out a request may take on the way.
 const TRANSIT: Duration = Duration::from_secs(30);

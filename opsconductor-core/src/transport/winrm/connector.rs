@@ -9,8 +9,7 @@ use tracing::Instrument as _;
 use super::{
     account::Account,
     connection::Connection,
-    dial::Timings,
-    host::{Host, certificates},
+    host::Host,
     lane::Lane,
     logon::Logons,
     pool::{Pool, PoolKey},
@@ -18,12 +17,13 @@ use super::{
     session::WinrmSession,
     settings::WinrmSettings,
     soap::Action,
-    tls::TrustBase,
 };
 use crate::{
     Error, ErrorKind, Result,
     transport::{
         Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, RemoteHandle, Session,
+        timings::Timings,
+        tls::{TrustBase, certificates},
     },
     vault::credential::Credential,
 };

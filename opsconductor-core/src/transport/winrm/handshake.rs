@@ -15,13 +15,13 @@ use uuid::Uuid;
 use super::{
     account::Scheme,
     connection::{Connection, Protection, read_body},
-    dial::{self, Dialed, Timings},
+    dial::{self, Dialed},
     failure::broken,
     host::Host,
     security::Security,
     soap::Action,
 };
-use crate::{Error, Result, error::Layer};
+use crate::{Error, Result, error::Layer, transport::timings::Timings};
 
 /// How many messages of ours a logon may take.
 const LEGS_MAX: usize = 3;

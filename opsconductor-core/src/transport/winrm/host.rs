@@ -3,8 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use hyper::header::HeaderValue;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-use serde_json::Value;
 
 #[cfg(feature = "kerberos")]
 use super::kerberos::Route;
@@ -13,9 +11,18 @@ use super::{
     logon::Logon,
     settings::WinrmSettings,
     soap::escape::escape,
-    tls::{Trust, TrustBase},
 };
-use crate::{Error, ErrorKind, Result, transport::Endpoint};
+use crate::{
+    Error, Result,
+    transport::{
+        Endpoint,
+        metadata::{flag, host_name, invalid},
+        tls::{Trust, TrustBase},
+    },
+};
+
+/// What the names of this transport's members of metadata begin with.
+pub(super) const METADATA: &str = "winrm";
 
 /// Where a host listens for HTTPS unless told otherwise.
 const HTTPS_PORT: u16 = 5986;
@@ -49,13 +56,9 @@ impl Host {
         settings: Arc<WinrmSettings>,
         base: &TrustBase,
     ) -> Result<Self> {
-        let name = endpoint.host.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let well_formed = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte));
-        if name.is_empty() || !well_formed {
-            return Err(invalid(endpoint, "the host name is not one: write a name or an IP address"));
-        }
+        let name = host_name(endpoint)?;
         let https = flag(endpoint, "winrm_use_https")?.unwrap_or(endpoint.port == HTTPS_PORT);
-        let trust = if https { Some(trust(endpoint, base)?) } else { None };
+        let trust = if https { Some(Trust::of(endpoint, METADATA, base)?) } else { None };
         if trust.is_none() && account.scheme == Scheme::Certificate {
             return Err(invalid(
                 endpoint,
@@ -140,72 +143,6 @@ impl fmt::Debug for Host {
     }
 }
 
-fn trust(endpoint: &Endpoint, base: &TrustBase) -> Result<Trust> {
-    if let Some(pin) = text(endpoint, "winrm_cert_sha256")? {
-        let digest = fingerprint(pin).ok_or_else(|| {
-            invalid(endpoint, "the metadata member winrm_cert_sha256 must be 64 hexadecimal digits")
-        })?;
-        return Ok(Trust::Pinned(digest));
-    }
-    if flag(endpoint, "winrm_validate_cert")? == Some(false) || base.accept_any {
-        return Ok(Trust::Any);
-    }
-    let mut authorities = base.authorities.clone();
-    if let Some(pem) = text(endpoint, "winrm_ca_pem")? {
-        let own = certificates(pem.as_bytes()).map_err(|reason| {
-            invalid(endpoint, "the metadata member winrm_ca_pem is not a certificate in PEM form")
-                .with("reason", reason)
-        })?;
-        authorities.extend(own);
-    }
-    Ok(Trust::Authorities(authorities))
-}
-
-/// Every certificate of a PEM text; one at least.
-pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match all {
-        Ok(all) if all.is_empty() => Err("it holds no certificate".to_owned()),
-        Ok(all) => Ok(all),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// A SHA-256 fingerprint, with or without colons.
-fn fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b' ')).collect();
-    let mut out = [0; 32];
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(out)
-}
-
-fn flag(endpoint: &Endpoint, name: &str) -> Result<Option<bool>> {
-    match endpoint.metadata.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(value)) => Ok(Some(*value)),
-        Some(_) => Err(invalid(endpoint, &format!("the metadata member {name} must be true or false"))),
-    }
-}
-
-/// A metadata member that is text.
-pub(super) fn text<'a>(endpoint: &'a Endpoint, name: &str) -> Result<Option<&'a str>> {
-    match endpoint.metadata.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(value)) => Ok(Some(value)),
-        Some(_) => Err(invalid(endpoint, &format!("the metadata member {name} must be text"))),
-    }
-}
-
-pub(super) fn invalid(endpoint: &Endpoint, message: &str) -> Error {
-    Error::new(ErrorKind::InvalidInput, message).with("target", &endpoint.target)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -214,12 +151,13 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Host, fingerprint};
+    use super::Host;
     use crate::{
         ErrorKind, Result, Secret,
         transport::{
             Endpoint,
-            winrm::{account::Account, settings::WinrmSettings, tls::TrustBase},
+            tls::TrustBase,
+            winrm::{account::Account, settings::WinrmSettings},
         },
         vault::credential::Credential,
     };
@@ -272,13 +210,5 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(member), "{error}");
         }
-    }
-
-    #[test]
-    fn a_fingerprint_may_have_colons() {
-        let plain = "00ff".repeat(16);
-        let colons = ["00:FF"; 16].join(":");
-        assert_eq!(fingerprint(&plain).unwrap(), fingerprint(&colons).unwrap());
-        assert_eq!(fingerprint("zz"), None);
     }
 }

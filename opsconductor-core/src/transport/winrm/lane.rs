@@ -13,14 +13,13 @@ use uuid::Uuid;
 
 use super::{
     connection::Connection,
-    dial::Timings,
     failure::Failure,
     host::Host,
     remote::Remote,
     shell::RemoteShell,
     soap::{Action, body::SignalCode, fault::code},
 };
-use crate::{Error, Result, error::Layer};
+use crate::{Error, Result, error::Layer, transport::timings::Timings};
 
 /// How long a shell's deletion may take while someone waits for it.
 const DELETE: Duration = Duration::from_secs(5);

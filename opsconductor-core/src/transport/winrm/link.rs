@@ -7,13 +7,15 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     connection::Connection,
-    dial::Timings,
     failure::Failure,
     host::Host,
     remote::Remote,
     soap::{Action, fault::code, reply::Output},
 };
-use crate::{Error, ErrorKind, transport::Shell};
+use crate::{
+    Error, ErrorKind,
+    transport::{Shell, timings::Timings},
+};
 
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);

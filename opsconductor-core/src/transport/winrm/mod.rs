@@ -130,6 +130,7 @@
 mod account;
 mod attend;
 mod bootstrap;
+mod channel_binding;
 mod client_certificate;
 mod clixml;
 mod collect;
@@ -164,7 +165,6 @@ mod sink;
 mod soap;
 mod start;
 mod stop;
-mod tls;
 mod transfer;
 
 use super::{limits, local, logon};

@@ -15,8 +15,8 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{account::Scheme, host::Host, lane::Lane, settings::WinrmSettings, tls::Trust};
-use crate::{Error, Result, error::Layer};
+use super::{account::Scheme, host::Host, lane::Lane, settings::WinrmSettings};
+use crate::{Error, Result, error::Layer, transport::tls::Trust};
 
 /// How many idle lanes are kept in all.
 const IDLE_MAX: usize = 512;

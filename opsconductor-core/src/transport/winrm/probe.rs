@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{collect::Collector, dial::Timings, host::Host, lane::Lane, launch::Launch, run, soap::Action};
+use super::{collect::Collector, host::Host, lane::Lane, launch::Launch, run, soap::Action};
 use crate::{
     Error, Result,
     error::Layer,
-    transport::{Control, ProbeDetails, ProbeReport},
+    transport::{Control, ProbeDetails, ProbeReport, timings::Timings},
 };
 
 /// How long the host may take to say who it is.
@@ -23,7 +23,7 @@ pub(super) async fn probe(host: Arc<Host>, tracker: TaskTracker) -> ProbeReport 
     let mut timings = Timings::default();
     let result = ask(&host, tracker, &mut timings, &mut details).await;
     timings.finish();
-    details.timings_ms = timings.milliseconds();
+    details.timings_ms = timings.milliseconds("wsman");
     match result {
         Ok(()) => {
             let name = details.hostname.as_deref().unwrap_or("the host");
@@ -44,7 +44,7 @@ async fn ask(
     details: &mut ProbeDetails,
 ) -> Result<()> {
     let mut lane = Lane::open(Arc::clone(host), tracker, timings).await?;
-    timings.enter_as(Layer::Protocol, "wsman");
+    timings.enter(Layer::Protocol);
     let identity = lane.primary().await?.identify().await;
     let identity = identity.map_err(|failure| failure.into_error(host, Action::Identify))?;
     let said = |text: String| Some(text).filter(|text| !text.is_empty());

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time::timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{connection::Connection, dial::Timings, host::Host};
+use super::{connection::Connection, host::Host};
+use crate::transport::timings::Timings;
 
 /// How long the deletion of a shell may take when nobody waits for it.
 const BACKGROUND_DELETE: Duration = Duration::from_secs(15);

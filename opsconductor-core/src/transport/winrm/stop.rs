@@ -5,8 +5,11 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{connection::Connection, dial::Timings, host::Host, lane::Lane, soap::body::SignalCode};
-use crate::{Error, transport::STOP_GRACE};
+use super::{connection::Connection, host::Host, lane::Lane, soap::body::SignalCode};
+use crate::{
+    Error,
+    transport::{STOP_GRACE, timings::Timings},
+};
 
 /// All of it together; less than [`STOP_GRACE`], for the caller has things to do as well.
 const WHOLE: Duration = STOP_GRACE.saturating_sub(Duration::from_millis(500));

@@ -12,14 +12,14 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::{
-    super::{dial::Timings, lane::Lane, process::Process, transfer::Transfer},
+    super::{lane::Lane, process::Process, transfer::Transfer},
     Copying,
     one::{self, Upload},
     source::Source,
 };
 use crate::{
     Result,
-    transport::{Observer, RemoteHandle, Stream},
+    transport::{Observer, RemoteHandle, Stream, timings::Timings},
 };
 
 /// From which round-trip time on.

@@ -23,8 +23,15 @@ use tokio::{
     time::timeout,
 };
 
-use super::{host, security::quiet, tls::der};
-use crate::{Error, ErrorKind, Result, error::Layer, transport::Endpoint};
+use super::{channel_binding::der, security::quiet};
+use crate::{
+    Error, ErrorKind, Result,
+    error::Layer,
+    transport::{
+        Endpoint,
+        metadata::{invalid, text},
+    },
+};
 
 /// Where a centre listens unless told otherwise.
 const PORT: u16 = 88;
@@ -53,17 +60,17 @@ pub(super) struct Route {
 impl Route {
     /// Reads the metadata of a target.
     pub(super) fn new(endpoint: &Endpoint, host_name: &str, realm: &str) -> Result<Self> {
-        let service = match host::text(endpoint, "kerberos_spn")? {
+        let service = match text(endpoint, "kerberos_spn")? {
             Some(service) if is_service(service) => service.to_owned(),
             Some(_) => {
                 let message = "the metadata member kerberos_spn must be a service and a host, such as HTTP/web-1.corp.example";
-                return Err(host::invalid(endpoint, message));
+                return Err(invalid(endpoint, message));
             }
             None => format!("HTTP/{host_name}"),
         };
         let malformed = || {
             let message = "the metadata member kerberos_kdc must be host, host:port or a list of these";
-            host::invalid(endpoint, message)
+            invalid(endpoint, message)
         };
         let centres = match endpoint.metadata.get("kerberos_kdc") {
             None | Some(Value::Null) => vec![(realm.to_ascii_lowercase(), PORT)],

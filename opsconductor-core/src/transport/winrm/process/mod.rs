@@ -27,7 +27,6 @@ use self::{
 };
 use super::{
     connection::Connection,
-    dial::Timings,
     failure::Failure,
     host::Host,
     lane::Lane,
@@ -40,7 +39,11 @@ use super::{
     },
     start, stop,
 };
-use crate::{Error, ErrorKind, Result, error::Layer, transport::Observer};
+use crate::{
+    Error, ErrorKind, Result,
+    error::Layer,
+    transport::{Observer, timings::Timings},
+};
 
 /// Pieces of output that wait for their reader.
 const HEARD_MAX: usize = 4;
