@@ -17,7 +17,7 @@ export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
 ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
-FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/testing
+FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing
 WORKSPACE := --locked --workspace --features $(FEATURES),opsconductor-server/postgres
 WORKSPACE_TESTS := --locked --package opsconductor-tests --features $(FEATURES)
 
@@ -60,9 +60,9 @@ test: test-packages test-python interop
 	$(WINRM_RS_TEST)
 	$(CARGO) test $(WORKSPACE)
 
-# The PostgreSQL store is tested on a server that its tests start and put away.
+# The PostgreSQL store and SSH are tested on servers that their tests start and put away.
 test-packages:
-	@$(SCRIPTS)/ensure-packages.sh setpriv:util-linux postgres:postgresql
+	@$(SCRIPTS)/ensure-packages.sh setpriv:util-linux postgres:postgresql sshd:openssh-server ssh-keygen:openssh-client sftp:openssh-client sudo:sudo
 
 test-rust: packages test-packages
 	$(CARGO) test $(WORKSPACE)
@@ -102,6 +102,7 @@ clippy: packages
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features http -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features ssh -- --deny warnings
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --no-default-features --features winrm-rs -- --deny warnings
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --all-features -- --deny warnings
 	$(CARGO) clippy $(WINRM_RS) -- --deny warnings

@@ -61,6 +61,8 @@ pub enum Layer {
     Connect,
     /// The TLS handshake failed or the certificate was refused.
     Tls,
+    /// The host's key is not known, is another one than it was, or was revoked.
+    HostKey,
     /// The credential was refused.
     Authentication,
     /// The protocol itself: for WinRM a WS-Management fault or a malformed answer.
@@ -77,6 +79,7 @@ impl fmt::Display for Layer {
             Self::Name => "name",
             Self::Connect => "connect",
             Self::Tls => "TLS",
+            Self::HostKey => "host key",
             Self::Authentication => "authentication",
             Self::Protocol => "protocol",
             Self::Shell => "shell",

@@ -44,11 +44,20 @@ pub struct TargetSpec {
 impl TargetSpec {
     /// A Windows host on the default port, without tags or metadata.
     pub fn winrm(name: impl Into<String>, hostname: impl Into<String>, credential: CredentialId) -> Self {
+        Self::over(Protocol::Winrm, name.into(), hostname.into(), credential)
+    }
+
+    /// A Unix host on the default port, without tags or metadata.
+    pub fn ssh(name: impl Into<String>, hostname: impl Into<String>, credential: CredentialId) -> Self {
+        Self::over(Protocol::Ssh, name.into(), hostname.into(), credential)
+    }
+
+    fn over(protocol: Protocol, name: String, hostname: String, credential: CredentialId) -> Self {
         Self {
-            name: name.into(),
-            hostname: hostname.into(),
-            protocol: Protocol::Winrm,
-            port: Protocol::Winrm.default_port(),
+            name,
+            hostname,
+            protocol,
+            port: protocol.default_port(),
             credential_ref: Some(credential),
             tags: Vec::new(),
             metadata: serde_json::Map::new(),

@@ -59,6 +59,12 @@ RULES = [
         ["hyper", "rustls", "ring"],
     ),
     Rule("opsconductor-core", [], {"SSH": SSH, "SQL": SQL}, ["sspi", "rustls"]),
+    Rule(
+        "opsconductor-core",
+        ["--no-default-features", "--features", "ssh"],
+        {"another crypto library": r"aws-lc-.*|openssl.*|libssh.*|ssh2", "HTTP": HTTP, "SQL": SQL, "another transport": EVERY_TRANSPORT},
+        ["russh", "russh-sftp", "ring"],
+    ),
     Rule("opsconductor-store-pg", [], {"TLS": TLS, "SSH": SSH, "HTTP": HTTP, "SQLite": r"rusqlite|libsqlite3-sys|sqlx-sqlite"}, ["sqlx-postgres", "tokio"]),
     Rule("opsconductor-store-pg", ["--features", "tls"], {"another TLS stack": r"aws-lc-.*|openssl|openssl-sys|openssl-src|native-tls"}, ["rustls", "ring"]),
     Rule("opsconductor-store-sqlite", [], {"SSH": SSH, "PostgreSQL": r"sqlx.*|tokio-postgres|postgres.*"}, ["rusqlite"]),

@@ -3,14 +3,14 @@
 #
 #   ensure-packages.sh PROGRAM:PACKAGE...
 #
-# PROGRAM is looked for on the PATH and where Debian keeps the programs of PostgreSQL; PACKAGE is the Debian package that brings it. What is missing is installed when that is possible without
+# PROGRAM is looked for on the PATH, where Debian keeps the programs of PostgreSQL, and among those of the administrator; PACKAGE is the Debian package that brings it. What is missing is installed when that is possible without
 # asking (root on a Debian system); otherwise the line that installs it is printed and the script fails.
 set -euo pipefail
 
 missing=()
 for pair in "$@"; do
     program=${pair%%:*}
-    command -v "$program" >/dev/null 2>&1 || compgen -G "/usr/lib/postgresql/*/bin/$program" >/dev/null || missing+=("${pair#*:}")
+    command -v "$program" >/dev/null 2>&1 || [ -x "/usr/sbin/$program" ] || compgen -G "/usr/lib/postgresql/*/bin/$program" >/dev/null || missing+=("${pair#*:}")
 done
 [ "${#missing[@]}" -gt 0 ] || exit 0
 

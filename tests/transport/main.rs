@@ -3,6 +3,7 @@
 
 mod flaws;
 mod model;
+mod openssh;
 mod windows;
 
 use std::sync::Arc;
@@ -29,6 +30,12 @@ mod winrm_over_https {
     };
 
     opsconductor_core::transport_suite!(Windows { way: Way::Https, connector: winrm });
+}
+
+mod ssh_with_a_key {
+    use crate::openssh::Unix;
+
+    opsconductor_core::transport_suite!(Unix);
 }
 
 /// The model keeps every promise, so each case can be passed.

@@ -35,7 +35,7 @@ async fn copy(
     files: Vec<CopyEntry>,
     overwrite: bool,
 ) -> Result<CopyOutcome, Error> {
-    let request = CopyRequest { dest_path: ROOT.to_owned(), source: CopySource::Many(files), overwrite };
+    let request = CopyRequest { source: CopySource::Many(files), overwrite, ..CopyRequest::bytes(ROOT, "") };
     session.copy(request, &mut Recorder::default(), &control()).await
 }
 

@@ -9,6 +9,7 @@ use opsconductor_core::{
     store::{Page, WorkerRecord},
     transport::{
         http::{HttpConnector, HttpSettings, Network},
+        ssh::SshConnector,
         winrm::WinrmConnector,
     },
     vault::Keyring,
@@ -112,6 +113,7 @@ async fn engine(options: &WorkerOptions) -> Result<Engine, Error> {
         .shared_store(store)
         .keys(keys)
         .connector(WinrmConnector::new())
+        .connector(SshConnector::new()?)
         .connector(HttpConnector::builder().with_settings(reach).build()?);
     if let Some(folder) = &options.files {
         builder = builder.files(folder);

@@ -69,7 +69,8 @@ impl EngineBuilder {
         self
     }
 
-    /// The folder of this machine from which `winrm.copy` takes its `src` and to which `winrm.fetch` brings files. Whoever
+    /// The folder of this machine from which `winrm.copy` and `ssh.copy` take their `src` and to which `winrm.fetch` and
+    /// `ssh.fetch` bring files. Whoever
     /// may write jobs reaches everything in it and nothing outside. Without it such steps fail.
     #[must_use]
     pub fn files(mut self, folder: impl Into<PathBuf>) -> Self {

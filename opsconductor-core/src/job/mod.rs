@@ -29,7 +29,8 @@
 //! [`guide`] describes the definition member by member.
 //!
 //! What a step does is up to its kind, a [`StepHandler`] in a [`StepKinds`] registry: `winrm.exec`, `winrm.copy`,
-//! `winrm.fetch`, `http.request`, `sleep` and `approval` are built in, and a host registers its own beside them.
+//! `winrm.fetch`, their twins with `ssh`, `http.request`, `sleep` and `approval` are built in, and a host registers its own beside
+//! them.
 
 mod bind;
 mod compose;

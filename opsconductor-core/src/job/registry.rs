@@ -31,8 +31,8 @@ impl StepKinds {
         }
     }
 
-    /// The kinds of this library: `winrm.exec`, `winrm.copy`, `winrm.fetch`, `http.request`, `sleep` and `approval`. They are there
-    /// without the features of their transports too, so that jobs can be checked where nothing runs.
+    /// The kinds of this library: `winrm.exec`, `winrm.copy`, `winrm.fetch`, their twins with `ssh`, `http.request`, `sleep` and
+    /// `approval`. They are there without the features of their transports too, so that jobs can be checked where nothing runs.
     pub fn built_in() -> Self {
         let mut kinds = Self::empty();
         for handler in kinds::built_in() {

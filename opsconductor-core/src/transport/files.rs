@@ -14,19 +14,22 @@ pub struct CopyRequest {
     pub source: CopySource,
     /// Whether a file that exists with another content is replaced.
     pub overwrite: bool,
+    /// The permission bits of each file, such as `0o640`, on hosts that have them. Without it a file that is replaced keeps
+    /// its own, and a new one gets those that the host gives new files.
+    pub mode: Option<u32>,
 }
 
 impl CopyRequest {
     /// One file with `content`, which replaces what is there.
     pub fn bytes(dest_path: impl Into<String>, content: impl Into<Bytes>) -> Self {
         let source = CopySource::One(FileSource::Bytes(content.into()));
-        Self { dest_path: dest_path.into(), source, overwrite: true }
+        Self { dest_path: dest_path.into(), source, overwrite: true, mode: None }
     }
 
     /// One file with the content of a file of this machine, which replaces what is there.
     pub fn path(dest_path: impl Into<String>, source: impl Into<PathBuf>) -> Self {
         let source = CopySource::One(FileSource::Path(source.into()));
-        Self { dest_path: dest_path.into(), source, overwrite: true }
+        Self { dest_path: dest_path.into(), source, overwrite: true, mode: None }
     }
 }
 

@@ -16,14 +16,26 @@
 //! * An exit code other than zero is a result, not an error.
 
 mod call;
+#[cfg(feature = "ssh")]
+mod dial;
 mod endpoint;
 mod files;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod limits;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod local;
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod logon;
 #[cfg(any(feature = "http", feature = "winrm"))]
 mod metadata;
 mod session;
-#[cfg(any(feature = "http", feature = "winrm"))]
+#[cfg(any(feature = "ssh", feature = "winrm"))]
+mod source;
+#[cfg(feature = "ssh")]
+pub mod ssh;
+#[cfg(any(feature = "http", feature = "ssh", feature = "winrm"))]
 mod timings;
 #[cfg(any(feature = "http", feature = "winrm"))]
 mod tls;
@@ -41,5 +53,5 @@ pub use files::{
 };
 pub use session::{
     Capabilities, Connector, Control, ExecOutcome, ExecRequest, Observer, ProbeDetails, ProbeReport,
-    RemoteHandle, STOP_GRACE, Session, Shell, Stream,
+    RemoteHandle, STOP_GRACE, Session, Shell, Stream, Sudo,
 };

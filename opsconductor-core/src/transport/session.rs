@@ -263,6 +263,8 @@ pub enum Shell {
     Powershell,
     /// cmd.exe.
     Cmd,
+    /// The POSIX shell, `/bin/sh`.
+    Sh,
 }
 
 impl Shell {
@@ -271,6 +273,7 @@ impl Shell {
         match self {
             Self::Powershell => "powershell",
             Self::Cmd => "cmd",
+            Self::Sh => "sh",
         }
     }
 }
@@ -288,12 +291,36 @@ pub struct ExecRequest {
     pub env: BTreeMap<String, String>,
     /// The directory to start in.
     pub working_directory: Option<String>,
+    /// As whom the command runs, through `sudo`; as the session's own user when it is not said.
+    pub sudo: Option<Sudo>,
+}
+
+/// Another user to run a command as. The session's credential has the password that `sudo` may ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sudo {
+    /// The user; `root` when it is not said.
+    pub user: Option<String>,
+}
+
+impl Sudo {
+    /// The user `user`.
+    pub fn user(user: impl Into<String>) -> Self {
+        Self { user: Some(user.into()) }
+    }
 }
 
 impl ExecRequest {
     /// A command without input, environment or directory.
     pub fn new(shell: Shell, script: impl Into<String>) -> Self {
-        Self { shell, script: script.into(), stdin: None, env: BTreeMap::new(), working_directory: None }
+        Self {
+            shell,
+            script: script.into(),
+            stdin: None,
+            env: BTreeMap::new(),
+            working_directory: None,
+            sudo: None,
+        }
     }
 }
 
@@ -305,6 +332,7 @@ impl fmt::Debug for ExecRequest {
             .field("stdin_len", &self.stdin.as_ref().map(Bytes::len))
             .field("env", &self.env.keys().collect::<Vec<_>>())
             .field("working_directory", &self.working_directory)
+            .field("sudo", &self.sudo)
             .finish()
     }
 }
@@ -315,12 +343,22 @@ impl fmt::Debug for ExecRequest {
 pub struct ExecOutcome {
     /// The exit code as the process gave it; Windows codes keep their 32 bits.
     pub exit_code: i64,
+    /// The signal that ended the process, such as `KILL`, where the transport knows of signals. The exit code is then the
+    /// one a shell would give: 128 and the signal's number.
+    pub signal: Option<String>,
 }
 
 impl ExecOutcome {
     /// A command that ended with `exit_code`.
     pub fn new(exit_code: i64) -> Self {
-        Self { exit_code }
+        Self { exit_code, signal: None }
+    }
+
+    /// The same, ended by a signal.
+    #[must_use]
+    pub fn with_signal(mut self, signal: impl Into<String>) -> Self {
+        self.signal = Some(signal.into());
+        self
     }
 }
 

@@ -40,6 +40,7 @@ impl Timings {
             Layer::Name => "name",
             Layer::Connect => "connect",
             Layer::Tls => "tls",
+            Layer::HostKey => "hostkey",
             Layer::Authentication => "authentication",
             Layer::Protocol => protocol,
             Layer::Shell => "shell",

@@ -18,7 +18,7 @@ pub enum CredentialKind {
     /// An account for WinRM: `{username, password, domain?, transport?}`, or a client certificate:
     /// `{transport: "certificate", certificate, private_key}`.
     Winrm,
-    /// An account for SSH: `{username, password? | private_key?, passphrase?}`.
+    /// An account for SSH: `{username, password? | private_key?, passphrase?, certificate?}`.
     Ssh,
     /// A key for an HTTP service: `{api_key, header?}`.
     ApiKey,
@@ -49,6 +49,7 @@ impl CredentialKind {
                 Member::Optional("password"),
                 Member::Optional("private_key"),
                 Member::Optional("passphrase"),
+                Member::Optional("certificate"),
             ],
             Self::ApiKey => &[Member::Required("api_key"), Member::Optional("header")],
         }
@@ -116,10 +117,13 @@ pub enum Credential {
         username: String,
         /// The password.
         password: Option<Secret<String>>,
-        /// The private key, in PEM or OpenSSH form.
+        /// The private key, in PEM or OpenSSH form; or the public key (`ssh-ed25519 AAAA…`) of one that the worker's SSH
+        /// agent holds.
         private_key: Option<Secret<String>>,
         /// What the private key is encrypted with.
         passphrase: Option<Secret<String>>,
+        /// The OpenSSH certificate of the key, as it stands in a file `…-cert.pub`.
+        certificate: Option<String>,
     },
     /// For an HTTP service.
     ApiKey {
@@ -216,6 +220,12 @@ impl Credential {
                         "belongs to a `private_key`, and there is none",
                     ));
                 }
+                if members.has("certificate") && !members.has("private_key") {
+                    members.problem(Problem::new(
+                        "/certificate",
+                        "belongs to a `private_key`, and there is none",
+                    ));
+                }
             }
             CredentialKind::ApiKey => {
                 members.check_plain(&["api_key"]);
@@ -243,6 +253,7 @@ impl Credential {
                 password: members.remove("password"),
                 private_key: members.remove("private_key"),
                 passphrase: members.remove("passphrase"),
+                certificate: members.remove("certificate").map(plain),
             },
             CredentialKind::ApiKey => Self::ApiKey {
                 api_key: required(members.remove("api_key"))?,
@@ -261,22 +272,26 @@ impl Credential {
                 ("password", Some(password.expose().as_str())),
                 ("domain", domain.as_deref()),
                 ("transport", transport.as_deref()),
+                ("", None),
             ],
             Self::WinrmCertificate { certificate, private_key } => [
                 ("transport", Some(CERTIFICATE)),
                 ("certificate", Some(certificate.as_str())),
                 ("private_key", Some(private_key.expose().as_str())),
                 ("", None),
+                ("", None),
             ],
-            Self::Ssh { username, password, private_key, passphrase } => [
+            Self::Ssh { username, password, private_key, passphrase, certificate } => [
                 ("username", Some(username.as_str())),
                 ("password", secret(password)),
                 ("private_key", secret(private_key)),
                 ("passphrase", secret(passphrase)),
+                ("certificate", certificate.as_deref()),
             ],
             Self::ApiKey { api_key, header } => [
                 ("api_key", Some(api_key.expose().as_str())),
                 ("header", header.as_deref()),
+                ("", None),
                 ("", None),
                 ("", None),
             ],

@@ -33,33 +33,7 @@ impl StepHandler for WinrmCopy {
     }
 
     fn schema(&self) -> Value {
-        json!({
-            "description": "Writes files on Windows hosts, verified and atomically.",
-            "required": ["destPath"],
-            "oneOf": [{"required": ["contentB64"]}, {"required": ["content"]}, {"required": ["src"]}],
-            "properties": {
-                "destPath": {
-                    "type": "string", "minLength": 1, "maxLength": PATH_CHARS_MAX,
-                    "description": "the path of the file on the host, a template"
-                },
-                "contentB64": {
-                    "type": "string", "maxLength": CONTENT_BYTES_MAX * 2, "contentEncoding": "base64",
-                    "description": "the content in base64, at most 1 MiB when decoded"
-                },
-                "content": {
-                    "type": "string", "maxLength": COMMAND_BYTES_MAX,
-                    "description": "the content, a template"
-                },
-                "src": {
-                    "type": "string", "minLength": 1, "maxLength": 4096,
-                    "description": "a file or a folder below the worker's folder for files, a template"
-                },
-                "overwrite": {
-                    "type": "boolean", "default": true,
-                    "description": "whether a file that is there is replaced"
-                }
-            }
-        })
+        schema("Writes files on Windows hosts, verified and atomically.", PATH_CHARS_MAX)
     }
 
     fn protocol(&self) -> Option<Protocol> {
@@ -67,43 +41,89 @@ impl StepHandler for WinrmCopy {
     }
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
-        [("destPath", "/destPath"), ("content", "/content"), ("src", "/src")]
-            .into_iter()
-            .filter(|(name, _)| fields.contains_key(*name))
-            .map(|(_, pointer)| TemplateField::new(pointer, Sink::Text))
-            .collect()
+        templates(fields)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
-        let encoded = fields.get("contentB64").and_then(Value::as_str);
-        let problem = encoded.and_then(|encoded| decode(encoded).err());
-        let mut problems: Vec<_> =
-            problem.map(|message| Problem::new("/contentB64", message)).into_iter().collect();
-        // What a template makes of it is checked when the step runs.
-        if let Some(src) = fields.get("src").and_then(Value::as_str).filter(|src| !src.contains('{')) {
-            problems.extend(files::fault(src).map(|fault| Problem::new("/src", fault)));
-        }
-        problems
+        check(fields)
     }
 
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
-        let request = request(context.fields(), context.files().cloned()).await?;
-        let dest_path = request.dest_path.clone();
-        let copied = context.copy(request).await?;
-        let status = match copied.status {
-            CopyStatus::Copied => "copied",
-            CopyStatus::Unchanged => "unchanged",
-        };
-        let target = context.target().map(|target| target.name.as_str());
-        Ok(StepOutcome::succeeded()
-            .with_metric("target", target)
-            .with_metric("dest_path", dest_path)
-            .with_metric("content_size", copied.length)
-            .with_metric("status", status)
-            .with_metric("files", copied.files)
-            .with_metric("files_written", copied.files_written)
-            .with_metric("sha256", copied.sha256))
+        run(context, None).await
     }
+}
+
+/// The members that every kind has which writes files.
+pub(super) fn schema(description: &str, path_max: usize) -> Value {
+    json!({
+        "description": description,
+        "required": ["destPath"],
+        "oneOf": [{"required": ["contentB64"]}, {"required": ["content"]}, {"required": ["src"]}],
+        "properties": {
+            "destPath": {
+                "type": "string", "minLength": 1, "maxLength": path_max,
+                "description": "the path of the file on the host, a template"
+            },
+            "contentB64": {
+                "type": "string", "maxLength": CONTENT_BYTES_MAX * 2, "contentEncoding": "base64",
+                "description": "the content in base64, at most 1 MiB when decoded"
+            },
+            "content": {
+                "type": "string", "maxLength": COMMAND_BYTES_MAX,
+                "description": "the content, a template"
+            },
+            "src": {
+                "type": "string", "minLength": 1, "maxLength": 4096,
+                "description": "a file or a folder below the worker's folder for files, a template"
+            },
+            "overwrite": {
+                "type": "boolean", "default": true,
+                "description": "whether a file that is there is replaced"
+            }
+        }
+    })
+}
+
+/// The templates among them.
+pub(super) fn templates(fields: &Map<String, Value>) -> Vec<TemplateField> {
+    [("destPath", "/destPath"), ("content", "/content"), ("src", "/src")]
+        .into_iter()
+        .filter(|(name, _)| fields.contains_key(*name))
+        .map(|(_, pointer)| TemplateField::new(pointer, Sink::Text))
+        .collect()
+}
+
+/// Faults that every such kind looks for.
+pub(super) fn check(fields: &Map<String, Value>) -> Vec<Problem> {
+    let encoded = fields.get("contentB64").and_then(Value::as_str);
+    let problem = encoded.and_then(|encoded| decode(encoded).err());
+    let mut problems: Vec<_> =
+        problem.map(|message| Problem::new("/contentB64", message)).into_iter().collect();
+    // What a template makes of it is checked when the step runs.
+    if let Some(src) = fields.get("src").and_then(Value::as_str).filter(|src| !src.contains('{')) {
+        problems.extend(files::fault(src).map(|fault| Problem::new("/src", fault)));
+    }
+    problems
+}
+
+/// Writes the files, with `mode` where the host has permissions.
+pub(super) async fn run(context: &mut StepContext<'_>, mode: Option<u32>) -> Result<StepOutcome> {
+    let request = CopyRequest { mode, ..request(context.fields(), context.files().cloned()).await? };
+    let dest_path = request.dest_path.clone();
+    let copied = context.copy(request).await?;
+    let status = match copied.status {
+        CopyStatus::Copied => "copied",
+        CopyStatus::Unchanged => "unchanged",
+    };
+    let target = context.target().map(|target| target.name.as_str());
+    Ok(StepOutcome::succeeded()
+        .with_metric("target", target)
+        .with_metric("dest_path", dest_path)
+        .with_metric("content_size", copied.length)
+        .with_metric("status", status)
+        .with_metric("files", copied.files)
+        .with_metric("files_written", copied.files_written)
+        .with_metric("sha256", copied.sha256))
 }
 
 async fn request(fields: &Map<String, Value>, files: Result<WorkerFiles>) -> Result<CopyRequest> {
@@ -127,6 +147,7 @@ async fn request(fields: &Map<String, Value>, files: Result<WorkerFiles>) -> Res
         dest_path: text("destPath").ok_or_else(|| unchecked("destPath"))?.to_owned(),
         source,
         overwrite: fields.get("overwrite").and_then(Value::as_bool).unwrap_or(true),
+        mode: None,
     })
 }
 

@@ -35,40 +35,10 @@ impl StepHandler for WinrmExec {
     }
 
     fn schema(&self) -> Value {
-        json!({
-            "description": "Runs a command or a script on Windows hosts.",
-            "required": ["shell"],
-            "oneOf": [{"required": ["command"]}, {"required": ["script"]}],
-            "properties": {
-                "shell": {"enum": ["powershell", "cmd"], "description": "what runs the command, `powershell` or `cmd`"},
-                "command": {
-                    "type": "string", "minLength": 1, "maxLength": COMMAND_BYTES_MAX,
-                    "description": "the command, a template"
-                },
-                "script": {
-                    "type": "string", "minLength": 1, "maxLength": SCRIPT_BYTES_MAX,
-                    "description": "a script, sent as it is; parameters reach it through `env`"
-                },
-                "env": {
-                    "type": "object", "maxProperties": ENV_MAX,
-                    "propertyNames": {
-                        "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
-                        "errorMessage": "an environment variable is named with letters, digits and `_`, and does not \
-                                         start with a digit"
-                    },
-                    "additionalProperties": {"type": "string", "maxLength": COMMAND_BYTES_MAX},
-                    "description": "environment variables of the command, each value a template"
-                },
-                "stdin": {
-                    "type": "string", "maxLength": COMMAND_BYTES_MAX,
-                    "description": "standard input of the command, a template"
-                },
-                "workingDirectory": {
-                    "type": "string", "minLength": 1, "maxLength": 1024,
-                    "description": "the directory in which the command starts, a template"
-                }
-            }
-        })
+        let mut schema = schema("Runs a command or a script on Windows hosts.");
+        schema["required"] = json!(["shell"]);
+        schema["properties"]["shell"] = json!({"enum": ["powershell", "cmd"], "description": "what runs the command, `powershell` or `cmd`"});
+        schema
     }
 
     fn protocol(&self) -> Option<Protocol> {
@@ -76,51 +46,25 @@ impl StepHandler for WinrmExec {
     }
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
-        let mut templates = Vec::new();
-        for (name, value) in fields {
-            match (name.as_str(), value) {
-                ("command", _) => {
-                    let sink = match shell(fields) {
-                        Some(Shell::Cmd) => Sink::Cmd,
-                        Some(Shell::Powershell) => Sink::PowerShell,
-                        // The shell is itself at fault; whether the template parses can be said all the same.
-                        None => Sink::Text,
-                    };
-                    templates.push(TemplateField::new("/command", sink));
-                }
-                ("stdin" | "workingDirectory", _) => {
-                    templates.push(TemplateField::new(place::join("", name), Sink::Text));
-                }
-                ("env", Value::Object(env)) => {
-                    let field = |name| TemplateField::new(place::join("/env", name), Sink::Text);
-                    templates.extend(env.keys().map(|name| field(name)));
-                }
-                _ => {}
-            }
-        }
-        templates
+        let sink = match shell(fields) {
+            Some(Shell::Cmd) => Sink::Cmd,
+            Some(Shell::Powershell) => Sink::PowerShell,
+            // The shell is itself at fault; whether the template parses can be said all the same.
+            Some(Shell::Sh) | None => Sink::Text,
+        };
+        templates(fields, sink)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (name, value) in fields {
-            match (name.as_str(), value) {
-                // The schema counts characters.
-                ("script", Value::String(script)) if script.len() > SCRIPT_BYTES_MAX => {
-                    problems.push(Problem::new("/script", "a script is at most 2 MiB"));
+        let mut problems = check(fields);
+        if let Some(Value::Object(env)) = fields.get("env") {
+            let mut seen = HashMap::new();
+            for name in env.keys() {
+                if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
+                    let message =
+                        format!("Windows takes `{name}` and `{first}` for the same variable: keep one");
+                    problems.push(Problem::new(place::join("/env", name), message));
                 }
-                ("env", Value::Object(env)) => {
-                    let mut seen = HashMap::new();
-                    for name in env.keys() {
-                        if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-                            let message = format!(
-                                "Windows takes `{name}` and `{first}` for the same variable: keep one"
-                            );
-                            problems.push(Problem::new(place::join("/env", name), message));
-                        }
-                    }
-                }
-                _ => {}
             }
         }
         problems
@@ -131,19 +75,91 @@ impl StepHandler for WinrmExec {
     }
 
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
-        let request = request(context.fields())?;
-        let shell = request.shell;
-        let ended = context.exec(request).await?;
-        let outcome = match ended.exit_code {
-            0 => StepOutcome::succeeded(),
-            code => StepOutcome::failed(format!("the command ended with exit code {code}")),
-        };
-        let target = context.target().map(|target| target.name.as_str());
-        Ok(outcome
-            .with_exit_code(ended.exit_code)
-            .with_metric("target", target)
-            .with_metric("shell", shell.as_str()))
+        let shell = shell(context.fields()).ok_or_else(|| unchecked("shell"))?;
+        let request = request(context.fields(), shell)?;
+        run(context, request).await
     }
+}
+
+/// The members that every kind has which runs commands.
+pub(super) fn schema(description: &str) -> Value {
+    json!({
+        "description": description,
+        "required": [],
+        "oneOf": [{"required": ["command"]}, {"required": ["script"]}],
+        "properties": {
+            "shell": {},
+            "command": {
+                "type": "string", "minLength": 1, "maxLength": COMMAND_BYTES_MAX,
+                "description": "the command, a template"
+            },
+            "script": {
+                "type": "string", "minLength": 1, "maxLength": SCRIPT_BYTES_MAX,
+                "description": "a script, sent as it is; parameters reach it through `env`"
+            },
+            "env": {
+                "type": "object", "maxProperties": ENV_MAX,
+                "propertyNames": {
+                    "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,127}$",
+                    "errorMessage": "an environment variable is named with letters, digits and `_`, and does not \
+                                     start with a digit"
+                },
+                "additionalProperties": {"type": "string", "maxLength": COMMAND_BYTES_MAX},
+                "description": "environment variables of the command, each value a template"
+            },
+            "stdin": {
+                "type": "string", "maxLength": COMMAND_BYTES_MAX,
+                "description": "standard input of the command, a template"
+            },
+            "workingDirectory": {
+                "type": "string", "minLength": 1, "maxLength": 1024,
+                "description": "the directory in which the command starts, a template"
+            }
+        }
+    })
+}
+
+/// The templates among them; `sink` is that of the command.
+pub(super) fn templates(fields: &Map<String, Value>, sink: Sink) -> Vec<TemplateField> {
+    let mut templates = Vec::new();
+    for (name, value) in fields {
+        match (name.as_str(), value) {
+            ("command", _) => templates.push(TemplateField::new("/command", sink)),
+            ("stdin" | "workingDirectory", _) => {
+                templates.push(TemplateField::new(place::join("", name), Sink::Text));
+            }
+            ("env", Value::Object(env)) => {
+                let field = |name| TemplateField::new(place::join("/env", name), Sink::Text);
+                templates.extend(env.keys().map(|name| field(name)));
+            }
+            _ => {}
+        }
+    }
+    templates
+}
+
+/// Faults that every such kind looks for.
+pub(super) fn check(fields: &Map<String, Value>) -> Vec<Problem> {
+    // The schema counts characters.
+    let script = fields.get("script").and_then(Value::as_str);
+    let large = script.is_some_and(|script| script.len() > SCRIPT_BYTES_MAX);
+    large.then(|| Problem::new("/script", "a script is at most 2 MiB")).into_iter().collect()
+}
+
+/// Runs it, and judges it by its exit code.
+pub(super) async fn run(context: &mut StepContext<'_>, request: ExecRequest) -> Result<StepOutcome> {
+    let shell = request.shell;
+    let ended = context.exec(request).await?;
+    let outcome = match (ended.exit_code, &ended.signal) {
+        (_, Some(signal)) => StepOutcome::failed(format!("the command was ended by the signal {signal}")),
+        (0, None) => StepOutcome::succeeded(),
+        (code, None) => StepOutcome::failed(format!("the command ended with exit code {code}")),
+    };
+    let target = context.target().map(|target| target.name.as_str());
+    Ok(outcome
+        .with_exit_code(ended.exit_code)
+        .with_metric("target", target)
+        .with_metric("shell", shell.as_str()))
 }
 
 fn shell(fields: &Map<String, Value>) -> Option<Shell> {
@@ -154,9 +170,9 @@ fn shell(fields: &Map<String, Value>) -> Option<Shell> {
     }
 }
 
-fn request(fields: &Map<String, Value>) -> Result<ExecRequest> {
+/// What is asked of the host.
+pub(super) fn request(fields: &Map<String, Value>, shell: Shell) -> Result<ExecRequest> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
-    let shell = shell(fields).ok_or_else(|| unchecked("shell"))?;
     let script = match (text("command"), text("script")) {
         (Some(command), None) if command.len() > COMMAND_BYTES_MAX => {
             return Err(Error::new(

@@ -33,29 +33,7 @@ impl StepHandler for WinrmFetch {
     }
 
     fn schema(&self) -> Value {
-        json!({
-            "description": "Brings a file of Windows hosts to the worker, verified and atomically.",
-            "required": ["srcPath"],
-            "properties": {
-                "srcPath": {
-                    "type": "string", "minLength": 1, "maxLength": PATH_CHARS_MAX,
-                    "description": "the path of the file on the host, a template"
-                },
-                "dest": {
-                    "type": "string", "minLength": 1, "maxLength": 4096,
-                    "description": "where it goes, below a folder with the target's name in the worker's folder for \
-                                    files; a template; by default the file's own name"
-                },
-                "overwrite": {
-                    "type": "boolean", "default": true,
-                    "description": "whether a local file that is there is replaced"
-                },
-                "maxBytes": {
-                    "type": "integer", "minimum": 1, "maximum": BYTES_MAX, "default": BYTES_DEFAULT,
-                    "description": "the largest file that is brought"
-                }
-            }
-        })
+        schema("Brings a file of Windows hosts to the worker, verified and atomically.", PATH_CHARS_MAX)
     }
 
     fn protocol(&self) -> Option<Protocol> {
@@ -63,38 +41,80 @@ impl StepHandler for WinrmFetch {
     }
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
-        [("srcPath", "/srcPath"), ("dest", "/dest")]
-            .into_iter()
-            .filter(|(name, _)| fields.contains_key(*name))
-            .map(|(_, pointer)| TemplateField::new(pointer, Sink::Text))
-            .collect()
+        templates(fields)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
-        // What a template makes of it is checked when the step runs.
-        let dest = fields.get("dest").and_then(Value::as_str).filter(|dest| !dest.contains('{'));
-        let fault = dest.and_then(files::fault);
-        fault.map(|fault| Problem::new("/dest", fault)).into_iter().collect()
+        check(fields)
     }
 
     async fn run(&self, context: &mut StepContext<'_>) -> Result<StepOutcome> {
-        let fields = context.fields();
-        let src_path = context.text("srcPath").to_owned();
-        let target = context.target().map(|target| target.name.clone()).unwrap_or_default();
-        let path = local_path(&target, &src_path, fields.get("dest").and_then(Value::as_str))?;
-        let overwrite = fields.get("overwrite").and_then(Value::as_bool).unwrap_or(true);
-        let bytes_max = fields.get("maxBytes").and_then(Value::as_u64).unwrap_or(BYTES_DEFAULT);
-        let (files, below) = (context.files()?.clone(), path.clone());
-        let dest = blocking(move || files.dest(&below)).await?;
-        let request = FetchRequest { src_path: src_path.clone(), dest, overwrite, bytes_max };
-        let fetched = context.fetch(request).await?;
-        Ok(StepOutcome::succeeded()
-            .with_metric("target", target)
-            .with_metric("src_path", src_path)
-            .with_metric("dest_path", path)
-            .with_metric("content_size", fetched.length)
-            .with_metric("sha256", fetched.sha256))
+        run(context).await
     }
+}
+
+/// The members that every kind has which brings files.
+pub(super) fn schema(description: &str, path_max: usize) -> Value {
+    json!({
+        "description": description,
+        "required": ["srcPath"],
+        "properties": {
+            "srcPath": {
+                "type": "string", "minLength": 1, "maxLength": path_max,
+                "description": "the path of the file on the host, a template"
+            },
+            "dest": {
+                "type": "string", "minLength": 1, "maxLength": 4096,
+                "description": "where it goes, below a folder with the target's name in the worker's folder for \
+                                files; a template; by default the file's own name"
+            },
+            "overwrite": {
+                "type": "boolean", "default": true,
+                "description": "whether a local file that is there is replaced"
+            },
+            "maxBytes": {
+                "type": "integer", "minimum": 1, "maximum": BYTES_MAX, "default": BYTES_DEFAULT,
+                "description": "the largest file that is brought"
+            }
+        }
+    })
+}
+
+/// The templates among them.
+pub(super) fn templates(fields: &Map<String, Value>) -> Vec<TemplateField> {
+    [("srcPath", "/srcPath"), ("dest", "/dest")]
+        .into_iter()
+        .filter(|(name, _)| fields.contains_key(*name))
+        .map(|(_, pointer)| TemplateField::new(pointer, Sink::Text))
+        .collect()
+}
+
+/// Faults that every such kind looks for.
+pub(super) fn check(fields: &Map<String, Value>) -> Vec<Problem> {
+    // What a template makes of it is checked when the step runs.
+    let dest = fields.get("dest").and_then(Value::as_str).filter(|dest| !dest.contains('{'));
+    let fault = dest.and_then(files::fault);
+    fault.map(|fault| Problem::new("/dest", fault)).into_iter().collect()
+}
+
+/// Brings the file.
+pub(super) async fn run(context: &mut StepContext<'_>) -> Result<StepOutcome> {
+    let fields = context.fields();
+    let src_path = context.text("srcPath").to_owned();
+    let target = context.target().map(|target| target.name.clone()).unwrap_or_default();
+    let path = local_path(&target, &src_path, fields.get("dest").and_then(Value::as_str))?;
+    let overwrite = fields.get("overwrite").and_then(Value::as_bool).unwrap_or(true);
+    let bytes_max = fields.get("maxBytes").and_then(Value::as_u64).unwrap_or(BYTES_DEFAULT);
+    let (files, below) = (context.files()?.clone(), path.clone());
+    let dest = blocking(move || files.dest(&below)).await?;
+    let request = FetchRequest { src_path: src_path.clone(), dest, overwrite, bytes_max };
+    let fetched = context.fetch(request).await?;
+    Ok(StepOutcome::succeeded()
+        .with_metric("target", target)
+        .with_metric("src_path", src_path)
+        .with_metric("dest_path", path)
+        .with_metric("content_size", fetched.length)
+        .with_metric("sha256", fetched.sha256))
 }
 
 /// Where a file goes below the folder for files.

@@ -4,6 +4,7 @@ mod copy;
 mod exec;
 mod fetch;
 mod http;
+mod ssh;
 mod wait;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ pub use copy::WinrmCopy;
 pub use exec::WinrmExec;
 pub use fetch::WinrmFetch;
 pub use http::HttpRequest;
+pub use ssh::{SshCopy, SshExec, SshFetch};
 pub use wait::{Approval, Sleep};
 
 use super::step::StepHandler;
@@ -23,6 +25,9 @@ const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// All of them.
 pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
     vec![
+        Arc::new(SshExec),
+        Arc::new(SshCopy),
+        Arc::new(SshFetch),
         Arc::new(WinrmExec),
         Arc::new(WinrmCopy),
         Arc::new(WinrmFetch),

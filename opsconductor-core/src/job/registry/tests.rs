@@ -79,7 +79,18 @@ fn a_hosts_kind_is_checked_like_a_built_in_one() {
     kinds.register(mail("acme.mail")).unwrap();
     assert_eq!(
         kinds.names().collect::<Vec<_>>(),
-        ["acme.mail", "approval", "http.request", "sleep", "winrm.copy", "winrm.exec", "winrm.fetch"]
+        [
+            "acme.mail",
+            "approval",
+            "http.request",
+            "sleep",
+            "ssh.copy",
+            "ssh.exec",
+            "ssh.fetch",
+            "winrm.copy",
+            "winrm.exec",
+            "winrm.fetch"
+        ]
     );
     assert!(kinds.get("acme.mail").is_some() && kinds.get("acme.none").is_none());
 

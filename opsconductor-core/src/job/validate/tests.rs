@@ -167,11 +167,12 @@ fn faults_of_what_every_step_has() {
         ],
     );
     assert_faults(
-        &of_steps(r#"{"type": "ssh.exec", "id": "1a"}"#),
+        &of_steps(r#"{"type": "telnet", "id": "1a"}"#),
         &[
             (
                 "/steps/0/type",
-                "there is no step type `ssh.exec`; there are `approval`, `http.request`, `sleep`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+                "there is no step type `telnet`; there are `approval`, `http.request`, `sleep`, `ssh.copy`, `ssh.exec`, `ssh.fetch`, \
+                 `winrm.copy`, `winrm.exec` and `winrm.fetch`",
             ),
             (
                 "/steps/0/id",

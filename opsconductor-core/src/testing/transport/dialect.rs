@@ -180,6 +180,84 @@ impl Dialect for Cmd {
     }
 }
 
+/// The POSIX shell, with files in `directory`.
+#[derive(Debug, Clone)]
+pub struct Sh {
+    /// Where files can be made. It is there.
+    pub directory: String,
+}
+
+impl Dialect for Sh {
+    fn shell(&self) -> Shell {
+        Shell::Sh
+    }
+
+    fn line_end(&self) -> &'static str {
+        "\n"
+    }
+
+    fn odd_text(&self) -> &'static str {
+        "it's \"so\" $HOME `id` $(id) \\n %s * ? [a] ~ & | < > ; ! #{x} é ß 日本 🦀 -e"
+    }
+
+    fn print(&self, text: &str) -> String {
+        format!("printf '%s\\n' {}", quoted_sh(text))
+    }
+
+    fn print_error(&self, text: &str) -> String {
+        format!("printf '%s\\n' {} >&2", quoted_sh(text))
+    }
+
+    fn print_lines(&self, lines: usize, text: &str) -> Option<String> {
+        let text = quoted_sh(text);
+        Some(format!("i=0; while [ $i -lt {lines} ]; do i=$((i+1)); printf '%s %s\\n' $i {text}; done"))
+    }
+
+    fn exit_codes(&self) -> Vec<i64> {
+        vec![0, 1, 42, 254, 255]
+    }
+
+    fn wait(&self, time: Duration) -> String {
+        format!("sleep {}", time.as_secs().max(1))
+    }
+
+    fn wait_for(&self, path: &str) -> Option<String> {
+        Some(format!("while [ ! -e {} ]; do sleep 0.05; done", quoted_sh(path)))
+    }
+
+    fn append(&self, path: &str, line: &str) -> String {
+        format!("printf '%s\\n' {} >> {}", quoted_sh(line), quoted_sh(path))
+    }
+
+    fn show(&self, path: &str) -> String {
+        format!("if [ -e {0} ]; then cat {0}; fi", quoted_sh(path))
+    }
+
+    fn print_variable(&self, name: &str) -> String {
+        format!("printf '[%s]\\n' \"${name}\"")
+    }
+
+    fn print_input(&self) -> String {
+        "cat".to_owned()
+    }
+
+    fn print_directory(&self) -> String {
+        "pwd".to_owned()
+    }
+
+    fn other_directory(&self) -> String {
+        self.directory.clone()
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.directory)
+    }
+}
+
+fn quoted_sh(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

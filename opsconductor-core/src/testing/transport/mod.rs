@@ -37,7 +37,7 @@ use crate::{
     vault::credential::Credential,
 };
 
-pub use dialect::{Cmd, Dialect, Powershell};
+pub use dialect::{Cmd, Dialect, Powershell, Sh};
 pub use fixture::{Fixture, Said};
 pub use folder::LocalFolder;
 pub use recorder::{Heard, Recorder};

@@ -38,7 +38,7 @@ const SHUTDOWN: Duration = Duration::from_secs(20);
 pub struct WinrmConnector {
     pool: Arc<Pool>,
     base: TrustBase,
-    logons: Logons,
+    logons: Logons<PoolKey>,
 }
 
 impl WinrmConnector {

@@ -1,6 +1,6 @@
 //! Bringing one file: a script reads it out in lines of base64 and says its hash at the end.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::{sync::mpsc, task::spawn_blocking};
@@ -148,19 +148,4 @@ fn changed() -> Error {
 
 fn writer_lost() -> Error {
     Error::new(ErrorKind::Internal, "the task that writes the local file did not end well")
-}
-
-/// Whether there is something at `path` that must not be replaced.
-pub(super) fn check_dest(path: &Path, overwrite: bool) -> Result<()> {
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => {
-            Err(Error::new(ErrorKind::InvalidInput, "the local path is a folder")
-                .with("dest", path.display()))
-        }
-        Ok(_) if !overwrite => {
-            let message = "the local file exists and overwrite is false; nothing was touched";
-            Err(Error::new(ErrorKind::Conflict, message).with("dest", path.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -35,6 +35,9 @@ pub(super) struct Launch {
 impl Launch {
     /// For a command or script.
     pub(super) fn new(request: ExecRequest) -> Result<Self> {
+        if request.sudo.is_some() {
+            return Err(invalid("a Windows host has no sudo; leave it out"));
+        }
         let stdin = request.stdin.into_iter();
         let launch = match request.shell {
             Shell::Powershell => {
@@ -49,6 +52,7 @@ impl Launch {
                 working_directory: request.working_directory,
                 unrun_code: None,
             },
+            Shell::Sh => return Err(invalid("WinRM runs no sh; write the command for powershell or cmd")),
         };
         if let Some(name) = launch.environment.keys().find(|name| name.is_empty() || name.contains('=')) {
             return Err(

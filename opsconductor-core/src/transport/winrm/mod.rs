@@ -147,11 +147,8 @@ mod host;
 mod kerberos;
 mod lane;
 mod launch;
-mod limits;
 mod link;
 mod listen;
-mod local;
-mod logon;
 mod operations;
 mod pool;
 mod probe;
@@ -169,6 +166,8 @@ mod soap;
 mod start;
 mod stop;
 mod transfer;
+
+use super::{limits, local, logon};
 
 pub use connector::{WinrmConnector, WinrmConnectorBuilder};
 pub use settings::WinrmSettings;

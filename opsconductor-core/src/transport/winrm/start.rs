@@ -31,7 +31,7 @@ pub(super) async fn start(
 ) -> Result<Remote> {
     match launch.interpreter {
         Shell::Powershell => start_powershell(lane, launch, observer, limits, again).await,
-        Shell::Cmd => start_cmd(lane, launch, observer, limits).await,
+        Shell::Cmd | Shell::Sh => start_cmd(lane, launch, observer, limits).await,
     }
 }
 

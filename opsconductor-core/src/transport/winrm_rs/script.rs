@@ -51,6 +51,9 @@ impl Start {
                 invalid("the name of an environment variable is empty or holds =").with("variable", name)
             );
         }
+        if request.sudo.is_some() {
+            return Err(invalid("a Windows host has no sudo; leave it out"));
+        }
         let stdin = request.stdin.iter().cloned();
         match request.shell {
             Shell::Powershell => {
@@ -69,6 +72,7 @@ impl Start {
                     acts_at_once: false,
                 })
             }
+            Shell::Sh => Err(invalid("WinRM runs no sh; write the command for powershell or cmd")),
             Shell::Cmd => {
                 let line = request.script.trim_end_matches(['\r', '\n']);
                 if line.contains(['\r', '\n']) {

@@ -187,6 +187,7 @@ proptest! {
             password: Some(Secret::from(password.clone())),
             private_key: private_key.clone().map(Secret::from),
             passphrase: None,
+            certificate: None,
         };
         let bytes = ssh.to_bytes();
         let value: serde_json::Value = serde_json::from_slice(bytes.expose()).unwrap();

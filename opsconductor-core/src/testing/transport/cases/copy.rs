@@ -55,8 +55,11 @@ pub async fn many_files_go_in_one_call(f: Fixture) {
         .collect();
     entries.push(CopyEntry { path: "large.bin".to_owned(), source: FileSource::Path(local) });
     files.push(("large.bin".to_owned(), large));
-    let request =
-        |entries| CopyRequest { dest_path: base.clone(), source: CopySource::Many(entries), overwrite: true };
+    let request = |entries| CopyRequest {
+        dest_path: base.clone(),
+        source: CopySource::Many(entries),
+        ..CopyRequest::bytes(&*base, "")
+    };
     let total: u64 = files.iter().map(|(_, bytes)| bytes.len() as u64).sum();
     let outcome = copy(&mut *session, request(entries.clone())).await.unwrap();
     assert_eq!((outcome.status, outcome.files, outcome.files_written), (CopyStatus::Copied, 61, 61));

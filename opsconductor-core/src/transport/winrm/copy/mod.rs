@@ -10,7 +10,6 @@ mod many;
 mod one;
 mod ranges;
 pub(super) mod report;
-pub(super) mod source;
 pub(super) mod tries;
 
 use std::sync::Arc;
@@ -20,11 +19,11 @@ use super::{
     limits::Limits,
     transfer::{Transfer, check_path},
 };
+use crate::transport::source::{self, Source};
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     transport::{Control, CopyOutcome, CopyRequest, CopySource, Observer},
 };
-use source::Source;
 
 /// What one copy holds on to.
 struct Copying<'a> {
@@ -46,7 +45,11 @@ pub(super) async fn copy(
     let limits = Limits::new(control, None);
     let chunk_bytes = chunks::line_bytes_max(lane.host.settings.envelope_bytes_max);
     let mut copying = Copying { transfer: Transfer::new(lane, observer, &limits), chunk_bytes, ranges: true };
-    let CopyRequest { dest_path, source, overwrite } = request;
+    let CopyRequest { dest_path, source, overwrite, mode } = request;
+    if mode.is_some() {
+        let message = "a Windows host has no permission bits; leave `mode` out";
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
     let outcome = match source {
         CopySource::One(source) => {
             let source = Arc::new(limits.within(Source::measure(source)).await?);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
-use super::{copy::source::hex, fetch::check_dest};
+use super::source::hex;
 use crate::{Error, ErrorKind, Result};
 
 /// A file on its way. Dropped before it is put in its place, it is gone.
@@ -47,6 +47,15 @@ impl Local {
         self.length
     }
 
+    /// Writes what comes until there is no more. It blocks.
+    #[cfg(feature = "ssh")]
+    pub(super) fn write_pieces(mut self, mut pieces: mpsc::Receiver<Vec<u8>>) -> Result<Self> {
+        while let Some(piece) = pieces.blocking_recv() {
+            self.write(&piece)?;
+        }
+        Ok(self)
+    }
+
     /// Writes what comes, each line in base64, until there is no more. It blocks.
     pub(super) fn write_lines(mut self, mut lines: mpsc::Receiver<Bytes>) -> Result<Self> {
         let mut bytes = Vec::new();
@@ -56,11 +65,16 @@ impl Local {
                 let message = "the host sent a line that is not base64";
                 Error::transport(crate::error::Layer::Script, message).with_source(error)
             })?;
-            self.file.write_all(&bytes).map_err(|error| unwritable(&self.path, error))?;
-            self.hasher.update(&bytes);
-            self.length += bytes.len() as u64;
+            self.write(&bytes)?;
         }
         Ok(self)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|error| unwritable(&self.path, error))?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
     }
 
     /// Whether what was written is what it should be.
@@ -126,4 +140,19 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 fn unwritable(dest: &Path, error: io::Error) -> Error {
     let message = "the local file cannot be written";
     Error::new(ErrorKind::InvalidInput, message).with("dest", dest.display()).with_source(error)
+}
+
+/// Whether there is something at `path` that must not be replaced.
+fn check_dest(path: &Path, overwrite: bool) -> Result<()> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => {
+            Err(Error::new(ErrorKind::InvalidInput, "the local path is a folder")
+                .with("dest", path.display()))
+        }
+        Ok(_) if !overwrite => {
+            let message = "the local file exists and overwrite is false; nothing was touched";
+            Err(Error::new(ErrorKind::Conflict, message).with("dest", path.display()))
+        }
+        _ => Ok(()),
+    }
 }

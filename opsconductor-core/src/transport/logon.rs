@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -15,8 +16,6 @@ use tokio::{
     sync::{Mutex as Turns, MutexGuard as Turn},
     time::Instant,
 };
-
-use super::pool::PoolKey;
 
 /// From how many records on those that nobody needs any more are looked for.
 const SWEEP_FROM: usize = 64;
@@ -52,14 +51,20 @@ impl Logon {
 }
 
 /// The logons of one connector.
-#[derive(Default)]
-pub(super) struct Logons {
-    known: Mutex<HashMap<PoolKey, Arc<Logon>>>,
+/// `K` says which logons are the same: those with one host and one credential.
+pub(super) struct Logons<K> {
+    known: Mutex<HashMap<K, Arc<Logon>>>,
 }
 
-impl Logons {
+impl<K> Default for Logons<K> {
+    fn default() -> Self {
+        Self { known: Mutex::default() }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Logons<K> {
     /// The record for `key`: the one there is, or a new one when there is none or it was refused a `pause` ago.
-    pub(super) fn of(&self, key: Option<&PoolKey>, pause: Duration) -> Arc<Logon> {
+    pub(super) fn of(&self, key: Option<&K>, pause: Duration) -> Arc<Logon> {
         let logon = Arc::<Logon>::default();
         // Without a key nobody else can be found who shares the logon.
         let Some(key) = key else { return logon };
