@@ -84,7 +84,13 @@ async fn what_is_queued_stays_due_and_what_waits_waits_as_long_as_it_should() {
         step(&f.clock, by);
         let lease = f.claim_one().await.lease;
         let delay = Duration::from_secs(30);
-        let back = Requeue { lease, delay, reason: "again".to_owned(), attempt_status: TaskStatus::Failed };
+        let back = Requeue {
+            lease,
+            delay,
+            reason: "again".to_owned(),
+            attempt_status: TaskStatus::Failed,
+            suspend: None,
+        };
         assert_eq!(f.store.requeue(vec![back]).await.unwrap(), [true]);
         step(&f.clock, by);
         let due = f.store.next_due().await.unwrap().unwrap();

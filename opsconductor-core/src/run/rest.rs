@@ -12,35 +12,27 @@ impl RunPlan {
     /// all of the earlier one. Steps that follow a failure, or are done in any case, come along whole while anything is left of
     /// what the run is about; else what is left of them is what the new run is about.
     pub fn rest(&self, done: impl Fn(TaskKey) -> bool) -> Option<RunPlan> {
-        let mut steps = Vec::new();
-        let mut places = Places::default();
-        // For each step of this plan: where it stands in the new one, or what those wait for that waited for it.
-        let mut stands: Vec<Result<u32, BTreeSet<u32>>> = Vec::with_capacity(self.steps.len());
-        let mut left: Vec<BTreeSet<u32>> = Vec::new();
         let is_main_left = self
             .tasks(false)
             .any(|(key, _)| self.step(key.step).is_some_and(|step| step.runs.is_on_success()) && !done(key));
-        for (step, index) in self.steps.iter().zip(0_u32..) {
-            let comes_along = is_main_left && !step.runs.is_on_success();
-            let is_left = |target| comes_along || !done(TaskKey { step: index, target });
-            let kept: Vec<u32> = step
-                .targets
-                .iter()
-                .copied()
-                .filter(|at| is_left(Some(self.targets[*at as usize].id)))
-                .collect();
-            let edges = edges(&step.edges, &stands, |earlier| {
-                left[earlier as usize] == kept.iter().copied().collect::<BTreeSet<_>>()
-            });
-            if kept.is_empty() && !(step.targets.is_empty() && is_left(None)) {
-                stands.push(Err(edges.into_keys().collect()));
-                continue;
-            }
-            stands.push(Ok(steps.len() as u32));
-            left.push(kept.iter().copied().collect());
-            let mut step = step.clone();
-            step.targets = kept.into_iter().map(|at| places.of(self, at)).collect();
-            step.edges = edges.into_iter().map(|(step, join)| Edge { step, join }).collect();
+        // For each step of this plan the targets that are left, or none where the step goes.
+        let left: Vec<Option<Vec<u32>>> = (self.steps.iter().zip(0_u32..))
+            .map(|(step, index)| {
+                let comes_along = is_main_left && !step.runs.is_on_success();
+                let is_left = |target| comes_along || !done(TaskKey { step: index, target });
+                let kept = step.targets.iter().copied();
+                let kept: Vec<u32> = kept.filter(|at| is_left(Some(self.targets[*at as usize].id))).collect();
+                (!kept.is_empty() || (step.targets.is_empty() && is_left(None))).then_some(kept)
+            })
+            .collect();
+        let mut stands = Stands::new(self, &left);
+        let mut places = Places::default();
+        let mut steps = Vec::new();
+        for (index, kept) in left.iter().enumerate() {
+            let Some(kept) = kept else { continue };
+            let mut step = self.steps[index].clone();
+            step.edges = stands.edges(index);
+            step.targets = kept.iter().map(|at| places.of(self, *at)).collect();
             if !is_main_left {
                 step.runs = Runs::OnSuccess;
             }
@@ -53,25 +45,59 @@ impl RunPlan {
     }
 }
 
-/// What a step waits for in the new plan.
-fn edges(
-    before: &[Edge],
-    stands: &[Result<u32, BTreeSet<u32>>],
-    same_targets: impl Fn(u32) -> bool,
-) -> BTreeMap<u32, Join> {
-    let mut edges = BTreeMap::new();
-    for edge in before {
-        match &stands[edge.step as usize] {
-            Ok(at) if edge.join == Join::PerTarget && same_targets(*at) => {
-                edges.entry(*at).or_insert(Join::PerTarget);
-            }
-            Ok(at) => {
-                edges.insert(*at, Join::Barrier);
-            }
-            Err(through) => edges.extend(through.iter().map(|at| (*at, Join::Barrier))),
-        }
+/// Where the steps of a plan stand in the new one.
+struct Stands<'p> {
+    plan: &'p RunPlan,
+    left: &'p [Option<Vec<u32>>],
+    /// For each step its index in the new plan, if it is there.
+    new: Vec<Option<u32>>,
+    /// For steps that go: what those wait for now that waited for them.
+    through: HashMap<u32, BTreeSet<u32>>,
+}
+
+impl<'p> Stands<'p> {
+    fn new(plan: &'p RunPlan, left: &'p [Option<Vec<u32>>]) -> Self {
+        let mut next = 0..;
+        let new = left.iter().map(|kept| kept.as_ref().and_then(|_| next.next())).collect();
+        Self { plan, left, new, through: HashMap::new() }
     }
-    edges
+
+    /// What a step that stays waits for in the new plan.
+    fn edges(&mut self, step: usize) -> Vec<Edge> {
+        let mut edges = BTreeMap::new();
+        for edge in &self.plan.steps[step].edges {
+            match self.new[edge.step as usize] {
+                Some(at) if edge.join == Join::PerTarget && self.same_targets(step, edge.step as usize) => {
+                    edges.entry(at).or_insert(Join::PerTarget);
+                }
+                Some(at) => drop(edges.insert(at, Join::Barrier)),
+                None => edges.extend(self.through(edge.step).into_iter().map(|at| (at, Join::Barrier))),
+            }
+        }
+        edges.into_iter().map(|(step, join)| Edge { step, join }).collect()
+    }
+
+    fn same_targets(&self, one: usize, other: usize) -> bool {
+        let set = |step: usize| self.left[step].iter().flatten().collect::<BTreeSet<_>>();
+        set(one) == set(other)
+    }
+
+    /// What stays of that which a step that goes waited for. A step may wait for any other, before or after it in the plan,
+    /// but never for itself.
+    fn through(&mut self, gone: u32) -> BTreeSet<u32> {
+        if let Some(known) = self.through.get(&gone) {
+            return known.clone();
+        }
+        let mut all = BTreeSet::new();
+        for edge in &self.plan.steps[gone as usize].edges {
+            match self.new[edge.step as usize] {
+                Some(at) => drop(all.insert(at)),
+                None => all.extend(self.through(edge.step)),
+            }
+        }
+        self.through.insert(gone, all.clone());
+        all
+    }
 }
 
 /// The targets of the new plan, in the order in which steps first use them.

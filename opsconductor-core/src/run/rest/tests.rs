@@ -132,3 +132,21 @@ fn what_follows_a_failure_and_what_is_done_in_any_case_comes_along_whole() {
     let sizes: Vec<_> = rest.steps.iter().map(|step| (step.runs, step.targets.len())).collect();
     assert_eq!(sizes, [(Runs::OnSuccess, 1)]);
 }
+
+#[test]
+fn a_step_may_wait_for_one_that_stands_after_it() {
+    let steps: &[Sketch<'_>] = &[
+        (&[0], &[(2, Join::Barrier)]),
+        (&[1], &[]),
+        (&[], &[(1, Join::Barrier), (3, Join::Barrier)]),
+        (&[1], &[]),
+    ];
+    let plan = plan(2, steps);
+    assert_eq!(
+        rest(&plan, &[(0, 1), (3, 2)]),
+        [
+            ("s0".to_owned(), texts(&["t1"]), vec![(1, Join::Barrier)]),
+            ("s3".to_owned(), texts(&["t2"]), vec![])
+        ]
+    );
+}
