@@ -201,11 +201,12 @@ async fn no_more_of_a_run_go_at_once_than_it_says(fleet: Fleet) {
         exec(json!(["web-1", "web-2", "db-1"]), "hold")
     ]);
     let run = fleet.run(&job("narrow", json!({"maxParallel": 2, "steps": steps})), json!({})).await.unwrap();
-    for held in 2..=6 {
+    for held in 2..=5 {
         fleet.hosts.holding(held).await;
         fleet.hosts.release(1);
     }
-    fleet.hosts.release(1);
+    // The last one may be the second step where the first went last, so that it begins when that has ended.
+    fleet.hosts.release(2);
     assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
     assert_eq!(fleet.hosts.most_running(), 2);
     one.shutdown().await;

@@ -16,7 +16,7 @@ mod tests {
     }
 
     /// The members of the objects that a schema describes.
-    fn members<'s>(schema: &'s Value) -> impl Iterator<Item = &'s String> {
+    fn members(schema: &Value) -> impl Iterator<Item = &String> {
         schema["properties"].as_object().unwrap().keys()
     }
 
