@@ -33,8 +33,8 @@ pub(crate) fn obey(command: JobCommand) -> Result<Ended, Error> {
             answer(&format!("{:#}", StepKinds::built_in().job_schema()))?;
             Ok(Ended::Well)
         }
-        JobCommand::Plan(options) => plan::plan(options),
-        JobCommand::Apply(options) => run::apply(options),
+        JobCommand::Plan(options) => plan::plan(&options),
+        JobCommand::Apply(options) => run::apply(&options),
         JobCommand::Run(options) => run::run(options),
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct PlanOptions {
 }
 
 /// Shows what a run of a definition would do.
-pub(super) fn plan(options: PlanOptions) -> Result<Ended, Error> {
+pub(super) fn plan(options: &PlanOptions) -> Result<Ended, Error> {
     let planned = runtime::run(async {
         let spec = parse(&options.file)?;
         let parameters = options.parameters.read()?;

@@ -66,7 +66,7 @@ pub(super) async fn engine(store: &StoreOptions) -> Result<Engine, Error> {
 }
 
 /// Saves a definition.
-pub(super) fn apply(options: ApplyOptions) -> Result<Ended, Error> {
+pub(super) fn apply(options: &ApplyOptions) -> Result<Ended, Error> {
     let saved = runtime::run(async {
         let spec = parse(&options.file)?;
         let ops = engine(&options.store).await?.local();

@@ -47,8 +47,8 @@ macro_rules! store_suite {
                 an_update_adds_the_next_version,
                 a_version_is_at_least_one,
                 a_list_can_leave_out_the_inactive,
-                versions_stay_and_come_newest_first,
                 a_job_with_runs_stays,
+                versions_stay_and_come_newest_first,
             }
             enqueue {
                 a_run_and_its_tasks_are_written,

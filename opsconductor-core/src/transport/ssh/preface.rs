@@ -52,6 +52,15 @@ impl Preface {
             self.held.drain(..token.len() + PASSWORD.len());
             return Some(Word::Password);
         }
+        if PASSWORD.starts_with(rest) {
+            return None;
+        }
+        if !rest.starts_with(b" ") {
+            // Not a word of ours, but one may follow on the same line.
+            let others: Vec<u8> = self.held.drain(..token.len()).collect();
+            self.note(&others);
+            return self.next();
+        }
         let end = rest.iter().position(|byte| *byte == b'\n')?;
         let word = String::from_utf8_lossy(&rest[..end]).trim().to_owned();
         let next = token.len() + end + 1;

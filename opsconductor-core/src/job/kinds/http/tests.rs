@@ -105,7 +105,7 @@ fn what_does_not_hold_is_named_with_its_place() {
         (json!({"form": {"a": {}}}), "/steps/0/form/a: must be a text"),
         (json!({"expectStatus": "200"}), "/steps/0/expectStatus: must be a status"),
         (json!({"expectStatus": []}), "/steps/0/expectStatus: "),
-        (json!({"followRedirects": 11}), "/steps/0/followRedirects: must be true, false or a number"),
+        (json!({"followRedirects": 11}), "/steps/0/followRedirects: must be between 1 and 10"),
         (json!({"assert": [{"path": "$.a"}]}), "/steps/0/assert/0: "),
         (json!({"assert": [{"path": "$.a", "equals": 1, "exists": true}]}), "/steps/0/assert/0: "),
         (

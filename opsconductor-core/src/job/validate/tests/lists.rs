@@ -55,7 +55,7 @@ fn faults_are_named_in_their_list() {
             ("/finally/0/id", "`a` is the id of step 1 already: ids must differ"),
             (
                 "/finally/1/type",
-                "there is no step type `acme.none`; there are `approval`, `http.request`, `sleep`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
+                "there is no step type `acme.none`; there are `approval`, `http.request`, `sleep`, `ssh.copy`, `ssh.exec`, `ssh.fetch`, `winrm.copy`, `winrm.exec` and `winrm.fetch`",
             ),
             ("/finally/2/command", "there is no step `z`; did you mean `steps.a`?"),
         ],
