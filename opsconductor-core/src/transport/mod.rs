@@ -23,8 +23,10 @@ mod files;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
+#[cfg_attr(not(feature = "winrm"), allow(dead_code, reason = "WinRM uses all of it"))]
 mod limits;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
+#[cfg_attr(not(feature = "winrm"), allow(dead_code, reason = "WinRM uses all of it"))]
 mod local;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
 mod logon;
@@ -32,6 +34,7 @@ mod logon;
 mod metadata;
 mod session;
 #[cfg(any(feature = "ssh", feature = "winrm"))]
+#[cfg_attr(not(feature = "winrm"), allow(dead_code, reason = "WinRM uses all of it"))]
 mod source;
 #[cfg(feature = "ssh")]
 pub mod ssh;

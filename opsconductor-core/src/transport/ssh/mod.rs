@@ -9,7 +9,7 @@
 //! };
 //!
 //! let connector = SshConnector::new()?;
-//! let credential = Credential::parse(CredentialKind::Ssh, br#"{"username": "ops", "password": "…"}"#)?;
+//! let credential = Credential::parse(CredentialKind::Ssh, br#"{"username": "ops", "password": "hunter2"}"#)?;
 //! let report = connector.probe(&Endpoint::new("db-1", "db-1.example", 22), &credential).await;
 //! println!("{}", report.message);
 //! # Ok(()) }
