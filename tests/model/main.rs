@@ -27,8 +27,8 @@ impl StoreBuilder for Around {
     }
 }
 
-/// Three times as many as an ordinary run of the model test tries, and always the same, so that this does not depend on luck.
-const TRIAL: Trial = Trial { seed: 1, cases: 300, budget: Duration::MAX };
+/// Eight times as many as an ordinary run of the model test tries, and always the same, so that this does not depend on luck.
+const TRIAL: Trial = Trial { seed: 1, cases: 800, budget: Duration::MAX };
 
 #[test]
 fn a_store_without_a_flaw_passes() {
