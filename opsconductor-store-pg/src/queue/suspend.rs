@@ -70,7 +70,11 @@ pub(super) async fn decide(
     let is_idle = columns::get::<&str>(&row, 2)? == "queued";
     // One that a worker has claimed when its time was over is asked about no more.
     let open = read(&row, 0)?.filter(|waits| is_idle || waits.decision.is_some());
-    Suspended::check_open(open.as_ref())?;
+    if let Err(closed) = Suspended::check_open(open.as_ref()) {
+        // Not left to the drop, which is over some time later: a claim passes over a row that is locked.
+        tx.rollback().await?;
+        return Err(closed.into());
+    }
     let mut locked = Locked::lock(store, &mut tx, [run]).await?;
     let sql = "UPDATE :schema.queue SET decision = $2, due_at = $3 WHERE task_id = $1";
     sqlx::query(store.statements.of(sql))
