@@ -225,6 +225,8 @@ impl Chaos {
 
     /// Mends everything and waits until nothing is left to do.
     async fn come_to_rest(&mut self) -> Result<Left, String> {
+        // First of all: who was stopped in the middle of a write holds the lock of a SQLite file that all others wait for.
+        self.crowd.wake();
         if let Some(disturbance) = self.disturbance.take() {
             disturbance.await.map_err(|error| error.to_string())?;
         }
@@ -233,7 +235,6 @@ impl Chaos {
             proxy.disarm();
             *self.summary.broken.entry("cut").or_default() = proxy.cuts();
         }
-        self.crowd.wake();
         self.crowd.enough();
         let store = Arc::clone(&self.store);
         let until = Instant::now() + self.settings.settle;
@@ -277,6 +278,7 @@ impl Chaos {
             left,
         };
         self.summary.stuck = stuck;
+        self.summary.unseen = longest.as_secs_f64();
         self.summary.take(&history);
         if !self.summary.breaches.is_empty() {
             show_words(&self.folder);

@@ -1,6 +1,7 @@
 //! Workers and producers in processes of their own, everything that can happen to them and to their store, and the question
 //! whether the [history](crate::history) still keeps its rules.
 
+mod again;
 mod chance;
 mod crowd;
 mod disk;
@@ -15,6 +16,7 @@ mod witness;
 
 use std::{path::PathBuf, time::Duration};
 
+use again::again;
 pub use chance::Chance;
 pub use drive::run;
 pub use summary::Summary;
