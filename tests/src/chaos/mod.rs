@@ -47,6 +47,8 @@ pub struct Settings {
     pub producers: u32,
     /// How long things are broken, whether or not all was enqueued and killed by then.
     pub limit: Duration,
+    /// How long a run is kept that is over. Whoever witnesses all of them before must be quick enough.
+    pub kept: Duration,
     /// How long it may take until all has come to rest.
     pub settle: Duration,
     /// The program `crash-worker`.
@@ -64,6 +66,7 @@ impl Settings {
             workers: 3,
             producers: 1,
             limit: Duration::from_secs(35),
+            kept: Duration::from_secs(20),
             settle: Duration::from_secs(90),
             program,
         }
