@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
             producers: options.producers.max(1),
             limit: Duration::from_secs(options.limit),
             kept: Duration::from_secs(options.kept),
-            settle: Duration::from_secs(600),
+            settle: Duration::from_secs(120),
             program: beside("crash-worker"),
         };
         let ended = tokio::select! {

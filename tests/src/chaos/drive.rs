@@ -238,12 +238,17 @@ impl Chaos {
         }
         self.crowd.enough();
         let store = Arc::clone(&self.store);
-        let until = Instant::now() + self.settings.settle;
+        let (mut least, mut until) = (None, Instant::now());
         loop {
             self.crowd.tend().map_err(|error| error.to_string())?;
             let left = self.ground.left(&*store).await?;
-            let rest = left == Left::default() && self.crowd.all_produced();
-            if rest || Instant::now() > until {
+            if left == Left::default() && self.crowd.all_produced() {
+                return Ok(left);
+            }
+            // As long as it becomes less, it is a matter of the machine's speed.
+            if least.is_none_or(|least| left.rows < least) {
+                (least, until) = (Some(left.rows), Instant::now() + self.settings.settle);
+            } else if Instant::now() > until {
                 return Ok(left);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

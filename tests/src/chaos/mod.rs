@@ -49,7 +49,7 @@ pub struct Settings {
     pub limit: Duration,
     /// How long a run is kept that is over. Whoever witnesses all of them before must be quick enough.
     pub kept: Duration,
-    /// How long it may take until all has come to rest.
+    /// How long it may take, when all is mended, until less is left to do.
     pub settle: Duration,
     /// The program `crash-worker`.
     pub program: PathBuf,
