@@ -10,7 +10,7 @@ use opsconductor_core::{
     ErrorKind, Result,
     engine::{Engine, RunOptions},
     id::RunId,
-    store::{Keep, Store},
+    store::Store,
     tenant::DEFAULT_TENANT,
     vault,
 };
@@ -50,7 +50,7 @@ async fn a_connection_may_break_at_any_message() {
     let url = server.url().replace(&port(server.port().unwrap()), &port(proxy.port()));
     let reached = Place::Postgres(url);
     let store = direct.open().await.unwrap();
-    furnish(&engine(Arc::clone(&store), folder.path(), 0, Keep::default()).unwrap().local()).await.unwrap();
+    furnish(&engine(Arc::clone(&store), folder.path(), 0).unwrap().local()).await.unwrap();
 
     // How many messages a run takes each way when nothing breaks.
     let mut acknowledged = Vec::new();
@@ -93,7 +93,7 @@ async fn through(
     key: &str,
 ) -> Result<RunId> {
     let store = again(|| reached.open()).await?;
-    let engine: Engine = engine(store, folder, 0, Keep::default())?;
+    let engine: Engine = engine(store, folder, 0)?;
     let worker = engine.worker(settings())?;
     let ops = engine.local();
     let run = again(|| {

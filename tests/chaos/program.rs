@@ -25,8 +25,11 @@ struct Options {
     /// The longest that things are broken on each store, in seconds.
     #[arg(long, default_value_t = 3_600)]
     limit: u64,
-    /// How long a run is kept that is over, in seconds. The witness who sees each of them before must be that quick.
+    /// The longest that it may take then until all has come to rest, in seconds.
     #[arg(long, default_value_t = 600)]
+    settle: u64,
+    /// How long a run is kept that is over, in seconds, and longer where its witness is not as quick.
+    #[arg(long, default_value_t = 20)]
     kept: u64,
     /// `postgres` or `sqlite`; both when it is not said.
     #[arg(long)]
@@ -55,7 +58,7 @@ async fn main() -> ExitCode {
             producers: options.producers.max(1),
             limit: Duration::from_secs(options.limit),
             kept: Duration::from_secs(options.kept),
-            settle: Duration::from_secs(120),
+            settle: Duration::from_secs(options.settle),
             program: beside("crash-worker"),
         };
         let ended = tokio::select! {

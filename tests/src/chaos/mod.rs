@@ -47,9 +47,9 @@ pub struct Settings {
     pub producers: u32,
     /// How long things are broken, whether or not all was enqueued and killed by then.
     pub limit: Duration,
-    /// How long a run is kept that is over. Whoever witnesses all of them before must be quick enough.
+    /// How long a run is kept that is over, and longer where its witness is not as quick.
     pub kept: Duration,
-    /// How long it may take, when all is mended, until less is left to do.
+    /// How long it may take until all has come to rest.
     pub settle: Duration,
     /// The program `crash-worker`.
     pub program: PathBuf,
@@ -67,7 +67,7 @@ impl Settings {
             producers: 1,
             limit: Duration::from_secs(35),
             kept: Duration::from_secs(20),
-            settle: Duration::from_secs(90),
+            settle: Duration::from_secs(300),
             program,
         }
     }

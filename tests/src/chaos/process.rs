@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 
-use super::{chance::Chance, host::Marked};
+use super::{chance::Chance, host::Marked, witness};
 use crate::history::{Limited, Log, Part, read_acknowledged};
 
 /// How often a store that is away is opened before a process gives up.
@@ -46,10 +46,14 @@ const HOSTS: u32 = 4;
 /// How many keys the runs share that go one after the other.
 const LANES: u64 = 3;
 
-/// Workers remove what was over for `kept`.
+/// What is not removed of what was over for `kept`.
 pub(super) fn keep(kept: Duration) -> Keep {
     Keep { age: Some(kept), runs_per_job: None }
 }
+
+/// How often workers remove old runs, and how long that may take at a time.
+const CLEANUP: Duration = Duration::from_millis(700);
+const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
 
 /// How many tasks run at once.
 pub(super) fn limits() -> Vec<Limited> {
@@ -158,17 +162,16 @@ impl Clock for Off {
     }
 }
 
-/// An engine over the hosts that write down what is done to them, whose workers remove runs that `keep` does not keep.
+/// An engine over the hosts that write down what is done to them.
 ///
 /// # Errors
 ///
 /// Those of its parts.
-pub fn engine(store: Arc<dyn Store>, folder: &Path, clock_off: i64, keep: Keep) -> Result<Engine> {
+pub fn engine(store: Arc<dyn Store>, folder: &Path, clock_off: i64) -> Result<Engine> {
     let hosts = Marked::new(&folder.join("effects"))
         .map_err(|source| Error::new(ErrorKind::Internal, "no log of effects").with_source(source))?;
     let by = chrono::TimeDelta::try_seconds(clock_off).unwrap_or_default();
     Engine::builder()
-        .keep(keep)
         .shared_store(store)
         .keys(Keyring::from_file(folder.join("key"))?)
         .connector(hosts)
@@ -225,7 +228,6 @@ pub fn settings() -> WorkerSettings {
         rescue: Duration::from_millis(300),
         poll: Duration::from_millis(100),
         drain: Duration::from_secs(2),
-        cleanup: Duration::from_millis(700),
         ..WorkerSettings::default()
     }
 }
@@ -246,12 +248,15 @@ pub async fn obey() -> Result<()> {
         store = open(&orders.store) => store?,
         _ = &mut dismissed => return Ok(()),
     };
-    let engine = engine(store, &orders.folder, orders.clock_off, keep(orders.kept))?;
+    let engine = engine(store, &orders.folder, orders.clock_off)?;
     let ops = engine.local();
     match orders.role {
         Role::Worker => {
             let worker = engine.worker(settings())?;
-            let _ = dismissed.await;
+            tokio::select! {
+                _ = dismissed => {}
+                () = clean(&engine, &orders) => {}
+            }
             worker.shutdown().await;
             engine.close().await;
         }
@@ -264,6 +269,21 @@ pub async fn obey() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes runs that were over for as long as they are kept, and that the witness has seen: however slow the machine is,
+/// nothing goes unseen.
+async fn clean(engine: &Engine, orders: &Orders) {
+    loop {
+        tokio::time::sleep(CLEANUP).await;
+        // A pass counts from its own moment: what it removes in the end may have ended that much later.
+        let Some(unseen) = witness::unseen(&orders.folder) else { continue };
+        let age = orders.kept.max(unseen + 2 * CLEANUP_LIMIT);
+        match tokio::time::timeout(CLEANUP_LIMIT, engine.remove_old_runs(&keep(age))).await {
+            Ok(Err(error)) if !error.is_retryable() => eprintln!("old runs stay: {}", error.report()),
+            _ => {}
+        }
+    }
 }
 
 /// Tells when standard input ends. Whoever has not ended a while after that is ended.

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::{StreamExt, stream};
@@ -17,6 +19,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::again;
 use crate::history::{SeenRun, read_run};
+
+/// The file with the moment until which all that was over has been seen.
+const SEEN: &str = "seen";
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -43,10 +48,10 @@ pub(super) struct Seen {
 }
 
 impl Witness {
-    /// Begins to look at `store`.
-    pub(super) fn begin(store: Arc<dyn Store>) -> Self {
+    /// Begins to look at `store`, and tells in `folder` [how far](unseen) it came.
+    pub(super) fn begin(store: Arc<dyn Store>, folder: PathBuf) -> Self {
         let (enough, ended) = oneshot::channel();
-        Self { looking: tokio::spawn(look(store, ended)), enough }
+        Self { looking: tokio::spawn(look(store, folder, ended)), enough }
     }
 
     /// What was seen, a last look included.
@@ -56,18 +61,33 @@ impl Witness {
     }
 }
 
-async fn look(store: Arc<dyn Store>, mut ended: oneshot::Receiver<()>) -> Seen {
+/// Since when a run may be over that the witness who writes into `folder` has not seen. Nothing before its first look.
+pub(super) fn unseen(folder: &Path) -> Option<Duration> {
+    let at = fs::read_to_string(folder.join(SEEN)).ok()?.parse().ok()?;
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_micros(at)).ok()
+}
+
+/// Whoever reads finds the old moment or the new one, never half of it.
+fn tell(folder: &Path, at: SystemTime) {
+    let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let new = folder.join("seen.new");
+    fs::write(&new, at.as_micros().to_string()).expect("the folder can be written to");
+    fs::rename(&new, folder.join(SEEN)).expect("the folder can be written to");
+}
+
+async fn look(store: Arc<dyn Store>, folder: PathBuf, mut ended: oneshot::Receiver<()>) -> Seen {
     let mut seen = Seen::default();
     let mut before = Instant::now();
     loop {
         let last = ended.try_recv() != Err(oneshot::error::TryRecvError::Empty);
-        let begun = Instant::now();
+        let (begun, at) = (Instant::now(), SystemTime::now());
         // A look that failed has not been.
         let looked = look_once(&store, &mut seen.over).await.is_ok();
         if looked {
             // What ended just after the look before this one began may have been missed until this one was over.
             seen.longest = seen.longest.max(before.elapsed());
             before = begun;
+            tell(&folder, at);
         }
         if last && looked {
             return seen;
