@@ -34,7 +34,8 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `InvalidInput` when it would come before itself; else as [`Targets::create`].
+    /// `NotFound`; `InvalidInput` when it would come before itself; `Conflict` for another name while an active job names it
+    /// by the old one; else as [`Targets::create`].
     pub async fn update(&self, name: &str, spec: TargetSpec) -> Result<Target> {
         self.at.authorize(Action::Update, Resource::Target)?;
         check(&spec)?;
@@ -67,7 +68,8 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `NotFound`; `Conflict` while a live run uses it.
+    /// `Forbidden`; `NotFound`; `Conflict` while an active job names it, a live run uses it or another target depends on it,
+    /// saying which.
     pub async fn delete(&self, name: &str) -> Result<()> {
         self.at.authorize(Action::Delete, Resource::Target)?;
         let found = self.by_name(name).await?;
