@@ -5,6 +5,8 @@ use opsconductor_core::{
     engine::{JobOptions, RunOptions},
     run::RunStatus,
     target::TargetSpec,
+    tenant::DEFAULT_TENANT,
+    vault::credential::Credential,
 };
 use opsconductor_tests::fleet::{Fleet, object, steps};
 use serde_json::json;
@@ -14,6 +16,7 @@ use super::{LIMIT, quick};
 on_each_store!(
     what_an_active_job_names_stays_under_its_name,
     a_credential_that_a_target_uses_stays,
+    a_credential_of_another_type_is_refused_when_target_and_job_are_saved,
     two_jobs_of_one_definition_have_two_names,
     a_job_that_is_not_active_runs_again_when_it_is,
 );
@@ -71,6 +74,46 @@ async fn a_credential_that_a_target_uses_stays(fleet: Fleet) {
         fleet.ops.targets().delete(name).await.unwrap();
     }
     credentials.delete("admin").await.unwrap();
+}
+
+async fn a_credential_of_another_type_is_refused_when_target_and_job_are_saved(fleet: Fleet) {
+    let key = Credential::ApiKey { api_key: "k".into(), header: None };
+    let key = fleet.ops.credentials().create("key", &key).await.unwrap().id;
+    let targets = fleet.ops.targets();
+    let wrong = TargetSpec { port: 0, ..TargetSpec::ssh("unix", "a b", key) };
+    let refused = targets.create(wrong).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert_eq!(pointers(&refused), ["/hostname", "/port", "/credential_ref"], "all at once");
+    let message = &refused.problems()[2].message;
+    assert!(message.contains("of the type api_key") && message.contains("one of the type ssh"), "{message}");
+    let web = targets.get("web-2").await.unwrap().spec;
+    let refused = targets.update("web-2", web.clone().with_credential(key)).await.unwrap_err();
+    assert_eq!(pointers(&refused), ["/credential_ref"]);
+
+    // As another program wrote it, past the engine.
+    let store = fleet.engine.store();
+    let stored = store.insert_target(DEFAULT_TENANT, TargetSpec::winrm("odd", "host", key)).await.unwrap();
+    let step =
+        |targets| json!({"type": "winrm.exec", "shell": "cmd", "targets": targets, "command": "print x"});
+    let job = json!({"name": "j", "version": 1, "steps": [
+        step(json!(["web-1", "odd", "zzz"])),
+        step(json!({"protocol": "winrm"})),
+        {"type": "ssh.exec", "target": "web-1", "command": "x"},
+    ]});
+    let job = JobSpec::from_value(job);
+    let refused = fleet.ops.jobs().create(&job).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidJob);
+    assert_eq!(
+        pointers(&refused),
+        ["/steps/0/targets/1", "/steps/0/targets/2", "/steps/1/targets", "/steps/2/target"]
+    );
+    let said = &refused.problems()[0].message;
+    assert_eq!(
+        said,
+        "`odd` has a credential of the type api_key, but a winrm.exec step needs one of the type winrm"
+    );
+    assert_eq!(fleet.ops.jobs().validate(&job).await.unwrap(), refused.problems());
+    store.delete_target(DEFAULT_TENANT, stored.id).await.unwrap();
 }
 
 async fn two_jobs_of_one_definition_have_two_names(fleet: Fleet) {

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Run, Scoped, canonical::canonical, preview};
+use super::{Run, Scoped, canonical::canonical, credentials, preview};
 use crate::{
     Error, ErrorKind, Problem, Result,
     auth::policy::{Action, Resource},
@@ -258,7 +258,10 @@ impl Jobs<'_> {
 
     pub(super) async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
         let job = spec.validate(&self.at.inner.kinds)?;
-        let problems = job.check_targets(&self.targets_of(&job).await?);
+        let targets = self.targets_of(&job).await?;
+        let used = targets.iter().filter_map(|target| target.spec.credential_ref).collect();
+        let kinds = credentials::kinds(&self.at.inner, self.at.scope.tenant, used).await?;
+        let problems = job.check_targets_with(&targets, &kinds);
         if problems.is_empty() {
             Ok(job)
         } else {
