@@ -83,7 +83,7 @@
 //! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |
 //! | `winrm-rs` | no | `transport::winrm_rs`: a second WinRM connector, on the `winrm-rs` crate, which declares a newer Rust. |
-//! | `testing` | no | `testing`: conformance suites and a manual clock. Outside the semver promise. |
+//! | `testing` | no | `testing`: unit tests of job definitions, conformance suites and a manual clock. Outside the semver promise. |
 //!
 //! Without features there is no TLS, HTTP or SQL in the tree.
 //!

@@ -1,11 +1,14 @@
 //! Jobs: saved when they hold, run when asked.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Run, Scoped, canonical::canonical, preview};
+use super::{Run, Scoped, canonical::canonical, credentials, preview};
 use crate::{
     Error, ErrorKind, Problem, Result,
     auth::policy::{Action, Resource},
@@ -13,6 +16,9 @@ use crate::{
     store::{Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
     target::Target,
 };
+
+/// The longest name of a job, in characters: that of a definition is as long.
+const NAME_CHARS_MAX: usize = 255;
 
 /// Calls on the jobs of a tenant.
 pub struct Jobs<'a> {
@@ -33,6 +39,35 @@ pub struct RunOptions {
     pub plan_digest: Option<String>,
 }
 
+/// What a job may be given beside its definition. What is not said is as the definition says, and an update leaves the name
+/// and the state as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobOptions {
+    /// What the job is called, 1 to 255 characters.
+    pub name: Option<String>,
+    /// The version to start with, or to go on with if it is higher than the next.
+    pub version: Option<i32>,
+    /// Whether it may be run.
+    pub is_active: Option<bool>,
+}
+
+impl JobOptions {
+    fn over(self, new: NewJob) -> Result<NewJob> {
+        if let Some(name) = &self.name
+            && !(1..=NAME_CHARS_MAX).contains(&name.chars().count())
+        {
+            let message = format!("the name of a job has 1 to {NAME_CHARS_MAX} characters");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        Ok(NewJob {
+            name: self.name.unwrap_or(new.name),
+            version: self.version.unwrap_or(new.version),
+            is_active: self.is_active.unwrap_or(new.is_active),
+            ..new
+        })
+    }
+}
+
 impl Jobs<'_> {
     /// Checks a definition against the step kinds and the targets of the tenant, and saves it as a new job.
     ///
@@ -40,22 +75,63 @@ impl Jobs<'_> {
     ///
     /// `Forbidden`; `InvalidJob` with every problem, and nothing is stored; `Conflict` when the name is taken.
     pub async fn create(&self, spec: &JobSpec) -> Result<JobRecord> {
-        self.at.authorize(Action::Create, Resource::Job)?;
-        let job = self.check(spec).await?;
-        self.at.inner.store.insert_job(self.at.scope.tenant, self.new_job(&job)).await
+        self.create_with(spec, JobOptions::default()).await
     }
 
-    /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is. Runs
-    /// keep the version they started with.
+    /// The same with a name, a version or a state of its own: two jobs of one definition have two names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jobs::create`]; `InvalidInput` for a name or a version that a job cannot have.
+    pub async fn create_with(&self, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
+        self.at.authorize(Action::Create, Resource::Job)?;
+        let job = self.check(spec).await?;
+        let new = options.over(self.new_job(&job))?;
+        self.at.inner.store.insert_job(self.at.scope.tenant, new).await
+    }
+
+    /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is,
+    /// and stays active or not. Runs keep the version they started with.
     ///
     /// # Errors
     ///
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn update(&self, name: &str, spec: &JobSpec) -> Result<JobRecord> {
+        self.update_with(name, spec, JobOptions::default()).await
+    }
+
+    /// The same, and renames it, gives it a higher version, or lets it be run or not, as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jobs::update`]; `InvalidInput` for a name or a version that a job cannot have.
+    pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
         self.at.authorize(Action::Update, Resource::Job)?;
         let job = self.check(spec).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        let new = NewJob { name: found.name, ..self.new_job(&job) };
+        let new = NewJob { name: found.name, is_active: found.is_active, ..self.new_job(&job) };
+        self.at.inner.store.update_job(self.at.scope.tenant, found.id, options.over(new)?).await
+    }
+
+    /// Lets the job called `name` be run, or no longer. Its definition stays, as a new version; that of a job that is to be run
+    /// is checked again. A job that is not active holds none of the targets that it names.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; else as [`Jobs::create`].
+    pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
+        self.at.authorize(Action::Update, Resource::Job)?;
+        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
+        let spec = JobSpec::from_value(found.definition.clone());
+        let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
+        let new = NewJob {
+            name: found.name,
+            version: found.version,
+            definition: found.definition,
+            targets,
+            created_by: self.at.scope.actor.user_id(),
+            is_active,
+        };
         self.at.inner.store.update_job(self.at.scope.tenant, found.id, new).await
     }
 
@@ -182,7 +258,10 @@ impl Jobs<'_> {
 
     pub(super) async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
         let job = spec.validate(&self.at.inner.kinds)?;
-        let problems = job.check_targets(&self.targets_of(&job).await?);
+        let targets = self.targets_of(&job).await?;
+        let used = targets.iter().filter_map(|target| target.spec.credential_ref).collect();
+        let kinds = credentials::kinds(&self.at.inner, self.at.scope.tenant, used).await?;
+        let problems = job.check_targets_with(&targets, &kinds);
         if problems.is_empty() {
             Ok(job)
         } else {
@@ -219,10 +298,17 @@ impl Jobs<'_> {
             name: job.name().to_owned(),
             version: job.version(),
             definition: job.definition().clone(),
+            targets: named(job),
             created_by: self.at.scope.actor.user_id(),
             is_active: true,
         }
     }
+}
+
+/// The targets that a job names, each once.
+fn named(job: &ValidJob) -> Vec<String> {
+    let names: BTreeSet<&str> = job.target_names().map(|(_, name)| name).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// What a caller wants of a job.

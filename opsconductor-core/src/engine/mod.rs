@@ -55,7 +55,7 @@ pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};
 pub use dead_letters::DeadLetterBox;
 pub use events::{RunEvent, RunEvents};
-pub use jobs::{Jobs, RunOptions};
+pub use jobs::{JobOptions, Jobs, RunOptions};
 pub use log::{LogMatch, LogPiece, LogPlace, LogQuery, RunLog};
 pub use preview::{Preview, PreviewTask};
 pub use queue::{QueueControl, QueuePart};

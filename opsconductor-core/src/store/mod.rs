@@ -27,7 +27,7 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
-pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob};
+pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter};
 pub use gate::{Gate, Passage};
 pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};

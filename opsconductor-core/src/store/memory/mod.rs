@@ -145,6 +145,8 @@ struct JobRow {
     tenant: TenantId,
     /// The present version.
     record: JobRecord,
+    /// The targets that it names.
+    targets: Vec<String>,
     versions: BTreeMap<i32, JobVersion>,
 }
 

@@ -66,6 +66,7 @@ impl Fixture {
             name: self.name("job"),
             version: 1,
             definition: json!({"steps": [{"type": "test.noop"}], "ünicode": [1, 2.5, null]}),
+            targets: Vec::new(),
             created_by: None,
             is_active: true,
         }

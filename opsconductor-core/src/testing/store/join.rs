@@ -81,6 +81,7 @@ pub async fn job(store: &dyn Store) -> JobRecord {
         name: "job".to_owned(),
         version: 1,
         definition: json!({"steps": []}),
+        targets: Vec::new(),
         created_by: None,
         is_active: true,
     };

@@ -30,6 +30,7 @@ macro_rules! store_suite {
                 an_update_needs_the_version_it_has_seen,
                 an_update_keeps_names_apart_and_the_type,
                 a_credential_in_use_stays,
+                a_target_and_the_end_of_its_credential_do_not_both_come_through,
             }
             targets {
                 what_was_stored_is_read,
@@ -40,6 +41,8 @@ macro_rules! store_suite {
                 a_list_by_tags_wants_every_one,
                 a_target_that_another_depends_on_stays,
                 a_target_of_a_live_run_stays_and_its_trace_remains,
+                a_target_that_an_active_job_names_stays_and_keeps_its_name,
+                a_job_and_the_end_of_its_target_do_not_both_come_through,
             }
             jobs {
                 what_was_stored_is_read,
@@ -49,6 +52,7 @@ macro_rules! store_suite {
                 a_list_can_leave_out_the_inactive,
                 a_job_with_runs_stays,
                 versions_stay_and_come_newest_first,
+                an_active_job_names_targets_that_are_there,
             }
             enqueue {
                 a_run_and_its_tasks_are_written,
