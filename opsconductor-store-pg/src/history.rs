@@ -11,7 +11,8 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId},
     run::{Event, RunPlan, RunStatus},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        TaskRecord,
     },
     transport::Stream,
 };
@@ -21,6 +22,7 @@ use crate::{
     PgStore, columns,
     error::{DbResult, missing},
     plans,
+    queue::suspend,
 };
 
 const TASKS: &str = include_str!("../sql/tasks.sql");
@@ -65,6 +67,10 @@ impl History for PgStore {
         limit: usize,
     ) -> Result<Vec<OutputChunk>> {
         Ok(output(self, tenant, run, &query, limit).await?)
+    }
+
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        Ok(suspend::questions(self, tenant, page).await?)
     }
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "workers", include_str!("../migrations/0003_workers.sql")),
     (4, "flow", include_str!("../migrations/0004_flow.sql")),
     (5, "job_targets", include_str!("../migrations/0005_job_targets.sql")),
+    (6, "questions", include_str!("../migrations/0006_questions.sql")),
 ];
 
 /// `security_invoker` views came with it.

@@ -8,7 +8,8 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId, UserId},
     run::{Event, EventKind, RunPlan, RunStatus},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        TaskRecord,
     },
     transport::Stream,
 };
@@ -18,6 +19,7 @@ use crate::{
     SqliteStore, columns,
     error::{DbResult, missing},
     plans,
+    queue::suspend,
     tables::Statements,
 };
 
@@ -131,6 +133,12 @@ impl History for SqliteStore {
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
             })
             .await
+    }
+
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        // Callers know the wall clock alone.
+        let behind = self.clock.now().timestamp_micros().saturating_sub(self.steady.now());
+        self.readers.read(move |db| suspend::questions(db, tenant, page, behind)).await
     }
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {

@@ -54,6 +54,7 @@ mod flow;
 mod log;
 mod promises;
 mod references;
+mod repeat;
 
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,

@@ -2,6 +2,8 @@
 #![cfg(all(unix, feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "worker/again.rs"]
+mod again;
 #[path = "worker/scene.rs"]
 mod scene;
 

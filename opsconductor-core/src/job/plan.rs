@@ -62,6 +62,7 @@ impl ValidJob {
             parameters,
             targets: used.targets,
             steps,
+            earlier: Vec::new(),
             timeout_sec: self.timeout_sec(),
             max_parallel: self.max_parallel(),
         })

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
-    run::retry::Retry,
+    run::{earlier::EarlierStep, retry::Retry},
     target::Target,
     transport::Protocol,
 };
@@ -26,6 +26,9 @@ pub struct RunPlan {
     pub targets: Vec<PlannedTarget>,
     /// The steps, in the order of the definition: those of the job, then `onFailure`, then `finally`.
     pub steps: Vec<PlannedStep>,
+    /// What these read of steps that another run has done, of which this one does the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierStep>,
     /// How many seconds the run may take from the start of its first task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_sec: Option<u32>,
@@ -119,7 +122,7 @@ pub struct PlannedStep {
 }
 
 /// In which part of a run a step has its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Runs {

@@ -30,7 +30,9 @@ use tokio::sync::broadcast;
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter};
 pub use gate::{Gate, Passage};
-pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use history::{
+    AttemptRecord, History, OutputChunk, OutputQuery, Question, RunFilter, RunRecord, TaskRecord,
+};
 pub use limits::{Limit, LimitRecord, LimitScope, Limits, Pause, Rate};
 pub use memory::MemoryStore;
 pub use plan_cache::PlanCache;

@@ -126,6 +126,7 @@ mod tests {
             parameters: Map::new(),
             targets: Vec::new(),
             steps: Vec::new(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         })

@@ -133,7 +133,7 @@ pub struct Requeue {
     pub lease: Lease,
     /// Not before so long from now.
     pub delay: Duration,
-    /// Why, for the attempt's record and the event. No secrets.
+    /// Why, for the attempt's record and the event; where it waits for a person, what is [asked](super::Question). No secrets.
     pub reason: String,
     /// How the attempt that ends here is recorded (`failed` for a retry, `lost`, or `aborted` when given back).
     pub attempt_status: TaskStatus,
@@ -142,7 +142,8 @@ pub struct Requeue {
 }
 
 /// What a task waits for that no worker holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum WaitsFor {
     /// Its time.

@@ -61,7 +61,7 @@ pub(crate) struct RunOptions {
 }
 
 /// An engine on a store, for commands that open nothing sealed: any key will do.
-pub(super) async fn engine(store: &StoreOptions) -> Result<Engine, Error> {
+pub(crate) async fn engine(store: &StoreOptions) -> Result<Engine, Error> {
     Engine::builder().shared_store(store.open(false).await?).keys(Keyring::generate()?).build()
 }
 
@@ -126,7 +126,8 @@ async fn enqueue(options: RunOptions) -> Result<Ended, Error> {
     }
 }
 
-async fn follow(name: &str, run: &Run, as_json: bool) -> Result<Ended, Error> {
+/// Follows a run to its end and shows how it went.
+pub(crate) async fn follow(name: &str, run: &Run, as_json: bool) -> Result<Ended, Error> {
     show::follow(name, run).await?;
     let results = [(name.to_owned(), run.wait(RESULT_LIMIT).await?)];
     match as_json {

@@ -10,6 +10,7 @@ use std::{
 use opsconductor_core::{
     Engine, JobSpec,
     engine::Run,
+    id::RunId,
     store::Store,
     target::TargetSpec,
     transport::winrm::WinrmConnector,
@@ -148,6 +149,18 @@ impl Scene {
             ops.jobs().create(&JobSpec::parse(job).unwrap()).await.unwrap();
         }
         ops.jobs().run("ask", Map::new(), Default::default()).await.unwrap()
+    }
+
+    /// A run of a job.
+    pub(crate) async fn run(&self, definition: Value) -> Run {
+        let ops = self.engine.local();
+        let job = ops.jobs().create(&JobSpec::from_value(definition)).await.unwrap();
+        ops.jobs().run(&job.name, Map::new(), Default::default()).await.unwrap()
+    }
+
+    /// The run with this id.
+    pub(crate) async fn known(&self, id: i64) -> Run {
+        self.engine.local().runs().get(RunId::new(id)).await.unwrap()
     }
 
     /// A worker that takes tasks.

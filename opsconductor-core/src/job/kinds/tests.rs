@@ -120,6 +120,7 @@ async fn run_with(
         parameters,
         targets: vec![target.clone()],
         steps: Vec::new(),
+        earlier: Vec::new(),
         timeout_sec: None,
         max_parallel: None,
     };

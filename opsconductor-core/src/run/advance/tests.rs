@@ -116,6 +116,7 @@ impl Rows {
             parameters: Map::new(),
             targets: (0..targets).map(target).collect(),
             steps: steps.iter().enumerate().map(step).collect(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         };

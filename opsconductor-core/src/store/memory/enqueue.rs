@@ -126,6 +126,7 @@ impl State {
             dispatched: None,
             dispatched_at: None,
             suspended: None,
+            asked: None,
         };
         let record = TaskRecord {
             id,

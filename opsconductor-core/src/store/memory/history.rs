@@ -10,7 +10,8 @@ use crate::{
     id::{RunId, TaskId, TenantId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        TaskRecord,
     },
 };
 
@@ -89,6 +90,10 @@ impl History for MemoryStore {
                 .map(|(_, chunk)| chunk.clone())
                 .collect())
         })
+    }
+
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        Ok(self.with(|state| listing(state.questions(tenant).iter(), page)))
     }
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {

@@ -187,6 +187,8 @@ struct LiveRow {
     dispatched_at: Option<Timestamp>,
     /// What it waits for or has waited for.
     suspended: Option<Suspended>,
+    /// What it asks or has asked a person, and since when.
+    asked: Option<(String, Timestamp)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -34,6 +34,7 @@ impl PlanSketch {
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
             targets: targets.iter().map(planned).collect(),
             steps: Vec::new(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         })

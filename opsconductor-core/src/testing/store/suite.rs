@@ -174,6 +174,9 @@ macro_rules! store_suite {
                 of_answers_at_once_one_counts,
                 a_task_that_was_lost_is_asked_about_and_tried_anew,
                 a_cancel_ends_what_waits,
+                what_waits_for_a_person_is_listed_with_what_it_asks,
+                what_asks_nobody_is_not_listed,
+                what_began_to_wait_last_is_listed_first_in_parts,
             }
             turns {
                 they_go_one_after_the_other_in_the_order_of_enqueue,
@@ -228,6 +231,9 @@ macro_rules! store_suite {
                 a_redrive_that_cannot_be_changes_nothing,
                 of_redrives_at_once_one_enqueues,
                 tenants_see_their_own,
+                a_run_is_repeated_with_or_without_letters,
+                a_run_is_not_repeated_while_it_or_its_repeat_goes_on,
+                of_repeats_and_redrives_at_once_one_enqueues,
             }
             retention {
                 runs_go_by_age_with_all_that_is_theirs,

@@ -97,6 +97,7 @@ impl Shape {
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
             targets: targets.iter().take(used as usize).map(planned).collect(),
             steps: steps.collect(),
+            earlier: Vec::new(),
             timeout_sec: self.timeout_sec,
             max_parallel: self.max_parallel,
         })
