@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Inner, credentials,
+    Inner,
+    beginning::{open, skipped, values},
     ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun, stopped_early},
     lease::{Holding, Stop},
-    outputs,
     plans::{Plans, Prepared, unknown_kind},
     recorder::Recorder,
     resume::{self, Running, is_resumable},
@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
-    job::{
-        reserved::template_values,
-        step::{StepContext, StepOutcome},
-    },
+    job::step::{StepContext, StepOutcome},
     run::{
         plan::{PlannedStep, PlannedTarget},
         redact::Redactor,
@@ -154,17 +151,6 @@ fn redact(redactor: &Redactor, value: &mut Value) {
     }
 }
 
-async fn open(
-    inner: &Arc<Inner>,
-    claimed: &Claimed,
-    target: Option<&PlannedTarget>,
-) -> Result<Option<Arc<Credential>>> {
-    match target.and_then(|target| target.credential_ref) {
-        Some(id) => credentials::open(inner, claimed.tenant, id).await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// A task with all that is known of it.
 struct Place<'a> {
     prepared: &'a Prepared,
@@ -174,41 +160,6 @@ struct Place<'a> {
     values: &'a Map<String, Value>,
     credential: Option<&'a Credential>,
     running: Option<&'a Running>,
-}
-
-/// What the templates of a task see.
-async fn values(
-    inner: &Inner,
-    prepared: &Prepared,
-    claimed: &Claimed,
-    target: Option<&PlannedTarget>,
-) -> Result<Map<String, Value>> {
-    let sources = &prepared.compiled(inner, claimed.step)?.sources;
-    let mut values = template_values(claimed.lease.run, &prepared.plan, target);
-    if !sources.is_empty() {
-        outputs::add(inner, prepared, claimed, sources, &mut values).await?;
-    }
-    Ok(values)
-}
-
-/// Why a task has nothing to do, if so.
-fn skipped(
-    inner: &Inner,
-    prepared: &Prepared,
-    claimed: &Claimed,
-    values: &Map<String, Value>,
-) -> Result<Option<String>> {
-    let step = prepared.step(claimed.step)?;
-    let on_targets = inner.kinds.get(&step.kind).is_some_and(|handler| handler.protocol().is_some());
-    if on_targets && claimed.target.is_none() {
-        return Ok(Some("the step's selector chose no target".to_owned()));
-    }
-    let compiled = prepared.compiled(inner, claimed.step)?;
-    let Some((condition, source)) = compiled.condition.as_ref().zip(step.when.as_ref()) else {
-        return Ok(None);
-    };
-    let holds = condition.holds(values).map_err(|error| error.with("member", "/when"))?;
-    Ok((!holds).then(|| format!("its condition does not hold: {source}")))
 }
 
 /// Renders, connects and runs the handler, all within the step's time-out.

@@ -16,6 +16,7 @@
 
 mod abandon;
 mod answer;
+mod beginning;
 mod builder;
 mod canonical;
 mod claims;
