@@ -4,6 +4,8 @@
 
 #[path = "worker/scene.rs"]
 mod scene;
+#[path = "worker/secrets.rs"]
+mod secrets;
 
 use std::{
     collections::HashSet,

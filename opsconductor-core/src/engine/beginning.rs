@@ -1,14 +1,47 @@
-//! What a task needs before it acts: its credential, what its templates see, and whether there is anything to do.
+//! What a task needs before it acts: its credential, the run's secrets, what its templates see, and whether there is anything
+//! to do.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Inner, credentials, outputs, plans::Prepared};
+use super::{
+    Inner, credentials,
+    ending::{End, not_begun, stopped_early},
+    execute::{stopped, timed_out},
+    lease::Holding,
+    outputs,
+    plans::Prepared,
+    secrets::RunSecrets,
+};
 use crate::{
     Result, job::reserved::template_values, run::plan::PlannedTarget, store::Claimed,
     vault::credential::Credential,
 };
+
+/// Waits for `work`, without which a task cannot begin, for as long as the task may take; else says how it ends.
+pub(super) async fn wait_for<T>(
+    work: impl Future<Output = Result<T>>,
+    inner: &Inner,
+    prepared: &Prepared,
+    claimed: &Claimed,
+    holding: &Holding,
+    is_running: bool,
+) -> Result<T, End> {
+    let not_begun = |error| not_begun(claimed, &error, is_running);
+    let step = prepared.step(claimed.step).map_err(not_begun)?;
+    let done = tokio::select! {
+        done = work => done,
+        () = holding.stopped.cancelled(), if !is_running => Err(stopped()),
+        () = holding.released.cancelled() => Err(stopped()),
+        () = inner.clock.sleep(Duration::from_secs(step.timeout_sec.into())) => Err(timed_out(step)),
+    };
+    done.map_err(|error| match is_running {
+        true if holding.released.is_cancelled() => End::Release,
+        true => not_begun(error),
+        false => stopped_early(claimed, holding, &prepared.plan).unwrap_or_else(|| not_begun(error)),
+    })
+}
 
 /// The credential of the target, if it has one.
 pub(super) async fn open(
@@ -28,11 +61,15 @@ pub(super) async fn values(
     prepared: &Prepared,
     claimed: &Claimed,
     target: Option<&PlannedTarget>,
+    secrets: Option<&RunSecrets>,
 ) -> Result<Map<String, Value>> {
     let sources = &prepared.compiled(inner, claimed.step)?.sources;
     let mut values = template_values(claimed.lease.run, &prepared.plan, target);
     if !sources.is_empty() {
         outputs::add(inner, prepared, claimed, sources, &mut values).await?;
+    }
+    if let Some(secrets) = secrets {
+        secrets.add_to(&mut values);
     }
     Ok(values)
 }

@@ -67,7 +67,7 @@ impl DeadLetterBox<'_> {
     /// Puts a run back of what did not succeed in the letter's run: a new run, its child, of the tasks that failed, were lost
     /// or were aborted. What succeeded is not done again, nor what was allowed to fail. Every letter of the run goes.
     ///
-    /// The job's version and the parameters are those of the first run; targets are as they are now, so that an address or a
+    /// The job's version and the parameters, secret ones too, are those of the first run; targets are as they are now, so that an address or a
     /// credential that was the fault can be mended first. A task that was lost may have been done: whoever redrives it has
     /// looked.
     ///
@@ -89,11 +89,17 @@ impl DeadLetterBox<'_> {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", job.name));
         }
         let plan = store.run_plan(tenant, first.id).await?;
+        // The records go on as they are: what they are bound to is theirs, not the run's.
+        let secrets = match plan.secrets.is_empty() {
+            true => Vec::new(),
+            false => store.run_secrets(tenant, first.id).await?,
+        };
         let mut rest = self.rest(first.id, &plan).await?;
         self.look_up_targets(&mut rest).await?;
         let new = NewRun {
             job: first.job,
             plan: Arc::new(rest),
+            secrets,
             if_current: false,
             requested_by: self.at.scope.actor.user_id(),
             correlation_id: first.correlation_id,

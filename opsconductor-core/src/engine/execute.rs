@@ -1,4 +1,4 @@
-//! Running one task: open the credential, render, connect, act, say how it ended.
+//! Running one task: open what is secret, render, connect, act, say how it ended.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Inner,
-    beginning::{open, skipped, values},
-    ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun, stopped_early},
+    beginning::{open, skipped, values, wait_for},
+    ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun},
     lease::{Holding, Stop},
     plans::{Plans, Prepared, unknown_kind},
     recorder::Recorder,
     resume::{self, Running, is_resumable},
+    secrets::RunSecrets,
     targets::no_credential,
     waiting,
 };
@@ -40,46 +41,60 @@ pub(super) async fn execute(
         Ok(prepared) => prepared,
         Err(error) => return not_begun(&error),
     };
+    if prepared.step(claimed.step).is_ok_and(|step| is_resumable(inner, step)) {
+        holding.set_resumable();
+    }
+    if prepared.plan.secrets.is_empty() {
+        return attempt(inner, &prepared, None, claimed, holding, running).await;
+    }
+    let opening = prepared.secrets(inner, claimed.tenant, claimed.lease.run);
+    let secrets = match wait_for(opening, inner, &prepared, claimed, holding, running.is_some()).await {
+        Ok(secrets) => secrets,
+        Err(end) => return end,
+    };
+    let end = attempt(inner, &prepared, Some(&secrets), claimed, holding, running).await;
+    secrets.hide(inner, end)
+}
+
+/// The same, once the secret parameters of its run are known, if it has any.
+async fn attempt(
+    inner: &Arc<Inner>,
+    prepared: &Prepared,
+    secrets: Option<&RunSecrets>,
+    claimed: &Claimed,
+    holding: &Arc<Holding>,
+    running: Option<&Running>,
+) -> End {
+    let not_begun = |error: &Error| not_begun(claimed, error, running.is_some());
     let step = match prepared.step(claimed.step) {
         Ok(step) => step,
         Err(error) => return not_begun(&error),
     };
-    if is_resumable(inner, step) {
-        holding.set_resumable();
-    }
     let target = claimed.target.and_then(|id| prepared.plan.target(id));
-    let values = match values(inner, &prepared, claimed, target).await {
+    let values = match values(inner, prepared, claimed, target, secrets).await {
         Ok(values) => values,
         Err(error) => return not_begun(&error),
     };
     if running.is_none() {
-        match skipped(inner, &prepared, claimed, &values) {
+        match skipped(inner, prepared, claimed, &values) {
             Ok(None) => {}
             Ok(Some(reason)) => {
                 return end_with(claimed, Ending::skipped(reason), String::new(), String::new());
             }
             Err(error) => return not_begun(&error),
         }
-        if let Some(end) = waiting::attend(inner, &prepared, claimed, &values).await {
+        if let Some(end) = waiting::attend(inner, prepared, claimed, &values).await {
             return end;
         }
     }
-    let opened = tokio::select! {
-        opened = open(inner, claimed, target) => opened,
-        () = holding.stopped.cancelled(), if running.is_none() => Err(stopped()),
-        () = holding.released.cancelled() => Err(stopped()),
-        () = inner.clock.sleep(Duration::from_secs(step.timeout_sec.into())) => Err(timed_out(step)),
-    };
-    let credential = match opened {
+    let opening = open(inner, claimed, target);
+    let credential = match wait_for(opening, inner, prepared, claimed, holding, running.is_some()).await {
         Ok(credential) => credential,
-        Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
-        Err(error) if running.is_none() => {
-            return stopped_early(claimed, holding, &prepared.plan).unwrap_or_else(|| not_begun(&error));
-        }
-        Err(error) => return not_begun(&error),
+        Err(end) => return end,
     };
-    let secrets: Vec<_> = credential.iter().flat_map(|credential| credential.secrets()).collect();
-    let redactor = match inner.redactors.get(&secrets) {
+    let of_target = credential.iter().flat_map(|credential| credential.secrets());
+    let hidden: Vec<_> = of_target.chain(secrets.iter().flat_map(|secrets| secrets.values())).collect();
+    let redactor = match inner.redactors.get(&hidden) {
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
     };
@@ -93,14 +108,8 @@ pub(super) async fn execute(
         }
     }
     let began = inner.clock.monotonic();
-    let place = Place {
-        prepared: &prepared,
-        claimed,
-        target,
-        values: &values,
-        credential: credential.as_deref(),
-        running,
-    };
+    let place =
+        Place { prepared, claimed, target, values: &values, credential: credential.as_deref(), running };
     let acted = act(inner, &place, &mut recorder, holding).await;
     let earlier = running.map_or(Duration::ZERO, |running| running.since_dispatch);
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
@@ -259,7 +268,7 @@ async fn overdue(inner: &Inner, holding: &Holding, left: Duration, step: &Planne
     }
 }
 
-fn timed_out(step: &PlannedStep) -> Error {
+pub(super) fn timed_out(step: &PlannedStep) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("the step ran longer than its timeoutSec of {} s", step.timeout_sec),

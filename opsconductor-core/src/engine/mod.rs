@@ -42,6 +42,7 @@ mod retention;
 mod roster;
 mod run;
 mod scoped;
+mod secrets;
 mod settings;
 mod targets;
 mod waiting;

@@ -150,6 +150,11 @@ impl Scene {
         ops.jobs().run("ask", Map::new(), Default::default()).await.unwrap()
     }
 
+    /// The file with the key, beside the store's.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
     /// A worker that takes tasks.
     pub(crate) fn worker(&self, concurrency: usize) -> Child {
         self.worker_with(&["--concurrency", &concurrency.to_string()])
@@ -157,10 +162,9 @@ impl Scene {
 
     /// The same, told more.
     pub(crate) fn worker_with(&self, arguments: &[&str]) -> Child {
-        let key: PathBuf = self.folder.path().join("key");
         let mut command = self.command(&["worker"]);
         command.args(arguments);
-        command.arg("--key").arg(key).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("--key").arg(self.key()).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap()).lines();
