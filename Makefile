@@ -16,23 +16,20 @@ export OPSCONDUCTOR_TOOLS OPSCONDUCTOR_ADVISORY_DB
 # What `make demo` and the benches are given, for example: make demo ARGS="--once --json"
 ARGS ?=
 
-# The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once.
-FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing
-WORKSPACE := --locked --workspace --features $(FEATURES),opsconductor-server/postgres
-WORKSPACE_TESTS := --locked --package opsconductor-tests --features $(FEATURES)
+# The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once. The crate winrm-rs declares
+# a newer Rust than we do, and builds with ours; no default feature turns it on.
+FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing,opsconductor-server/postgres,opsconductor-tests/winrm-rs
+WORKSPACE := --locked --ignore-rust-version --workspace --features $(FEATURES)
 
 SCRIPTS := tests/scripts
 KERBEROS := $(SCRIPTS)/kerberos.sh
 KERBEROS_BUILD := $(WORKSPACE),opsconductor-tests/kerberos
-# The crate winrm-rs declares a newer Rust than we do, and builds with ours: only these commands turn its feature on.
-WINRM_RS := --locked --ignore-rust-version --package opsconductor-tests --features $(FEATURES),opsconductor-tests/winrm-rs --test transport_winrm_rs
-WINRM_RS_TEST = $(CARGO) test $(WINRM_RS)
 INTEROP := examples/windows-sim/interop
 FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-queue bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-queue chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -49,7 +46,7 @@ help: ## Show this list
 
 # Cargo talks on standard error; standard output is the program's alone.
 demo:
-	@$(CARGO) run --locked --profile demo --package opsconductor-server --bin opsconductor -- demo $(ARGS)
+	@$(CARGO) run --locked --package opsconductor-server --bin opsconductor -- demo $(ARGS)
 
 packages:
 	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
@@ -57,7 +54,6 @@ packages:
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
 test: test-packages test-python interop
 	$(KERBEROS) --if-possible $(KERBEROS_BUILD)
-	$(WINRM_RS_TEST)
 	$(CARGO) test $(WORKSPACE)
 
 # The PostgreSQL store and SSH are tested on servers that their tests start and put away.
@@ -67,16 +63,16 @@ test-packages:
 test-rust: packages test-packages
 	$(CARGO) test $(WORKSPACE)
 
-# The seed goes to standard error first; one JSON object for each store to standard output.
+# Optimized: many processes share few cores. The seed goes to standard error first; one JSON object for each store to standard output.
 chaos: packages test-packages
-	@$(CARGO) build $(WORKSPACE_TESTS) --bins
-	@"$(TARGET)/debug/chaos" $(ARGS)
+	@$(CARGO) build --release $(WORKSPACE) --bin chaos --bin crash-worker
+	@"$(TARGET)/release/chaos" $(ARGS)
 
 test-kerberos: packages
 	$(KERBEROS) $(KERBEROS_BUILD)
 
 test-winrm-rs: packages
-	$(WINRM_RS_TEST)
+	$(CARGO) test $(WORKSPACE) --test transport_winrm_rs
 
 # What we write and send, read by programs that share no code with ours.
 test-python: venv
@@ -104,9 +100,7 @@ clippy: packages
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features ssh -- --deny warnings
 	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --no-default-features --features winrm-rs -- --deny warnings
-	$(CARGO) clippy --locked --ignore-rust-version --package opsconductor-core --all-features -- --deny warnings
-	$(CARGO) clippy $(WINRM_RS) -- --deny warnings
-	$(CARGO) clippy --locked --package opsconductor-store-pg --all-features -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-store-pg -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-server --no-default-features -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-server --no-default-features --features postgres -- --deny warnings
 

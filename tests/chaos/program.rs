@@ -25,6 +25,9 @@ struct Options {
     /// The longest that things are broken on each store, in seconds.
     #[arg(long, default_value_t = 3_600)]
     limit: u64,
+    /// How long a run is kept that is over, in seconds. The witness who sees each of them before must be that quick.
+    #[arg(long, default_value_t = 600)]
+    kept: u64,
     /// `postgres` or `sqlite`; both when it is not said.
     #[arg(long)]
     store: Option<String>,
@@ -51,7 +54,8 @@ async fn main() -> ExitCode {
             workers: options.workers,
             producers: options.producers.max(1),
             limit: Duration::from_secs(options.limit),
-            settle: Duration::from_secs(600),
+            kept: Duration::from_secs(options.kept),
+            settle: Duration::from_secs(120),
             program: beside("crash-worker"),
         };
         let ended = tokio::select! {

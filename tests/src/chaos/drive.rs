@@ -15,7 +15,7 @@ use super::{
     crowd::Crowd,
     ground::{Ground, blocking},
     pauses::Pauses,
-    process::{KEPT, Orders, Role, engine, furnish, keep, limits},
+    process::{Orders, Role, engine, furnish, keep, limits},
     witness::{Seen, Witness},
 };
 use crate::history::{Acknowledged, History, Kept, Left, read_acknowledged, read_effects, read_runs};
@@ -45,7 +45,8 @@ pub async fn run(settings: Settings) -> Result<Summary, String> {
     let ground = Ground::new(settings.backend, settings.runs).await.map_err(|error| error.to_string())?;
     vault::create_key_file(folder.path().join("key")).map_err(|error| error.report())?;
     let store = ground.store().await.map_err(|error| error.report())?;
-    let first = engine(store.clone(), folder.path(), 0, keep()).map_err(|error| error.report())?;
+    let first =
+        engine(store.clone(), folder.path(), 0, keep(settings.kept)).map_err(|error| error.report())?;
     furnish(&first.local()).await.map_err(|error| error.report())?;
     first.close().await;
     let witness = Witness::begin(store.clone());
@@ -99,9 +100,9 @@ impl Chaos {
     }
 
     fn add(&mut self, role: Role) -> io::Result<()> {
-        let clock_off = self.clock_off();
+        let (clock_off, kept) = (self.clock_off(), self.settings.kept);
         let (folder, store) = (self.folder.clone(), self.ground.reached());
-        self.crowd.add(Orders { role, folder, store, clock_off })
+        self.crowd.add(Orders { role, folder, store, clock_off, kept })
     }
 
     /// On a server, each process has a clock of its own.
@@ -225,6 +226,8 @@ impl Chaos {
 
     /// Mends everything and waits until nothing is left to do.
     async fn come_to_rest(&mut self) -> Result<Left, String> {
+        // First of all: who was stopped in the middle of a write holds the lock of a SQLite file that all others wait for.
+        self.crowd.wake();
         if let Some(disturbance) = self.disturbance.take() {
             disturbance.await.map_err(|error| error.to_string())?;
         }
@@ -233,15 +236,19 @@ impl Chaos {
             proxy.disarm();
             *self.summary.broken.entry("cut").or_default() = proxy.cuts();
         }
-        self.crowd.wake();
         self.crowd.enough();
         let store = Arc::clone(&self.store);
-        let until = Instant::now() + self.settings.settle;
+        let (mut least, mut until) = (None, Instant::now());
         loop {
             self.crowd.tend().map_err(|error| error.to_string())?;
             let left = self.ground.left(&*store).await?;
-            let rest = left == Left::default() && self.crowd.all_produced();
-            if rest || Instant::now() > until {
+            if left == Left::default() && self.crowd.all_produced() {
+                return Ok(left);
+            }
+            // As long as it becomes less, it is a matter of the machine's speed.
+            if least.is_none_or(|least| left.rows < least) {
+                (least, until) = (Some(left.rows), Instant::now() + self.settings.settle);
+            } else if Instant::now() > until {
                 return Ok(left);
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -252,19 +259,20 @@ impl Chaos {
         let crowd = self.crowd;
         let stuck = blocking(move || crowd.dismiss()).await.map_err(|error| error.to_string())?;
         let store = self.store;
+        let kept = self.settings.kept;
         let Seen { mut over, longest } = witness.testimony().await;
-        if longest + MARGIN > KEPT {
+        if longest + MARGIN > kept {
             return Err(format!(
                 "this machine is too slow: a run that was over could be removed unseen, after {longest:?}"
             ));
         }
         // What nobody cleaned yet goes now. All that ended before this moment less the age must be gone then.
         let at = chrono::Utc::now().timestamp_micros();
-        let cleaner = engine(store.clone(), &self.folder, 0, keep()).map_err(|error| error.report())?;
-        cleaner.remove_old_runs(&keep()).await.map_err(|error| error.report())?;
+        let cleaner = engine(store.clone(), &self.folder, 0, keep(kept)).map_err(|error| error.report())?;
+        cleaner.remove_old_runs(&keep(kept)).await.map_err(|error| error.report())?;
         left.orphans = self.ground.orphans().await?;
         let runs = read_runs(&store, DEFAULT_TENANT).await.map_err(|error| error.report())?;
-        let kept = Kept { age: micros(KEPT), at, until: chrono::Utc::now().timestamp_micros() };
+        let kept = Kept { age: micros(kept), at, until: chrono::Utc::now().timestamp_micros() };
         runs.iter().for_each(|run| drop(over.remove(&run.id)));
         let history = History {
             acknowledged: acknowledged(&self.folder, self.settings.producers).map_err(|e| e.to_string())?,
@@ -277,6 +285,7 @@ impl Chaos {
             left,
         };
         self.summary.stuck = stuck;
+        self.summary.unseen = longest.as_secs_f64();
         self.summary.take(&history);
         if !self.summary.breaches.is_empty() {
             show_words(&self.folder);

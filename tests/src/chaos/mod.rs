@@ -1,6 +1,7 @@
 //! Workers and producers in processes of their own, everything that can happen to them and to their store, and the question
 //! whether the [history](crate::history) still keeps its rules.
 
+mod again;
 mod chance;
 mod crowd;
 mod disk;
@@ -15,6 +16,7 @@ mod witness;
 
 use std::{path::PathBuf, time::Duration};
 
+use again::again;
 pub use chance::Chance;
 pub use drive::run;
 pub use summary::Summary;
@@ -45,7 +47,9 @@ pub struct Settings {
     pub producers: u32,
     /// How long things are broken, whether or not all was enqueued and killed by then.
     pub limit: Duration,
-    /// How long it may take until all has come to rest.
+    /// How long a run is kept that is over. Whoever witnesses all of them before must be quick enough.
+    pub kept: Duration,
+    /// How long it may take, when all is mended, until less is left to do.
     pub settle: Duration,
     /// The program `crash-worker`.
     pub program: PathBuf,
@@ -62,6 +66,7 @@ impl Settings {
             workers: 3,
             producers: 1,
             limit: Duration::from_secs(35),
+            kept: Duration::from_secs(20),
             settle: Duration::from_secs(90),
             program,
         }

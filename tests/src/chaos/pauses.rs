@@ -9,14 +9,8 @@ use opsconductor_core::{
 };
 use tokio::task::JoinHandle;
 
-use super::Chance;
+use super::{Chance, again};
 use crate::history::{Part, Paused};
-
-/// How often a call on a store that is away is made.
-const TRIES: u32 = 600;
-
-/// Between two of them.
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// Pauses, one at a time.
 #[derive(Default)]
@@ -88,15 +82,4 @@ async fn scope(store: &dyn Store, part: &Part) -> Result<LimitScope> {
 /// Microseconds since 1970, by the clock that the store on this machine has too.
 fn now() -> i64 {
     chrono::Utc::now().timestamp_micros()
-}
-
-async fn again<T, F: Future<Output = Result<T>>>(mut call: impl FnMut() -> F) -> Result<T> {
-    let mut tries = 0;
-    loop {
-        match call().await {
-            Err(error) if error.is_retryable() && tries < TRIES => tries += 1,
-            answer => return answer,
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
 }

@@ -46,12 +46,9 @@ const HOSTS: u32 = 4;
 /// How many keys the runs share that go one after the other.
 const LANES: u64 = 3;
 
-/// How long runs are kept that are over.
-pub(super) const KEPT: Duration = Duration::from_secs(20);
-
-/// What workers remove is what is older.
-pub(super) fn keep() -> Keep {
-    Keep { age: Some(KEPT), runs_per_job: None }
+/// Workers remove what was over for `kept`.
+pub(super) fn keep(kept: Duration) -> Keep {
+    Keep { age: Some(kept), runs_per_job: None }
 }
 
 /// How many tasks run at once.
@@ -81,6 +78,8 @@ pub struct Orders {
     pub store: Place,
     /// How far its clock is off, in seconds.
     pub clock_off: i64,
+    /// How long a run is kept that is over.
+    pub kept: Duration,
 }
 
 /// What a process does.
@@ -247,7 +246,7 @@ pub async fn obey() -> Result<()> {
         store = open(&orders.store) => store?,
         _ = &mut dismissed => return Ok(()),
     };
-    let engine = engine(store, &orders.folder, orders.clock_off, keep())?;
+    let engine = engine(store, &orders.folder, orders.clock_off, keep(orders.kept))?;
     let ops = engine.local();
     match orders.role {
         Role::Worker => {

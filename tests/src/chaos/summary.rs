@@ -36,6 +36,8 @@ pub struct Summary {
     pub claimed_again: u64,
     /// How many effects were written down.
     pub effects: usize,
+    /// The longest time, in seconds, that a run may have been over without being seen.
+    pub unseen: f64,
     /// How many processes had to be killed in the end.
     pub stuck: usize,
     /// How long it took, in seconds: to break, to come to rest.
@@ -59,6 +61,7 @@ impl Summary {
             failures: BTreeMap::new(),
             claimed_again: 0,
             effects: 0,
+            unseen: 0.0,
             stuck: 0,
             seconds: (0.0, 0.0),
             breaches: Vec::new(),
@@ -110,6 +113,7 @@ impl Summary {
             "failures": self.failures,
             "claimed_again": self.claimed_again,
             "effects": self.effects,
+            "seconds_unseen": self.unseen.round(),
             "stuck_processes": self.stuck,
             "seconds_breaking": self.seconds.0.round(),
             "seconds_to_rest": self.seconds.1.round(),

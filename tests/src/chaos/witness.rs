@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt, stream};
 use opsconductor_core::{
     Result,
     run::RunStatus,
@@ -14,10 +15,14 @@ use opsconductor_core::{
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 
+use super::again;
 use crate::history::{SeenRun, read_run};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How many runs are read at a time.
+const AT_ONCE: usize = 8;
 
 /// All that are there, at one moment: page by page, what is removed meanwhile would move others past the look.
 const ALL: Page = Page { skip: 0, limit: 100_000 };
@@ -57,8 +62,8 @@ async fn look(store: Arc<dyn Store>, mut ended: oneshot::Receiver<()>) -> Seen {
     loop {
         let last = ended.try_recv() != Err(oneshot::error::TryRecvError::Empty);
         let begun = Instant::now();
-        // A look that failed has not been; the store is away now and then.
-        let looked = look_once(&*store, &mut seen.over).await.is_ok();
+        // A look that failed has not been.
+        let looked = look_once(&store, &mut seen.over).await.is_ok();
         if looked {
             // What ended just after the look before this one began may have been missed until this one was over.
             seen.longest = seen.longest.max(before.elapsed());
@@ -71,13 +76,19 @@ async fn look(store: Arc<dyn Store>, mut ended: oneshot::Receiver<()>) -> Seen {
     }
 }
 
-async fn look_once(store: &dyn Store, over: &mut HashMap<i64, SeenRun>) -> Result<()> {
+async fn look_once(store: &Arc<dyn Store>, over: &mut HashMap<i64, SeenRun>) -> Result<()> {
     for status in RunStatus::ALL.into_iter().filter(|status| status.is_final()) {
         let filter = RunFilter { job: None, status: Some(status) };
-        let list = store.list_runs(DEFAULT_TENANT, filter, ALL).await?.items;
-        let new: Vec<_> = list.into_iter().filter(|run| !over.contains_key(&run.id.get())).collect();
-        for run in new {
-            let run = read_run(store, DEFAULT_TENANT, run).await?;
+        let list = again(|| store.list_runs(DEFAULT_TENANT, filter.clone(), ALL)).await?.items;
+        let new = list.into_iter().filter(|run| !over.contains_key(&run.id.get()));
+        let reading = new.map(|run| {
+            let store = Arc::clone(store);
+            async move { again(|| read_run(&*store, DEFAULT_TENANT, run.clone())).await }
+        });
+        let mut reading = stream::iter(reading.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+        // One that was removed before it was read fails the look, and with it what may go unseen grows.
+        while let Some(run) = reading.next().await {
+            let run = run?;
             over.insert(run.id, run);
         }
     }

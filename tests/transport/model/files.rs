@@ -20,7 +20,7 @@ use super::{
 };
 
 /// How much goes at a time, and how long that takes.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 128 * 1024;
 const PIECE_TIME: Duration = Duration::from_millis(15);
 
 pub(super) async fn copy(
