@@ -90,7 +90,7 @@
 //! # Secrets
 //!
 //! A [`Secret`] cannot be printed or serialized. What a task writes passes a [redactor](run::redact) that knows the
-//! task's secrets in their usual encodings. Rendered commands are never stored. The `sspi` crate, which does NTLM, can
+//! task's secrets, its credential's and its run's secret parameters, in their usual encodings. Rendered commands are never stored. The `sspi` crate, which does NTLM, can
 //! print plaintext in its own diagnostics: a host that collects `tracing` events caps the target `sspi` at `warn`.
 #![forbid(unsafe_code)]
 // A library speaks through results and `tracing`, never on its host's terminal.

@@ -281,11 +281,11 @@ fn secrets_are_sent_and_not_shown() {
     let kit = JobKit::new().unix("db1").files(folder.path(""));
     kit.on("db1").command("login 'hunter2 and more'").prints("hunter2 and more");
     let definition = json!({"name": "j", "version": 1,
-        "parameterSchema": {"properties": {"password": {"type": "string", "secret": true}}, "required": ["password"]},
-        "steps": [
-            {"type": "ssh.exec", "target": "db1", "command": "login {{ password | quote }}", "env": {"P": "{{ password }}"}},
-            {"type": "ssh.copy", "target": "db1", "destPath": "/etc/pass", "content": "p={{ password }}"}
-        ]});
+    "parameterSchema": {"properties": {"password": {"type": "string", "secret": true}}, "required": ["password"]},
+    "steps": [
+        {"type": "ssh.exec", "target": "db1", "command": "login {{ password | quote }}", "env": {"P": "{{ password }}"}},
+        {"type": "ssh.copy", "target": "db1", "destPath": "/etc/pass", "content": "p={{ password }}"}
+    ]});
     let run = kit.run(&definition.to_string(), json!({"password": "hunter2 and more"})).unwrap();
     assert_eq!(run.status().unwrap(), RunStatus::Succeeded, "{:?}", run.steps());
     assert_eq!(run.commands("db1").len(), 1);

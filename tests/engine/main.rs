@@ -55,6 +55,7 @@ mod log;
 mod promises;
 mod references;
 mod repeat;
+mod secrets;
 
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,

@@ -45,7 +45,7 @@ macro_rules! pass_history_through {
                 run::{event::Event, plan::RunPlan},
                 store::{
                     AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter,
-                    RunRecord, TaskRecord,
+                    RunRecord, SealedParameter, TaskRecord,
                 },
             };
             use $crate::through::Reading as _;
@@ -72,6 +72,11 @@ macro_rules! pass_history_through {
                 async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<::std::sync::Arc<RunPlan>> {
                     self.before("run_plan")?;
                     self.inner.run_plan(tenant, id).await
+                }
+
+                async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+                    self.before("run_secrets")?;
+                    self.inner.run_secrets(tenant, id).await
                 }
 
                 async fn tasks(

@@ -6,6 +6,8 @@
 mod again;
 #[path = "worker/scene.rs"]
 mod scene;
+#[path = "worker/secrets.rs"]
+mod secrets;
 
 use std::{
     collections::HashSet,

@@ -17,6 +17,7 @@
 mod abandon;
 mod answer;
 mod approvals;
+mod beginning;
 mod builder;
 mod canonical;
 mod claims;
@@ -44,6 +45,7 @@ mod retention;
 mod roster;
 mod run;
 mod scoped;
+mod secrets;
 mod settings;
 mod targets;
 mod waiting;

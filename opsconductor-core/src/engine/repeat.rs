@@ -184,9 +184,15 @@ impl Over {
         rest.earlier = earlier::read_by(&self.at, self.record.id, &self.plan, &rest).await?;
         self.look_up_targets(&mut rest).await?;
         let first = self.record;
+        // The records go on as they are: what they are bound to is theirs, not the run's.
+        let secrets = match self.plan.secrets.is_empty() {
+            true => Vec::new(),
+            false => self.at.inner.store.run_secrets(self.at.scope.tenant, first.id).await?,
+        };
         Ok(NewRun {
             job: first.job,
             plan: Arc::new(rest),
+            secrets,
             if_current: false,
             requested_by: self.at.scope.actor.user_id(),
             correlation_id: first.correlation_id,

@@ -20,8 +20,13 @@ pub struct RunPlan {
     pub job_name: String,
     /// The version of the job that runs.
     pub job_version: i32,
-    /// The defaults with the run's own parameters over them.
+    /// The defaults with the run's own parameters over them; a secret one is
+    /// [`SECRET_SHOWN`](crate::job::SECRET_SHOWN).
     pub parameters: Map<String, Value>,
+    /// The names of those that are secret, sorted. Their values are sealed, beside the plan:
+    /// [`NewRun::secrets`](crate::store::NewRun::secrets).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Every target that a step uses, once.
     pub targets: Vec<PlannedTarget>,
     /// The steps, in the order of the definition: those of the job, then `onFailure`, then `finally`.
@@ -200,10 +205,10 @@ impl RunPlan {
         })
     }
 
-    /// Whether all is said of it by its steps and their edges.
+    /// Whether all is said of it by its steps and their edges: a store then has nothing to write but these.
     pub fn is_plain(&self) -> bool {
         let whole = self.steps.iter().all(|step| step.batches.is_empty());
-        whole && self.timeout_sec.is_none() && self.max_parallel.is_none()
+        whole && self.timeout_sec.is_none() && self.max_parallel.is_none() && self.secrets.is_empty()
     }
 
     /// The targets of a step from the place `from` on, at most `count`.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::{Listing, Page, WaitsFor};
+use super::{Listing, Page, WaitsFor, queue::SealedParameter};
 use crate::{
     Result,
     clock::Timestamp,
@@ -33,7 +33,7 @@ pub struct RunRecord {
     pub cancel_requested: bool,
     /// Who asked for it.
     pub requested_by: Option<UserId>,
-    /// The defaults with the run's own over them.
+    /// The defaults with the run's own over them; a secret one is [`SECRET_SHOWN`](crate::job::SECRET_SHOWN).
     pub parameters: Map<String, Value>,
     /// What the caller calls it.
     pub correlation_id: Option<String>,
@@ -192,6 +192,14 @@ pub trait History: Send + Sync {
     ///
     /// `NotFound`.
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>>;
+
+    /// The secret parameters of a run, sealed, as they came with [`NewRun::secrets`](super::NewRun::secrets); they live as long
+    /// as the run. None for a run without.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>>;
 
     /// The tasks of a run, by step, then in the order of the step's targets. A task that is alive shows the state of its
     /// live row.

@@ -38,7 +38,7 @@ pub use memory::MemoryStore;
 pub use plan_cache::PlanCache;
 pub use queue::{
     Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece,
-    Queue, Requeue, Settled, Suspended, WaitsFor, overdue_reason,
+    Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};

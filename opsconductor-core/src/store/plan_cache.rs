@@ -124,6 +124,7 @@ mod tests {
             job_name: String::new(),
             job_version: 1,
             parameters: Map::new(),
+            secrets: Vec::new(),
             targets: Vec::new(),
             steps: Vec::new(),
             earlier: Vec::new(),

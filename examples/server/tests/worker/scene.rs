@@ -163,6 +163,11 @@ impl Scene {
         self.engine.local().runs().get(RunId::new(id)).await.unwrap()
     }
 
+    /// The file with the key, beside the store's.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
     /// A worker that takes tasks.
     pub(crate) fn worker(&self, concurrency: usize) -> Child {
         self.worker_with(&["--concurrency", &concurrency.to_string()])
@@ -170,10 +175,9 @@ impl Scene {
 
     /// The same, told more.
     pub(crate) fn worker_with(&self, arguments: &[&str]) -> Child {
-        let key: PathBuf = self.folder.path().join("key");
         let mut command = self.command(&["worker"]);
         command.args(arguments);
-        command.arg("--key").arg(key).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("--key").arg(self.key()).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap()).lines();

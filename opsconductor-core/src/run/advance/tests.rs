@@ -114,6 +114,7 @@ impl Rows {
             job_name: "job".into(),
             job_version: 1,
             parameters: Map::new(),
+            secrets: Vec::new(),
             targets: (0..targets).map(target).collect(),
             steps: steps.iter().enumerate().map(step).collect(),
             earlier: Vec::new(),

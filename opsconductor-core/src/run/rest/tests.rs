@@ -55,6 +55,7 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         job_name: "j".to_owned(),
         job_version: 1,
         parameters: Map::new(),
+        secrets: Vec::new(),
         targets: (1..=i64::from(targets)).map(target).collect(),
         steps: steps.iter().enumerate().map(step).collect(),
         earlier: Vec::new(),

@@ -11,7 +11,7 @@ use crate::{
     run::{event::Event, plan::RunPlan},
     store::{
         AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
-        TaskRecord,
+        SealedParameter, TaskRecord,
     },
 };
 
@@ -34,6 +34,10 @@ impl History for MemoryStore {
 
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
         self.with(|state| Ok(state.run_of(tenant, id)?.plan.clone()))
+    }
+
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+        self.with(|state| Ok(state.run_of(tenant, id)?.secrets.clone()))
     }
 
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {

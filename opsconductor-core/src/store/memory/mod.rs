@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 
 use super::{
     AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
-    Notice, OutputChunk, RunRecord, Store, Suspended, TaskRecord,
+    Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -154,6 +154,7 @@ struct RunRow {
     tenant: TenantId,
     record: RunRecord,
     plan: Arc<RunPlan>,
+    secrets: Vec<SealedParameter>,
     digest: Option<[u8; 32]>,
     counters: Vec<StepCounters>,
     events: Vec<Event>,

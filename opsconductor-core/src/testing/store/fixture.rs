@@ -268,6 +268,7 @@ pub(super) fn plain_run(job: &JobRecord, plan: Arc<RunPlan>) -> NewRun {
     NewRun {
         job: job.id,
         plan,
+        secrets: Vec::new(),
         if_current: false,
         requested_by: None,
         correlation_id: None,

@@ -244,6 +244,14 @@ macro_rules! store_suite {
                 every_tenant_is_cleaned_and_all_is_kept_by_default,
                 cleaners_at_once_do_no_harm,
             }
+            secrets {
+                sealed_parameters_are_kept_as_they_came,
+                a_run_has_them_beside_all_else_that_it_says,
+                a_run_without_has_none_and_a_repeat_brings_none,
+                what_the_plan_does_not_name_is_refused,
+                they_are_of_their_tenant_alone,
+                they_go_with_their_run_and_not_with_one_that_repeats_it,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -323,6 +331,7 @@ mod tests {
             ("pauses", include_str!("cases/pauses.rs")),
             ("dead_letters", include_str!("cases/dead_letters.rs")),
             ("retention", include_str!("cases/retention.rs")),
+            ("secrets", include_str!("cases/secrets.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),

@@ -95,6 +95,7 @@ impl Shape {
             job_name: job.name.clone(),
             job_version: version,
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
+            secrets: Vec::new(),
             targets: targets.iter().take(used as usize).map(planned).collect(),
             steps: steps.collect(),
             earlier: Vec::new(),
