@@ -18,14 +18,12 @@ use crate::{
     Error, ErrorKind, Result,
     clock::Clock,
     error::Layer,
+    job::SECRET_SHOWN,
     run::redact::{MASK, Redactor},
     testing::ManualClock,
     transport::{Capabilities, Connector, Endpoint, ProbeDetails, ProbeReport, Protocol, Session},
     vault::credential::Credential,
 };
-
-/// What stands where a secret was, as in a plan.
-const SECRET_SHOWN: &str = "[secret]";
 
 /// The hosts of one run. A clone is the same hosts.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     engine::{Preview, Scoped},
     id::{CredentialId, TargetId},
-    job::StepHandler,
+    job::{StepHandler, secret_parameters},
     run::redact::Redactor,
     store::memory::MemoryStore,
     target::TargetSpec,
@@ -267,12 +267,6 @@ fn credential(protocol: Protocol) -> Credential {
 
 /// What is not shown of what is sent: what the credentials hide, and the parameters that the definition calls secret.
 fn secrets(definition: &Value, parameters: &Map<String, Value>) -> Vec<Secret<String>> {
-    let declared = definition.pointer("/parameterSchema/properties").and_then(Value::as_object);
-    let secret = declared.into_iter().flatten().filter(|(_, schema)| schema["secret"] == true);
-    let values = secret.filter_map(|(name, _)| match parameters.get(name)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    });
-    values.chain([PASSWORD.to_owned()]).map(Secret::from).collect()
+    let given = secret_parameters(definition).filter_map(|name| parameters.get(name)?.as_str());
+    given.chain([PASSWORD]).map(Secret::from).collect()
 }
