@@ -146,6 +146,7 @@ mod tests {
             targets: Vec::new(),
             steps: Vec::new(),
             earlier: Vec::new(),
+            secrets: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         };
