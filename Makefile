@@ -29,7 +29,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-queue chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -37,6 +37,7 @@ help: ## Show this list
 	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
+	@echo "make bench-ssh  Print what SSH costs beside Ansible and OpenSSH's sftp, one JSON object a line"
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
@@ -125,6 +126,11 @@ bench-winrm: packages
 	@peers="$$(benches/peers/winrm/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		{ ulimit -n "$$(ulimit -H -n)" || true; } && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench winrm -- $(ARGS)
+
+# A round has 50 connections to servers of this machine.
+bench-ssh: packages test-packages
+	@peers="$$(benches/peers/ssh/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
+		$(CARGO) bench --locked --package opsconductor-benches --bench ssh -- $(ARGS)
 
 bench-queue: packages test-packages
 	@peers="$$(benches/peers/queue/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \

@@ -6,17 +6,14 @@
 mod scene;
 #[path = "winrm/scribe.rs"]
 mod scribe;
-#[allow(dead_code, reason = "shared with the other tests of HTTP")]
-#[path = "http/service.rs"]
-mod service;
 
 use opsconductor_core::target::TargetSpec;
+use opsconductor_tests::service::{self, Service, answer};
 use serde_json::json;
 use windows_sim::CertificateAuthority;
 
 use scene::{KEY, Scene};
 use scribe::Scribe;
-use service::{Service, answer};
 
 #[tokio::test]
 async fn no_trace_shows_a_key_at_any_level() {

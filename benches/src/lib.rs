@@ -7,9 +7,11 @@
 //! A goal that is missed is a figure to read, never a failure: only a benchmark that cannot run fails.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod figure;
 pub mod memory;
 pub mod options;
+pub mod role;
 pub mod statistics;
 pub mod subject;
 pub mod timing;

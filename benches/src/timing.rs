@@ -36,6 +36,14 @@ impl Bench {
         self.rounds(metric, &mut batch, |seconds| (seconds * 1e6, "µs", Better::Lower))
     }
 
+    /// Times one operation that takes its time, in milliseconds. `batch` does it as many times as it is told.
+    ///
+    /// # Errors
+    /// What printing answers.
+    pub fn time_long(&self, metric: &str, mut batch: impl FnMut(u64)) -> io::Result<()> {
+        self.rounds(metric, &mut batch, |seconds| (seconds * 1e3, "ms", Better::Lower))
+    }
+
     /// Times how fast an operation gets through `bytes`, in MB/s. `batch` does it as many times as it is told.
     ///
     /// # Errors

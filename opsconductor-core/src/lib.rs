@@ -83,14 +83,14 @@
 //! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |
 //! | `winrm-rs` | no | `transport::winrm_rs`: a second WinRM connector, on the `winrm-rs` crate, which declares a newer Rust. |
-//! | `testing` | no | `testing`: conformance suites and a manual clock. Outside the semver promise. |
+//! | `testing` | no | `testing`: unit tests of job definitions, conformance suites and a manual clock. Outside the semver promise. |
 //!
 //! Without features there is no TLS, HTTP or SQL in the tree.
 //!
 //! # Secrets
 //!
 //! A [`Secret`] cannot be printed or serialized. What a task writes passes a [redactor](run::redact) that knows the
-//! task's secrets in their usual encodings. Rendered commands are never stored. The `sspi` crate, which does NTLM, can
+//! task's secrets, its credential's and its run's secret parameters, in their usual encodings. Rendered commands are never stored. The `sspi` crate, which does NTLM, can
 //! print plaintext in its own diagnostics: a host that collects `tracing` events caps the target `sspi` at `warn`.
 #![forbid(unsafe_code)]
 // A library speaks through results and `tracing`, never on its host's terminal.

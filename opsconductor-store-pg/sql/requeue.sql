@@ -8,9 +8,11 @@ SET state = 'queued',
     kept = given.kept,
     suspended = coalesce(given.suspended, q.suspended),
     decision = CASE WHEN given.suspended IS NULL THEN q.decision END,
+    question = coalesce(given.question, q.question),
+    asked_at = CASE WHEN given.question IS NULL THEN q.asked_at ELSE $1 END,
     worker = NULL,
     lease_until = NULL,
     dispatched = NULL,
     dispatched_at = NULL
-FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::boolean[]) AS given (task_id, delay, suspended, kept)
+FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::boolean[], $6::text[]) AS given (task_id, delay, suspended, kept, question)
 WHERE q.task_id = given.task_id

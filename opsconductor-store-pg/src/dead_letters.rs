@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use opsconductor_core::{
-    Error, ErrorKind, Result,
+    Result,
     id::{LetterId, RunId, TaskId, TenantId},
     run::RunStatus,
-    store::{DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Notice, Page},
+    store::{
+        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Notice, Page,
+        dead_letters::{not_over, repeated_already},
+    },
 };
 use sqlx::{postgres::PgRow, types::Json};
 
@@ -37,6 +40,11 @@ impl DeadLetters for PgStore {
     async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
         let prepared = Prepared::of(new)?;
         Ok(redrive(self, tenant, run, &prepared).await?)
+    }
+
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        let prepared = Prepared::of(new)?;
+        Ok(repeat(self, tenant, run, &prepared).await?)
     }
 }
 
@@ -110,7 +118,39 @@ async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepa
         return Err(missing("dead letter", run).into());
     }
     if !status.is_final() {
-        return Err(Error::new(ErrorKind::Conflict, "the run is not over").with("run", run).into());
+        return Err(not_over(run).into());
+    }
+    let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
+    tx.commit().await?;
+    store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
+    Ok(enqueued)
+}
+
+async fn repeat(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
+    let mut tx = store.pools.write(tenant).await?;
+    // Of two that do so at once, the second waits here. Whoever only refers to the run does not.
+    let sql = "SELECT status FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
+    let status: Option<String> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(tenant.get())
+        .bind(run.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let status: RunStatus = status.ok_or_else(|| missing("run", run))?.parse()?;
+    if !status.is_final() {
+        return Err(not_over(run).into());
+    }
+    // Or here, for one that redrives a letter; so the look at what it has enqueued comes after.
+    let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
+    sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
+    let sql = "SELECT id FROM :schema.job_runs
+        WHERE tenant_id = $1 AND parent_run_id = $2 AND finished_at IS NULL ORDER BY id LIMIT 1";
+    let alive: Option<i64> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(tenant.get())
+        .bind(run.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    if let Some(other) = alive {
+        return Err(repeated_already(run, RunId::new(other)).into());
     }
     let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
     tx.commit().await?;

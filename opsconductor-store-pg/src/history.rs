@@ -11,7 +11,8 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId},
     run::{Event, RunPlan, RunStatus},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        SealedParameter, TaskRecord,
     },
     transport::Stream,
 };
@@ -21,6 +22,7 @@ use crate::{
     PgStore, columns,
     error::{DbResult, missing},
     plans,
+    queue::suspend,
 };
 
 const TASKS: &str = include_str!("../sql/tasks.sql");
@@ -39,6 +41,10 @@ impl History for PgStore {
 
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
         Ok(run_plan(self, tenant, id).await?)
+    }
+
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+        Ok(run_secrets(self, tenant, id).await?)
     }
 
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {
@@ -65,6 +71,10 @@ impl History for PgStore {
         limit: usize,
     ) -> Result<Vec<OutputChunk>> {
         Ok(output(self, tenant, run, &query, limit).await?)
+    }
+
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        Ok(suspend::questions(self, tenant, page).await?)
     }
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {
@@ -163,6 +173,17 @@ async fn run_plan(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<Arc<
     let plan = plans::of(store, &mut tx, [id]).await?.remove(&id);
     tx.commit().await?;
     Ok(plan.ok_or_else(|| missing("run", id))?)
+}
+
+async fn run_secrets(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<Vec<SealedParameter>> {
+    let mut tx = store.pools.read(tenant).await?;
+    exists(store, &mut tx, tenant, id).await?;
+    let sql = "SELECT name, id, version, sealed FROM :schema.run_secrets
+        WHERE tenant_id = $1 AND run_id = $2 ORDER BY name COLLATE \"C\"";
+    let found =
+        sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(id.get()).fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(found.iter().map(rows::sealed).collect::<sqlx::Result<_>>()?)
 }
 
 async fn tasks(store: &PgStore, tenant: TenantId, id: RunId, page: Page) -> DbResult<Listing<TaskRecord>> {

@@ -105,6 +105,7 @@ async fn delete(store: &PgStore, tx: &mut PgConnection, runs: &[i64]) -> DbResul
         "DELETE FROM :schema.job_run_steps WHERE job_run_id = ANY ($1)",
         "DELETE FROM :schema.run_steps WHERE run_id = ANY ($1)",
         "DELETE FROM :schema.run_plans WHERE run_id = ANY ($1)",
+        "DELETE FROM :schema.run_secrets WHERE run_id = ANY ($1)",
         "DELETE FROM :schema.job_runs WHERE id = ANY ($1)",
     ] {
         sqlx::query(store.statements.of(sql)).bind(runs).execute(&mut *tx).await?;

@@ -2,9 +2,12 @@
 
 use async_trait::async_trait;
 use opsconductor_core::{
-    Error, ErrorKind, Result,
+    Result,
     id::{LetterId, RunId, TaskId, TenantId},
-    store::{DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Page},
+    store::{
+        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Page,
+        dead_letters::{not_over, repeated_already},
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -54,6 +57,11 @@ impl DeadLetters for SqliteStore {
         let prepared = Prepared::of(new)?;
         self.writer.write(move |tx| redrive(tx, tenant, run, &prepared)).await
     }
+
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        let prepared = Prepared::of(new)?;
+        self.writer.write(move |tx| repeat(tx, tenant, run, &prepared)).await
+    }
 }
 
 const COLUMNS: &str = "id, topic, run_id, task_id, payload, error, created_at";
@@ -81,8 +89,21 @@ fn redrive(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, prepared: &Prepared) -
         return Err(missing("dead letter", run).into());
     }
     if !record.status.is_final() {
-        return Err(Error::new(ErrorKind::Conflict, "the run is not over").with("run", run).into());
+        return Err(not_over(run).into());
     }
+    enqueue::enqueue(tx, tenant, prepared)
+}
+
+fn repeat(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
+    if !history::run(tx.db, tenant, run)?.status.is_final() {
+        return Err(not_over(run).into());
+    }
+    let sql = "SELECT id FROM job_runs WHERE parent_run_id = ?1 AND finished_at IS NULL ORDER BY id LIMIT 1";
+    let alive = tx.db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
+    if let Some(other) = alive {
+        return Err(repeated_already(run, RunId::new(other)).into());
+    }
+    tx.db.prepare_cached("DELETE FROM dlq WHERE run_id = ?1")?.execute([run.get()])?;
     enqueue::enqueue(tx, tenant, prepared)
 }
 

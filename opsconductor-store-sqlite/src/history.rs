@@ -8,7 +8,8 @@ use opsconductor_core::{
     id::{JobId, RunId, TaskId, TenantId, UserId},
     run::{Event, EventKind, RunPlan, RunStatus},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        SealedParameter, TaskRecord,
     },
     transport::Stream,
 };
@@ -18,6 +19,7 @@ use crate::{
     SqliteStore, columns,
     error::{DbResult, missing},
     plans,
+    queue::suspend,
     tables::Statements,
 };
 
@@ -44,6 +46,18 @@ impl History for SqliteStore {
             .read(move |db| {
                 exists(db, tenant, id)?;
                 plans::of(&cache, db, id)
+            })
+            .await
+    }
+
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+        self.readers
+            .read(move |db| {
+                exists(db, tenant, id)?;
+                let sql = "SELECT name, id, version, sealed FROM run_secrets WHERE run_id = ?1 ORDER BY name";
+                let mut find = db.prepare_cached(sql)?;
+                let rows = find.query_map([id.get()], sealed)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
             })
             .await
     }
@@ -133,6 +147,12 @@ impl History for SqliteStore {
             .await
     }
 
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        // Callers know the wall clock alone.
+        let behind = self.clock.now().timestamp_micros().saturating_sub(self.steady.now());
+        self.readers.read(move |db| suspend::questions(db, tenant, page, behind)).await
+    }
+
     async fn queue_depth(&self) -> Result<(u64, u64)> {
         self.readers
             .read(|db| {
@@ -215,6 +235,10 @@ fn run_record(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         started_at: columns::time_or_none(row, 13)?,
         finished_at: columns::time_or_none(row, 14)?,
     })
+}
+
+fn sealed(row: &Row<'_>) -> rusqlite::Result<SealedParameter> {
+    Ok(SealedParameter { name: row.get(0)?, id: row.get(1)?, version: row.get(2)?, sealed: row.get(3)? })
 }
 
 fn task(row: &Row<'_>, run: RunId) -> rusqlite::Result<TaskRecord> {

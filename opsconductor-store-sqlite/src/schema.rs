@@ -11,6 +11,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "limits_and_letters", include_str!("../migrations/0002_limits_and_letters.sql")),
     (3, "workers", include_str!("../migrations/0003_workers.sql")),
     (4, "flow", include_str!("../migrations/0004_flow.sql")),
+    (5, "job_targets", include_str!("../migrations/0005_job_targets.sql")),
+    (6, "questions", include_str!("../migrations/0006_questions.sql")),
+    (7, "run_secrets", include_str!("../migrations/0007_run_secrets.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE opsconductor_migrations (

@@ -94,7 +94,8 @@ fn beside(folder: &Path, ours: &Path) -> Connection {
         .execute_batch(
             "CREATE TABLE jobs (mine TEXT); CREATE TABLE job_runs (mine TEXT); CREATE TABLE queue (mine TEXT);
             CREATE TABLE run_events (mine TEXT); CREATE TABLE run_plans (mine TEXT); CREATE TABLE run_steps (mine TEXT);
-            CREATE TABLE job_run_steps (mine TEXT); CREATE TABLE job_versions (mine TEXT)",
+            CREATE TABLE job_run_steps (mine TEXT); CREATE TABLE job_versions (mine TEXT);
+            CREATE TABLE run_secrets (mine TEXT)",
         )
         .unwrap();
     connection.execute("ATTACH ?1 AS \"the \"\"ops\"\"\"", [ours.to_str().unwrap()]).unwrap();

@@ -30,20 +30,20 @@ on_each_store!(
     a_lost_step_asks_whether_it_is_to_be_sent_again,
 );
 
-fn exec(target: Value, command: &str) -> Value {
+pub(super) fn exec(target: Value, command: &str) -> Value {
     let list = if target.is_string() { "target" } else { "targets" };
     let mut step = object(json!({"type": "winrm.exec", "shell": "powershell", "command": command}));
     step.insert(list.to_owned(), target);
     Value::Object(step)
 }
 
-fn with(step: Value, more: Value) -> Value {
+pub(super) fn with(step: Value, more: Value) -> Value {
     let mut step = object(step);
     step.extend(object(more));
     Value::Object(step)
 }
 
-fn job(name: &str, members: Value) -> String {
+pub(super) fn job(name: &str, members: Value) -> String {
     Value::Object(object(with(json!({"name": name, "version": 1}), members))).to_string()
 }
 
@@ -57,7 +57,7 @@ fn watchful() -> WorkerSettings {
 }
 
 /// Returns when a step of the run has begun to wait, with what it says.
-async fn waits(run: &Run) -> String {
+pub(super) async fn waits(run: &Run) -> String {
     let mut events = run.events();
     let found = async {
         while let Some(event) = events.next().await.unwrap() {
@@ -70,7 +70,7 @@ async fn waits(run: &Run) -> String {
     tokio::time::timeout(LIMIT, found).await.unwrap()
 }
 
-fn yes() -> Answer {
+pub(super) fn yes() -> Answer {
     Answer { approve: true, note: Some("go ahead".to_owned()) }
 }
 

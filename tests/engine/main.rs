@@ -53,6 +53,9 @@ mod definition;
 mod flow;
 mod log;
 mod promises;
+mod references;
+mod repeat;
+mod secrets;
 
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,

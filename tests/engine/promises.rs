@@ -39,7 +39,14 @@ async fn a_job_is_run_as_it_is_whoever_changed_it(fleet: Fleet) {
     // As another process changes it: past this engine, which has run the job and knows it.
     let change = async |name: &str, command: &str, is_active| {
         let definition = serde_json::from_str(&steps(name, &[("web-1", command)])).unwrap();
-        let new = NewJob { name: name.into(), version: 1, definition, created_by: None, is_active };
+        let new = NewJob {
+            name: name.into(),
+            version: 1,
+            definition,
+            targets: vec!["web-1".into()],
+            created_by: None,
+            is_active,
+        };
         let store = fleet.engine.store();
         let known = match store.job_by_name(DEFAULT_TENANT, "nightly").await {
             Ok(known) => known.id,

@@ -215,6 +215,7 @@ async fn a_repeat_is_answered_though_the_job_has_been_deactivated() {
         name: job.name.clone(),
         version: job.version + 1,
         definition: job.definition.clone(),
+        targets: Vec::new(),
         created_by: None,
         is_active: false,
     };

@@ -10,5 +10,6 @@ mod redirects;
 mod requests;
 mod scene;
 mod secrets;
-mod service;
 mod tls;
+
+use opsconductor_tests::service;

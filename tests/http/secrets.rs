@@ -42,12 +42,10 @@ async fn a_credential_of_another_type_is_refused_without_being_shown() {
     let scene = Scene::new();
     let account = Credential::winrm("ada", Secret::from(KEY));
     let credential = scene.ops.credentials().create("account", &account).await.unwrap();
-    scene
-        .target(TargetSpec::http("api", "api.test").with_port(service.port()).with_credential(credential.id))
-        .await;
-    let ended = scene.request(json!({})).await;
-    assert!(ended.failed().contains("api_key"), "{}", ended.failed());
-    assert!(!ended.everything.contains(KEY));
+    let spec = TargetSpec::http("api", "api.test").with_port(service.port()).with_credential(credential.id);
+    let refused = scene.ops.targets().create(spec).await.unwrap_err();
+    assert_eq!(refused.problems()[0].pointer, "/credential_ref");
+    assert!(refused.to_string().contains("api_key") && !format!("{refused:?}").contains(KEY), "{refused}");
     let error = scene.ops.targets().test("none").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(service.seen().is_empty());

@@ -12,5 +12,6 @@ pub mod openssh;
 mod plain;
 pub mod relay;
 pub mod scripted;
+pub mod service;
 mod through;
 pub mod windows;

@@ -1,4 +1,5 @@
-//! A transport whose hosts do what the command says: `print TEXT`, `write PIECE|PIECE`, `fail N`, `falter N`, `hold`, `cling`, `vanish`.
+//! A transport whose hosts do what the command says: `print TEXT`, `write PIECE|PIECE`, `blurt TEXT`, `fail N`, `falter N`,
+//! `hold`, `cling`, `vanish`.
 //!
 //! It keeps the promises of the transport seam (dispatch before effect, time-out, cancel), so that scenarios can look at
 //! what the engine makes of each answer. The real transport has tests of its own.
@@ -193,6 +194,11 @@ impl Host {
                     .output(Stream::Stderr, Bytes::from(format!("the password is {}", self.password)))
                     .await?;
                 Err(Error::transport(Layer::Script, format!("it said {}", self.password)))
+            }
+            // `blurt TEXT`: it tells in its output and in its error what it was told.
+            "blurt" => {
+                observer.output(Stream::Stderr, Bytes::from(rest.to_owned())).await?;
+                Err(Error::transport(Layer::Script, format!("it said {rest}")))
             }
             "fail" => Ok(ExecOutcome::new(rest.parse().unwrap_or(1))),
             // `falter N`: it fails the first N times.

@@ -44,8 +44,8 @@ macro_rules! pass_history_through {
                 id::{RunId, TaskId, TenantId},
                 run::{event::Event, plan::RunPlan},
                 store::{
-                    AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord,
-                    TaskRecord,
+                    AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter,
+                    RunRecord, SealedParameter, TaskRecord,
                 },
             };
             use $crate::through::Reading as _;
@@ -72,6 +72,11 @@ macro_rules! pass_history_through {
                 async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<::std::sync::Arc<RunPlan>> {
                     self.before("run_plan")?;
                     self.inner.run_plan(tenant, id).await
+                }
+
+                async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+                    self.before("run_secrets")?;
+                    self.inner.run_secrets(tenant, id).await
                 }
 
                 async fn tasks(
@@ -119,6 +124,11 @@ macro_rules! pass_history_through {
                 ) -> Result<Vec<OutputChunk>> {
                     self.before("output")?;
                     self.inner.output(tenant, run, query, limit).await
+                }
+
+                async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+                    self.before("questions")?;
+                    self.inner.questions(tenant, page).await
                 }
 
                 async fn queue_depth(&self) -> Result<(u64, u64)> {
@@ -373,6 +383,10 @@ macro_rules! pass_promises_through {
 
                 async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
                     self.inner.redrive(tenant, run, new).await
+                }
+
+                async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+                    self.inner.repeat(tenant, run, new).await
                 }
             }
 

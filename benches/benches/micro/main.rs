@@ -3,6 +3,7 @@
 
 mod auth;
 mod definition;
+mod plan;
 mod redact;
 mod template;
 mod vault;
@@ -15,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bench = Bench::new("micro", Options::from_process());
     template::run(&bench)?;
     definition::run(&bench)?;
+    plan::run(&bench)?;
     vault::run(&bench)?;
     auth::run(&bench)?;
     redact::run(&bench)

@@ -4,18 +4,20 @@
 //! `cargo test` runs one short round, without the peers, so that this cannot rot.
 #![forbid(unsafe_code)]
 
+mod alone;
 mod limit;
 mod nothing;
 mod peers;
 mod pg;
 mod pg_limit;
 mod run_10000;
+mod run_1000x1m;
 mod sqlite;
 mod workload;
 
 use std::{error::Error, io};
 
-use opsconductor_benches::{Better, Figure, Options, subject::Answer, timing::OURSELVES};
+use opsconductor_benches::{Better, Figure, Options, role, subject::Answer, timing::OURSELVES};
 use peers::{Peer, Peers};
 use serde_json::{Value, json};
 
@@ -25,14 +27,20 @@ type Failure = Box<dyn Error + Send + Sync>;
 const LIMIT: &str = "limit";
 
 fn main() -> Result<(), Failure> {
-    if run_10000::is_subject() {
-        return run_10000::subject();
+    match role::role().as_deref() {
+        Some(run_10000::ROLE) => alone::answer(run_10000::measure),
+        Some(run_1000x1m::ROLE) => alone::answer(run_1000x1m::measure),
+        _ => bench(),
     }
+}
+
+fn bench() -> Result<(), Failure> {
     let options = Options::from_process();
     let mut peers = Peers::new(&options);
     for round in 1..=options.rounds {
         sqlite::run(&options, &mut peers, round)?;
         run_10000::run(&options, round)?;
+        run_1000x1m::run(&options, round)?;
         pg::run(&options, &mut peers, round)?;
     }
     Ok(())

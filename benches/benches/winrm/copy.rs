@@ -1,13 +1,8 @@
 //! `winrm.copy_64m` and `winrm.copy_16m_50ms`: one file of bytes that do not compress, to a host near and to one far away.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
-    path::Path,
-    time::Duration,
-};
+use std::time::Duration;
 
-use opsconductor_benches::Better;
+use opsconductor_benches::{Better, content::fill};
 use serde_json::json;
 
 use crate::{
@@ -56,20 +51,5 @@ pub(crate) fn measure(run: &mut Run, round: u32) -> Result<(), Failure> {
             run.print(metric, (subject, &done), (speed, 1, round), &more)?;
         }
     }
-    Ok(())
-}
-
-/// Writes bytes that look random and are the same in every run (splitmix64).
-fn fill(path: &Path, bytes: u64) -> Result<(), Failure> {
-    let mut file = BufWriter::new(File::create(path)?);
-    let mut state = 0_u64;
-    for _ in 0..bytes / 8 {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = state;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        file.write_all(&(word ^ (word >> 31)).to_le_bytes())?;
-    }
-    file.flush()?;
     Ok(())
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    approvals::ApprovalsOptions,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
+    run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
     worker::{MigrateOptions, WorkerOptions, WorkersOptions},
 };
 
@@ -29,6 +31,11 @@ pub(crate) enum Command {
     /// Work with job definitions.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Work with runs of jobs.
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// List the steps that wait for a person's answer, which `run decide` gives.
+    Approvals(ApprovalsOptions),
     /// Work with the key that seals credentials.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -73,6 +80,18 @@ pub(crate) enum JobCommand {
     Apply(ApplyOptions),
     /// Enqueue a run of a saved job.
     Run(RunOptions),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Cancel a run: what waits ends at once, what runs is stopped on its host.
+    Cancel(CancelOptions),
+    /// Answer a step that waits for a person.
+    Decide(DecideOptions),
+    /// Show the output of a run, or the lines in which a text occurs.
+    Logs(LogsOptions),
+    /// Do again what did not succeed in a run that is over, or a step and all that follows it: a new run.
+    Retry(RetryOptions),
 }
 
 #[derive(Debug, Subcommand)]

@@ -52,12 +52,18 @@ pub(crate) fn say(line: &str) {
 
 /// Writes a result. A reader that has gone away, as `head` does, wants no more of it: that is no error.
 pub(crate) fn answer(line: &str) -> Result<(), Error> {
+    pour(&format!("{line}\n")).map(drop)
+}
+
+/// Writes a part of a long result as it is, and says whether anyone reads on.
+pub(crate) fn pour(text: &str) -> Result<bool, Error> {
     let mut output = io::stdout().lock();
-    match writeln!(output, "{line}").and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => {
             let message = "the result cannot be written to standard output";
             Err(Error::new(ErrorKind::Internal, message).with_source(error))
         }
-        _ => Ok(()),
     }
 }

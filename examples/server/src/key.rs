@@ -1,8 +1,15 @@
-//! `opsconductor key generate`.
+//! `opsconductor key generate`, and the keys of commands that may need some.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
 
-use opsconductor_core::{Error, vault};
+use async_trait::async_trait;
+use opsconductor_core::{
+    Error,
+    vault::{self, KeyProvider, Keyring, MasterKey},
+};
 
 use crate::exit::{Ended, answer, say};
 
@@ -19,4 +26,43 @@ pub(crate) fn generate(out: Option<&Path>) -> Result<Ended, Error> {
         }
     }
     Ok(Ended::Well)
+}
+
+/// The keys in a file or in the environment, read when the first is asked for: most runs seal nothing and need none.
+pub(crate) struct KeysWhenNeeded {
+    file: Option<PathBuf>,
+    keys: OnceLock<Keyring>,
+}
+
+impl KeysWhenNeeded {
+    /// Those of the file, or those of the environment when none is named.
+    pub(crate) fn new(file: Option<PathBuf>) -> Self {
+        Self { file, keys: OnceLock::new() }
+    }
+
+    fn read(&self) -> Result<&Keyring, Error> {
+        if let Some(keys) = self.keys.get() {
+            return Ok(keys);
+        }
+        let keys = match &self.file {
+            Some(file) => Keyring::from_file(file)?,
+            None => Keyring::from_environment()?,
+        };
+        Ok(self.keys.get_or_init(|| keys))
+    }
+}
+
+#[async_trait]
+impl KeyProvider for KeysWhenNeeded {
+    async fn current_id(&self) -> Result<String, Error> {
+        self.read()?.current_id().await
+    }
+
+    async fn key(&self, id: &str) -> Result<Arc<MasterKey>, Error> {
+        self.read()?.key(id).await
+    }
+
+    async fn ids(&self) -> Result<Vec<String>, Error> {
+        self.read()?.ids().await
+    }
 }

@@ -1,6 +1,7 @@
 //! The `opsconductor` program.
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod cli;
 #[cfg(feature = "sqlite")]
 mod demo;
@@ -9,6 +10,7 @@ mod interrupt;
 mod job;
 mod key;
 mod logging;
+mod run;
 mod runtime;
 mod show;
 mod store;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
         #[cfg(feature = "sqlite")]
         cli::Command::Demo(options) => demo::run(options),
         cli::Command::Job(command) => job::obey(command),
+        cli::Command::Run(command) => run::obey(command),
+        cli::Command::Approvals(options) => approvals::list(&options),
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),

@@ -2,8 +2,12 @@
 #![cfg(all(unix, feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "worker/again.rs"]
+mod again;
 #[path = "worker/scene.rs"]
 mod scene;
+#[path = "worker/secrets.rs"]
+mod secrets;
 
 use std::{
     collections::HashSet,

@@ -69,6 +69,13 @@ impl EngineBuilder {
         self
     }
 
+    /// The same for one that is shared already.
+    #[must_use]
+    pub fn shared_step_kind(mut self, handler: Arc<dyn StepHandler>) -> Self {
+        self.handlers.push(handler);
+        self
+    }
+
     /// The folder of this machine from which `winrm.copy` and `ssh.copy` take their `src` and to which `winrm.fetch` and
     /// `ssh.fetch` bring files. Whoever
     /// may write jobs reaches everything in it and nothing outside. Without it such steps fail.

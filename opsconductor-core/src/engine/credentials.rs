@@ -1,7 +1,7 @@
 //! Credentials: written sealed, used by tasks, read by nobody without the right.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,12 +9,15 @@ use tokio::sync::OnceCell;
 
 use super::{Inner, Scoped};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
     clock::Timestamp,
     id::{CredentialId, TenantId},
     store::{CredentialRecord, Listing, NewCredential, Page},
-    vault::{RecordContext, credential::Credential},
+    vault::{
+        RecordContext,
+        credential::{Credential, CredentialKind},
+    },
 };
 
 /// Calls on the credentials of a tenant.
@@ -134,6 +137,25 @@ impl Opening {
         // The map is whole after every statement, so a panic elsewhere does not spoil it.
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of which type these credentials are, as far as they exist. That never changes.
+pub(super) async fn kinds(
+    inner: &Inner,
+    tenant: TenantId,
+    ids: BTreeSet<CredentialId>,
+) -> Result<HashMap<CredentialId, CredentialKind>> {
+    let mut kinds = HashMap::with_capacity(ids.len());
+    for id in ids {
+        match inner.store.credential(tenant, id).await {
+            Ok(record) => {
+                kinds.insert(id, record.credential_type.parse()?);
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(kinds)
 }
 
 /// Opens the present version of a credential for a task.

@@ -1,26 +1,24 @@
-//! Running one task: open the credential, render, connect, act, say how it ended.
+//! Running one task: open what is secret, render, connect, act, say how it ended.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    Inner, credentials,
-    ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun, stopped_early},
+    Inner,
+    beginning::{open, skipped, values, wait_for},
+    ending::{End, Ending, after_failure, after_outcome, end_with, may_release, not_begun},
     lease::{Holding, Stop},
-    outputs,
     plans::{Plans, Prepared, unknown_kind},
     recorder::Recorder,
     resume::{self, Running, is_resumable},
+    secrets::RunSecrets,
     targets::no_credential,
     waiting,
 };
 use crate::{
     Error, ErrorKind, Result,
-    job::{
-        reserved::template_values,
-        step::{StepContext, StepOutcome},
-    },
+    job::step::{StepContext, StepOutcome},
     run::{
         plan::{PlannedStep, PlannedTarget},
         redact::Redactor,
@@ -43,46 +41,60 @@ pub(super) async fn execute(
         Ok(prepared) => prepared,
         Err(error) => return not_begun(&error),
     };
+    if prepared.step(claimed.step).is_ok_and(|step| is_resumable(inner, step)) {
+        holding.set_resumable();
+    }
+    if prepared.plan.secrets.is_empty() {
+        return attempt(inner, &prepared, None, claimed, holding, running).await;
+    }
+    let opening = prepared.secrets(inner, claimed.tenant, claimed.lease.run);
+    let secrets = match wait_for(opening, inner, &prepared, claimed, holding, running.is_some()).await {
+        Ok(secrets) => secrets,
+        Err(end) => return end,
+    };
+    let end = attempt(inner, &prepared, Some(&secrets), claimed, holding, running).await;
+    secrets.hide(inner, end)
+}
+
+/// The same, once the secret parameters of its run are known, if it has any.
+async fn attempt(
+    inner: &Arc<Inner>,
+    prepared: &Prepared,
+    secrets: Option<&RunSecrets>,
+    claimed: &Claimed,
+    holding: &Arc<Holding>,
+    running: Option<&Running>,
+) -> End {
+    let not_begun = |error: &Error| not_begun(claimed, error, running.is_some());
     let step = match prepared.step(claimed.step) {
         Ok(step) => step,
         Err(error) => return not_begun(&error),
     };
-    if is_resumable(inner, step) {
-        holding.set_resumable();
-    }
     let target = claimed.target.and_then(|id| prepared.plan.target(id));
-    let values = match values(inner, &prepared, claimed, target).await {
+    let values = match values(inner, prepared, claimed, target, secrets).await {
         Ok(values) => values,
         Err(error) => return not_begun(&error),
     };
     if running.is_none() {
-        match skipped(inner, &prepared, claimed, &values) {
+        match skipped(inner, prepared, claimed, &values) {
             Ok(None) => {}
             Ok(Some(reason)) => {
                 return end_with(claimed, Ending::skipped(reason), String::new(), String::new());
             }
             Err(error) => return not_begun(&error),
         }
-        if let Some(end) = waiting::attend(inner, &prepared, claimed, &values).await {
+        if let Some(end) = waiting::attend(inner, prepared, claimed, &values).await {
             return end;
         }
     }
-    let opened = tokio::select! {
-        opened = open(inner, claimed, target) => opened,
-        () = holding.stopped.cancelled(), if running.is_none() => Err(stopped()),
-        () = holding.released.cancelled() => Err(stopped()),
-        () = inner.clock.sleep(Duration::from_secs(step.timeout_sec.into())) => Err(timed_out(step)),
-    };
-    let credential = match opened {
+    let opening = open(inner, claimed, target);
+    let credential = match wait_for(opening, inner, prepared, claimed, holding, running.is_some()).await {
         Ok(credential) => credential,
-        Err(_) if running.is_some() && holding.released.is_cancelled() => return End::Release,
-        Err(error) if running.is_none() => {
-            return stopped_early(claimed, holding, &prepared.plan).unwrap_or_else(|| not_begun(&error));
-        }
-        Err(error) => return not_begun(&error),
+        Err(end) => return end,
     };
-    let secrets: Vec<_> = credential.iter().flat_map(|credential| credential.secrets()).collect();
-    let redactor = match inner.redactors.get(&secrets) {
+    let of_target = credential.iter().flat_map(|credential| credential.secrets());
+    let hidden: Vec<_> = of_target.chain(secrets.iter().flat_map(|secrets| secrets.values())).collect();
+    let redactor = match inner.redactors.get(&hidden) {
         Ok(redactor) => redactor,
         Err(error) => return not_begun(&error),
     };
@@ -96,14 +108,8 @@ pub(super) async fn execute(
         }
     }
     let began = inner.clock.monotonic();
-    let place = Place {
-        prepared: &prepared,
-        claimed,
-        target,
-        values: &values,
-        credential: credential.as_deref(),
-        running,
-    };
+    let place =
+        Place { prepared, claimed, target, values: &values, credential: credential.as_deref(), running };
     let acted = act(inner, &place, &mut recorder, holding).await;
     let earlier = running.map_or(Duration::ZERO, |running| running.since_dispatch);
     let took = inner.clock.monotonic().saturating_sub(began) + earlier;
@@ -154,17 +160,6 @@ fn redact(redactor: &Redactor, value: &mut Value) {
     }
 }
 
-async fn open(
-    inner: &Arc<Inner>,
-    claimed: &Claimed,
-    target: Option<&PlannedTarget>,
-) -> Result<Option<Arc<Credential>>> {
-    match target.and_then(|target| target.credential_ref) {
-        Some(id) => credentials::open(inner, claimed.tenant, id).await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// A task with all that is known of it.
 struct Place<'a> {
     prepared: &'a Prepared,
@@ -174,41 +169,6 @@ struct Place<'a> {
     values: &'a Map<String, Value>,
     credential: Option<&'a Credential>,
     running: Option<&'a Running>,
-}
-
-/// What the templates of a task see.
-async fn values(
-    inner: &Inner,
-    prepared: &Prepared,
-    claimed: &Claimed,
-    target: Option<&PlannedTarget>,
-) -> Result<Map<String, Value>> {
-    let sources = &prepared.compiled(inner, claimed.step)?.sources;
-    let mut values = template_values(claimed.lease.run, &prepared.plan, target);
-    if !sources.is_empty() {
-        outputs::add(inner, prepared, claimed, sources, &mut values).await?;
-    }
-    Ok(values)
-}
-
-/// Why a task has nothing to do, if so.
-fn skipped(
-    inner: &Inner,
-    prepared: &Prepared,
-    claimed: &Claimed,
-    values: &Map<String, Value>,
-) -> Result<Option<String>> {
-    let step = prepared.step(claimed.step)?;
-    let on_targets = inner.kinds.get(&step.kind).is_some_and(|handler| handler.protocol().is_some());
-    if on_targets && claimed.target.is_none() {
-        return Ok(Some("the step's selector chose no target".to_owned()));
-    }
-    let compiled = prepared.compiled(inner, claimed.step)?;
-    let Some((condition, source)) = compiled.condition.as_ref().zip(step.when.as_ref()) else {
-        return Ok(None);
-    };
-    let holds = condition.holds(values).map_err(|error| error.with("member", "/when"))?;
-    Ok((!holds).then(|| format!("its condition does not hold: {source}")))
 }
 
 /// Renders, connects and runs the handler, all within the step's time-out.
@@ -308,7 +268,7 @@ async fn overdue(inner: &Inner, holding: &Holding, left: Duration, step: &Planne
     }
 }
 
-fn timed_out(step: &PlannedStep) -> Error {
+pub(super) fn timed_out(step: &PlannedStep) -> Error {
     Error::new(
         ErrorKind::Timeout,
         format!("the step ran longer than its timeoutSec of {} s", step.timeout_sec),

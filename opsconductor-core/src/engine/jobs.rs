@@ -1,18 +1,25 @@
 //! Jobs: saved when they hold, run when asked.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize as _;
 
-use super::{Run, Scoped, canonical::canonical, preview};
+use super::{Run, Scoped, canonical::canonical, credentials, preview, secrets};
 use crate::{
-    Error, ErrorKind, Problem, Result,
+    Error, ErrorKind, Problem, Result, Secret,
     auth::policy::{Action, Resource},
-    job::{JobSpec, ValidJob},
-    store::{Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
+    job::{JobSpec, ValidJob, secret_parameters},
+    store::{Enqueued, Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
     target::Target,
 };
+
+/// The longest name of a job, in characters: that of a definition is as long.
+const NAME_CHARS_MAX: usize = 255;
 
 /// Calls on the jobs of a tenant.
 pub struct Jobs<'a> {
@@ -33,6 +40,35 @@ pub struct RunOptions {
     pub plan_digest: Option<String>,
 }
 
+/// What a job may be given beside its definition. What is not said is as the definition says, and an update leaves the name
+/// and the state as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobOptions {
+    /// What the job is called, 1 to 255 characters.
+    pub name: Option<String>,
+    /// The version to start with, or to go on with if it is higher than the next.
+    pub version: Option<i32>,
+    /// Whether it may be run.
+    pub is_active: Option<bool>,
+}
+
+impl JobOptions {
+    fn over(self, new: NewJob) -> Result<NewJob> {
+        if let Some(name) = &self.name
+            && !(1..=NAME_CHARS_MAX).contains(&name.chars().count())
+        {
+            let message = format!("the name of a job has 1 to {NAME_CHARS_MAX} characters");
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        Ok(NewJob {
+            name: self.name.unwrap_or(new.name),
+            version: self.version.unwrap_or(new.version),
+            is_active: self.is_active.unwrap_or(new.is_active),
+            ..new
+        })
+    }
+}
+
 impl Jobs<'_> {
     /// Checks a definition against the step kinds and the targets of the tenant, and saves it as a new job.
     ///
@@ -40,22 +76,63 @@ impl Jobs<'_> {
     ///
     /// `Forbidden`; `InvalidJob` with every problem, and nothing is stored; `Conflict` when the name is taken.
     pub async fn create(&self, spec: &JobSpec) -> Result<JobRecord> {
-        self.at.authorize(Action::Create, Resource::Job)?;
-        let job = self.check(spec).await?;
-        self.at.inner.store.insert_job(self.at.scope.tenant, self.new_job(&job)).await
+        self.create_with(spec, JobOptions::default()).await
     }
 
-    /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is. Runs
-    /// keep the version they started with.
+    /// The same with a name, a version or a state of its own: two jobs of one definition have two names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jobs::create`]; `InvalidInput` for a name or a version that a job cannot have.
+    pub async fn create_with(&self, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
+        self.at.authorize(Action::Create, Resource::Job)?;
+        let job = self.check(spec).await?;
+        let new = options.over(self.new_job(&job))?;
+        self.at.inner.store.insert_job(self.at.scope.tenant, new).await
+    }
+
+    /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is,
+    /// and stays active or not. Runs keep the version they started with.
     ///
     /// # Errors
     ///
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn update(&self, name: &str, spec: &JobSpec) -> Result<JobRecord> {
+        self.update_with(name, spec, JobOptions::default()).await
+    }
+
+    /// The same, and renames it, gives it a higher version, or lets it be run or not, as `options` say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jobs::update`]; `InvalidInput` for a name or a version that a job cannot have.
+    pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
         self.at.authorize(Action::Update, Resource::Job)?;
         let job = self.check(spec).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        let new = NewJob { name: found.name, ..self.new_job(&job) };
+        let new = NewJob { name: found.name, is_active: found.is_active, ..self.new_job(&job) };
+        self.at.inner.store.update_job(self.at.scope.tenant, found.id, options.over(new)?).await
+    }
+
+    /// Lets the job called `name` be run, or no longer. Its definition stays, as a new version; that of a job that is to be run
+    /// is checked again. A job that is not active holds none of the targets that it names.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; else as [`Jobs::create`].
+    pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
+        self.at.authorize(Action::Update, Resource::Job)?;
+        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
+        let spec = JobSpec::from_value(found.definition.clone());
+        let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
+        let new = NewJob {
+            name: found.name,
+            version: found.version,
+            definition: found.definition,
+            targets,
+            created_by: self.at.scope.actor.user_id(),
+            is_active,
+        };
         self.at.inner.store.update_job(self.at.scope.tenant, found.id, new).await
     }
 
@@ -118,36 +195,36 @@ impl Jobs<'_> {
     /// Enqueues a run of the job called `name`. When this returns the run is durable: a worker will take it, in this
     /// process or another. A repeat with the same idempotency key answers the first run, whatever became of the job since.
     ///
+    /// Parameters that the job calls secret are sealed with the engine's key and kept apart. Two requests are the same when
+    /// their secrets are too, which is found out by opening those of the first.
+    ///
     /// # Errors
     ///
     /// `Forbidden`; `NotFound`; `InvalidParameters` naming each that is missing, or when no concurrency key can be made of
     /// them; `InvalidInput` for a job that is not
     /// active; `InvalidJob` when a target has gone since it was saved; `Conflict` for an idempotency key that was used with
-    /// other parameters, and for a plan that is not the one that was looked at.
+    /// other parameters, and for a plan that is not the one that was looked at; `Vault` for a job with secret parameters when
+    /// the engine has no key to seal them with.
     pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
         self.at.authorize(Action::Execute, Resource::Job)?;
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
-        let idempotency = options.idempotency_key.clone().map(|key| Idempotency {
-            key,
-            digest: Sha256::digest(canonical(&Value::Object(parameters.clone()))).into(),
-        });
-        let asked = Asked { parameters, options, idempotency };
+        let asked = Asked { parameters, options };
         // A job that is known need not be read again: the store refuses the run if that is not what the job is.
         if let Some(record) = self.at.inner.definitions.known(tenant, name)
             && let Ok(new) = self.new_run(&record, &asked, true).await
         {
             match store.enqueue(tenant, new).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                enqueued => return Ok(Run::new(self.at.clone(), enqueued?.run.id)),
+                enqueued => return self.enqueued(&record, &asked, enqueued?).await,
             }
         }
         let record = Arc::new(store.job_by_name(tenant, name).await?);
         // A repeat is answered whatever became of the job since.
-        if let Some(given) = &asked.idempotency
-            && let Some(first) = store.enqueued(tenant, record.id, given).await?
+        if let Some(given) = asked.idempotency(&record)
+            && let Some(run) = store.enqueued(tenant, record.id, &given).await?
         {
-            return Ok(Run::new(self.at.clone(), first.id));
+            return self.enqueued(&record, &asked, Enqueued { run, repeated: true }).await;
         }
         if !record.is_active {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
@@ -155,24 +232,44 @@ impl Jobs<'_> {
         let new = self.new_run(&record, &asked, false).await?;
         self.at.inner.definitions.remember(tenant, &record);
         let enqueued = store.enqueue(tenant, new).await?;
-        Ok(Run::new(self.at.clone(), enqueued.run.id))
+        self.enqueued(&record, &asked, enqueued).await
+    }
+
+    /// The run that was enqueued, or the first one when that was asked for again: with the same secrets too, which the store
+    /// cannot tell.
+    async fn enqueued(&self, record: &JobRecord, asked: &Asked, enqueued: Enqueued) -> Result<Run> {
+        let id = enqueued.run.id;
+        if enqueued.repeated {
+            let secrets = asked.secrets(record);
+            let inner = &self.at.inner;
+            if !secrets.is_empty() && !secrets::are_of(inner, self.at.scope.tenant, id, &secrets).await? {
+                let message = "the idempotency key was used for another request; use a new key";
+                let key = asked.options.idempotency_key.as_deref().unwrap_or_default();
+                return Err(Error::new(ErrorKind::Conflict, message).with("key", key).with("run", id));
+            }
+        }
+        Ok(Run::new(self.at.clone(), id))
     }
 
     /// A run of a job as it was read.
     async fn new_run(&self, record: &JobRecord, asked: &Asked, if_current: bool) -> Result<NewRun> {
         let job = self.at.inner.definitions.of(record, &self.at.inner.kinds)?;
-        let mut plan = job.plan(&self.targets_of(&job).await?, asked.parameters.clone())?;
+        let targets = self.targets_of(&job).await?;
+        let bound = job.bind(asked.parameters.clone())?;
+        let mut plan = job.plan_bound(&targets, &bound)?;
         preview::check_digest(&plan, asked.options.plan_digest.as_deref())?;
         plan.job_name.clone_from(&record.name);
         plan.job_version = record.version;
         let concurrency_key = job.concurrency_key(&plan.parameters)?;
+        let secrets = secrets::seal(&self.at.inner, self.at.scope.tenant, &bound.secrets).await?;
         Ok(NewRun {
             job: record.id,
             plan: Arc::new(plan),
+            secrets,
             if_current,
             requested_by: self.at.scope.actor.user_id(),
             correlation_id: asked.options.correlation_id.clone(),
-            idempotency: asked.idempotency.clone(),
+            idempotency: asked.idempotency(record),
             priority: job.priority(),
             parent: None,
             concurrency_key,
@@ -182,7 +279,10 @@ impl Jobs<'_> {
 
     pub(super) async fn check(&self, spec: &JobSpec) -> Result<ValidJob> {
         let job = spec.validate(&self.at.inner.kinds)?;
-        let problems = job.check_targets(&self.targets_of(&job).await?);
+        let targets = self.targets_of(&job).await?;
+        let used = targets.iter().filter_map(|target| target.spec.credential_ref).collect();
+        let kinds = credentials::kinds(&self.at.inner, self.at.scope.tenant, used).await?;
+        let problems = job.check_targets_with(&targets, &kinds);
         if problems.is_empty() {
             Ok(job)
         } else {
@@ -219,15 +319,64 @@ impl Jobs<'_> {
             name: job.name().to_owned(),
             version: job.version(),
             definition: job.definition().clone(),
+            targets: named(job),
             created_by: self.at.scope.actor.user_id(),
             is_active: true,
         }
     }
 }
 
-/// What a caller wants of a job.
+/// The targets that a job names, each once.
+fn named(job: &ValidJob) -> Vec<String> {
+    let names: BTreeSet<&str> = job.target_names().map(|(_, name)| name).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// What a caller wants of a job. Wiped when it is dropped: until the job is known, nobody can tell what of it is secret.
 struct Asked {
     parameters: Map<String, Value>,
     options: RunOptions,
-    idempotency: Option<Idempotency>,
+}
+
+impl Asked {
+    /// What tells a repeat. A secret counts by its name alone, for its digest could be guessed at; the value is compared with
+    /// what was sealed first.
+    fn idempotency(&self, record: &JobRecord) -> Option<Idempotency> {
+        let key = self.options.idempotency_key.clone()?;
+        let mut parameters = self.parameters.clone();
+        let mut secret = BTreeSet::new();
+        for name in secret_parameters(&record.definition) {
+            if let Some(value) = parameters.get_mut(name) {
+                wipe(value);
+                *value = Value::Null;
+                secret.insert(name);
+            }
+        }
+        let mut digest = Sha256::new_with_prefix(canonical(&Value::Object(parameters)));
+        secret.iter().for_each(|name| digest.update(canonical(&Value::from(*name))));
+        Some(Idempotency { key, digest: digest.finalize().into() })
+    }
+
+    /// The secret parameters as they were given.
+    fn secrets(&self, record: &JobRecord) -> BTreeMap<String, Secret<String>> {
+        let named = secret_parameters(&record.definition);
+        let given = named.filter_map(|name| {
+            let value = self.parameters.get(name)?.as_str()?;
+            Some((name.to_owned(), Secret::from(value)))
+        });
+        given.collect()
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.parameters.values_mut().for_each(wipe);
+    }
+}
+
+/// Wipes a text; whatever else a parameter is, it is not secret.
+fn wipe(value: &mut Value) {
+    if let Value::String(text) = value {
+        text.zeroize();
+    }
 }

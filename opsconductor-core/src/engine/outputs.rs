@@ -6,21 +6,61 @@ use super::{Inner, plans::Prepared};
 use crate::{
     Error, ErrorKind, Result,
     job::StepTemplates,
-    run::plan::RunPlan,
-    store::{Claimed, TaskRecord},
+    run::{
+        earlier::{EarlierOutput, OutputPlace},
+        plan::RunPlan,
+    },
+    store::Claimed,
     template::{Condition, Template},
 };
 
 /// An earlier step whose output templates read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Source {
-    step: u32,
+    /// The id of the step.
+    pub(super) id: String,
     /// Whether it is read as `steps.<id>`.
     by_id: bool,
     /// The name it was registered by, where it is read by that.
     registered: Option<String>,
     /// Whether its output is read as JSON.
     json: bool,
+    /// What it wrote, as far as it is read.
+    pub(super) texts: Texts,
+}
+
+/// Which of the two streams are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Texts {
+    /// Those that a member of a step stands for; both for the whole.
+    fn of(member: Option<&str>) -> Self {
+        let whole = !matches!(member, Some("stdout" | "json" | "stderr" | "exitCode" | "status"));
+        Self {
+            stdout: whole || matches!(member, Some("stdout" | "json")),
+            stderr: whole || member == Some("stderr"),
+        }
+    }
+
+    /// Reads what another reads too.
+    pub(super) fn add(&mut self, other: Self) {
+        self.stdout |= other.stdout;
+        self.stderr |= other.stderr;
+    }
+
+    /// Leaves of an output what is read.
+    pub(super) fn cut(self, output: &mut EarlierOutput) {
+        if !self.stdout {
+            output.stdout = String::new();
+        }
+        if !self.stderr {
+            output.stderr = String::new();
+        }
+    }
 }
 
 /// The earlier steps that the templates and the condition of a step read.
@@ -36,18 +76,19 @@ pub(super) fn sources(
         let first = parts.next().unwrap_or_default();
         let by_id = first == "steps";
         let found = match by_id {
-            true => parts.next().and_then(|id| plan.steps.iter().position(|step| step.id == id)),
-            false => plan.steps.iter().position(|step| step.register.as_deref() == Some(first)),
+            true => parts.next().filter(|id| plan.knows(id)),
+            false => plan.registered(first),
         };
-        let Some(step) = found else { continue };
-        let json = parts.next().is_some_and(|member| member == "json");
-        let step = step as u32;
-        let at = sources.iter().position(|source| source.step == step).unwrap_or_else(|| {
-            sources.push(Source { step, by_id: false, registered: None, json: false });
+        let Some(id) = found else { continue };
+        let member = parts.next();
+        let at = sources.iter().position(|source| source.id == id).unwrap_or_else(|| {
+            let id = id.to_owned();
+            sources.push(Source { id, by_id: false, registered: None, json: false, texts: Texts::default() });
             sources.len() - 1
         });
         let source = &mut sources[at];
-        source.json |= json;
+        source.json |= member == Some("json");
+        source.texts.add(Texts::of(member));
         source.by_id |= by_id;
         if !by_id {
             source.registered = Some(first.to_owned());
@@ -70,18 +111,22 @@ pub(super) async fn add(
 ) -> Result<()> {
     let mut by_id = Map::new();
     for source in sources {
-        let step = prepared.step(source.step)?;
-        let place = prepared.plan.source(source.step, claimed.target).ok_or_else(|| {
+        let place = prepared.plan.output_of(&source.id, claimed.target).ok_or_else(|| {
             let message = "the step whose output is read does not act on this target";
-            Error::new(ErrorKind::Template, message).with("step", &step.id)
+            Error::new(ErrorKind::Template, message).with("step", &source.id)
         })?;
-        let task = inner.store.task_at(claimed.tenant, claimed.lease.run, place).await?;
-        let value = value(&task, &step.id, source.json)?;
+        let value = match place {
+            OutputPlace::Earlier(output) => value(output, source)?,
+            OutputPlace::Task(place) => {
+                let task = inner.store.task_at(claimed.tenant, claimed.lease.run, place).await?;
+                value(&task.into(), source)?
+            }
+        };
         if let Some(name) = &source.registered {
             values.insert(name.clone(), value.clone());
         }
         if source.by_id {
-            by_id.insert(step.id.clone(), value);
+            by_id.insert(source.id.clone(), value);
         }
     }
     if !by_id.is_empty() {
@@ -90,20 +135,21 @@ pub(super) async fn add(
     Ok(())
 }
 
-fn value(task: &TaskRecord, id: &str, as_json: bool) -> Result<Value> {
+fn value(output: &EarlierOutput, source: &Source) -> Result<Value> {
     let mut value = json!({
-        "stdout": without_last_newlines(&task.stdout),
-        "stderr": without_last_newlines(&task.stderr),
-        "exitCode": task.exit_code,
-        "status": task.status.as_str(),
+        "stdout": without_last_newlines(&output.stdout),
+        "stderr": without_last_newlines(&output.stderr),
+        "exitCode": output.exit_code,
+        "status": output.status.as_str(),
     });
-    if as_json {
+    if source.json {
         // What the parser says could quote the output.
-        value["json"] = serde_json::from_str(&task.stdout).map_err(|error| {
+        value["json"] = serde_json::from_str(&output.stdout).map_err(|error| {
             Error::new(
                 ErrorKind::Template,
                 format!(
-                    "the output of step {id} is read as JSON and is not JSON, at line {}, column {}",
+                    "the output of step {} is read as JSON and is not JSON, at line {}, column {}",
+                    source.id,
                     error.line(),
                     error.column()
                 ),

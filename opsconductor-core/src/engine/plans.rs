@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
 use super::{
     Inner,
     outputs::{self, Source},
+    secrets::{self, RunSecrets},
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -36,6 +37,8 @@ struct Cache {
 pub(super) struct Prepared {
     pub(super) plan: Arc<RunPlan>,
     compiled: Vec<OnceLock<Compiled>>,
+    /// The secret parameters, as long as a task has them.
+    secrets: tokio::sync::Mutex<Weak<RunSecrets>>,
 }
 
 /// What of a step is compiled.
@@ -54,7 +57,7 @@ impl Plans {
         }
         let plan = inner.store.run_plan(tenant, run).await?;
         let compiled = plan.steps.iter().map(|_| OnceLock::new()).collect();
-        let prepared = Arc::new(Prepared { plan, compiled });
+        let prepared = Arc::new(Prepared { plan, compiled, secrets: Default::default() });
         let mut cache = self.lock();
         if cache.by_run.insert(run, Arc::clone(&prepared)).is_none() {
             cache.order.push_back(run);
@@ -83,6 +86,22 @@ impl Prepared {
         }
         let compiled = Compiled::new(inner, &self.plan, step)?;
         Ok(slot.get_or_init(|| compiled))
+    }
+
+    /// The secret parameters of the run with this plan, opened once for all tasks that have them at a time.
+    pub(super) async fn secrets(
+        &self,
+        inner: &Inner,
+        tenant: TenantId,
+        run: RunId,
+    ) -> Result<Arc<RunSecrets>> {
+        let mut shared = self.secrets.lock().await;
+        if let Some(opened) = shared.upgrade() {
+            return Ok(opened);
+        }
+        let opened = Arc::new(secrets::of_run(inner, tenant, run, &self.plan.secrets).await?);
+        *shared = Arc::downgrade(&opened);
+        Ok(opened)
     }
 
     pub(super) fn step(&self, index: u32) -> Result<&PlannedStep> {

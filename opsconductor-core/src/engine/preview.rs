@@ -13,10 +13,14 @@ use crate::{
     Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
     id::RunId,
-    job::{JobSpec, reserved::template_values},
+    job::{JobSpec, SECRET_SHOWN, reserved::template_values},
     run::plan::{PlannedStep, RunPlan},
     template::Template,
 };
+
+/// What templates get for a secret parameter: a value that is plain everywhere, so that the plan shows the command as a plain
+/// secret would make it. [`SECRET_SHOWN`] then takes its place.
+const STAND_IN: &str = "opsconductor.secret.parameter";
 
 /// What a run would do, as [`Jobs::plan`] found it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,7 +44,8 @@ pub struct PreviewTask {
     /// The name of the target.
     pub target: Option<String>,
     /// The command as it would be sent; for other kinds what of the step is made from templates, as JSON. A template that reads
-    /// what only a run knows (`steps`, what steps register, `run.id`) stands as it is written.
+    /// what only a run knows (`steps`, what steps register, `run.id`) stands as it is written, and a secret parameter is shown as
+    /// [`SECRET_SHOWN`].
     pub command: String,
     /// The condition that must hold when it is its turn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +85,10 @@ impl Jobs<'_> {
             let (at, target) = (key.step as usize, key.target.and_then(|id| plan.target(id)));
             let step = &plan.steps[at];
             // No run has this number; nothing that reads it is rendered.
-            let values = template_values(RunId::new(0), plan, target);
+            let mut values = template_values(RunId::new(0), plan, target);
+            for name in &plan.secrets {
+                values.insert(name.clone(), Value::from(STAND_IN));
+            }
             let command = self.command(plan, step, &compiled[at], &values).map_err(|error| {
                 let error = error.with("step", &step.id);
                 if let Some(target) = target { error.with("target", &target.name) } else { error }
@@ -89,7 +97,11 @@ impl Jobs<'_> {
                 step: step.id.clone(),
                 kind: step.kind.clone(),
                 target: target.map(|target| target.name.clone()),
-                command,
+                command: if plan.secrets.is_empty() {
+                    command
+                } else {
+                    command.replace(STAND_IN, SECRET_SHOWN)
+                },
                 when: step.when.clone(),
             })
         });
@@ -133,7 +145,7 @@ fn reads_the_run(plan: &RunPlan, template: &Template) -> bool {
     })
 }
 
-/// What tells two plans apart: the parameters, the targets with their addresses, and the steps. Not the job's name and
+/// What tells two plans apart: the parameters (secret ones as they are shown), the targets with their addresses, and the steps. Not the job's name and
 /// version, so that a version that does the same is the same.
 pub(super) fn digest(plan: &RunPlan) -> String {
     let parts = serde_json::json!({

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
+use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -44,6 +44,11 @@ impl Scoped {
     /// Runs of the tenant.
     pub fn runs(&self) -> Runs<'_> {
         Runs { at: self }
+    }
+
+    /// What of the tenant waits for a person's answer.
+    pub fn approvals(&self) -> Approvals<'_> {
+        Approvals { at: self }
     }
 
     /// The queue of the tenant: limits, rates, pauses.

@@ -1,10 +1,10 @@
 //! Targets: hosts, and the test that really connects.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Scoped, credentials, execute::endpoint};
 use crate::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Problem, Result,
     auth::policy::{Action, Resource},
     id::TargetId,
     store::{Listing, Page},
@@ -22,11 +22,11 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `InvalidInput` for an empty name or host, or a credential that does not exist; `Conflict` when the name
-    /// is taken.
+    /// `Forbidden`; `InvalidInput` with every problem of what is given, such as an empty name or a credential of a type that
+    /// the protocol does not take, or for a credential that does not exist; `Conflict` when the name is taken.
     pub async fn create(&self, spec: TargetSpec) -> Result<Target> {
         self.at.authorize(Action::Create, Resource::Target)?;
-        check(&spec)?;
+        self.check(&spec).await?;
         self.at.inner.store.insert_target(self.at.scope.tenant, spec).await
     }
 
@@ -34,10 +34,11 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `InvalidInput` when it would come before itself; else as [`Targets::create`].
+    /// `NotFound`; `InvalidInput` when it would come before itself; `Conflict` for another name while an active job names it
+    /// by the old one; else as [`Targets::create`].
     pub async fn update(&self, name: &str, spec: TargetSpec) -> Result<Target> {
         self.at.authorize(Action::Update, Resource::Target)?;
-        check(&spec)?;
+        self.check(&spec).await?;
         let found = self.by_name(name).await?;
         self.check_order(found.id, &spec).await?;
         self.at.inner.store.update_target(self.at.scope.tenant, found.id, spec).await
@@ -67,7 +68,8 @@ impl Targets<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `NotFound`; `Conflict` while a live run uses it.
+    /// `Forbidden`; `NotFound`; `Conflict` while an active job names it, a live run uses it or another target depends on it,
+    /// saying which.
     pub async fn delete(&self, name: &str) -> Result<()> {
         self.at.authorize(Action::Delete, Resource::Target)?;
         let found = self.by_name(name).await?;
@@ -98,6 +100,28 @@ impl Targets<'_> {
             Ok((connector, None)) => connector.probe_without_credential(&endpoint).await,
             Err(error) => ProbeReport::failed(&error, ProbeDetails::default()),
         })
+    }
+
+    async fn check(&self, spec: &TargetSpec) -> Result<()> {
+        let mut problems = problems(spec);
+        let kinds = credentials::kinds(
+            &self.at.inner,
+            self.at.scope.tenant,
+            spec.credential_ref.into_iter().collect::<BTreeSet<_>>(),
+        );
+        // One that does not exist is left to the store, which sees it in the moment of writing.
+        for kind in kinds.await?.into_values().filter(|kind| *kind != spec.protocol.credential_kind()) {
+            let (protocol, needed) = (spec.protocol, spec.protocol.credential_kind());
+            let message = format!(
+                "the credential is of the type {kind}, but a target that speaks {protocol} takes one of the type {needed}"
+            );
+            problems.push(Problem::new("/credential_ref", message));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let error = Error::with_problems(ErrorKind::InvalidInput, "the target does not hold", problems);
+        Err(error.with("target", &spec.name))
     }
 
     /// Refuses a target that, through those it depends on, would depend on itself.
@@ -135,19 +159,24 @@ pub(super) fn no_credential(target: &str) -> Error {
         .with("target", target)
 }
 
-fn check(spec: &TargetSpec) -> Result<()> {
-    let fault = if spec.name.trim().is_empty() {
-        "a target needs a name"
-    } else if spec.hostname.trim().is_empty() {
-        "a target needs a host name or an address"
-    } else if spec.hostname.contains(|c: char| c.is_whitespace() || "/?#@".contains(c)) {
-        "a host name holds no spaces and none of / ? # @; give the name or the address alone"
-    } else if spec.port == 0 {
-        "a port is between 1 and 65535"
-    } else if spec.credential_ref.is_none() && spec.protocol != Protocol::Http {
-        return Err(no_credential(&spec.name));
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(ErrorKind::InvalidInput, fault).with("target", &spec.name))
+/// Everything that is wrong with a target in itself.
+fn problems(spec: &TargetSpec) -> Vec<Problem> {
+    let strange = |c: char| c.is_whitespace() || "/?#@".contains(c);
+    let faults = [
+        (spec.name.trim().is_empty(), "/name", "a target needs a name"),
+        (spec.hostname.trim().is_empty(), "/hostname", "a target needs a host name or an address"),
+        (
+            !spec.hostname.trim().is_empty() && spec.hostname.contains(strange),
+            "/hostname",
+            "a host name holds no spaces and none of / ? # @; give the name or the address alone",
+        ),
+        (spec.port == 0, "/port", "a port is between 1 and 65535"),
+        (
+            spec.credential_ref.is_none() && spec.protocol != Protocol::Http,
+            "/credential_ref",
+            "the target has no credential; only one that speaks http may do without",
+        ),
+    ];
+    let found = faults.into_iter().filter(|(is_wrong, ..)| *is_wrong);
+    found.map(|(_, pointer, message)| Problem::new(pointer, message)).collect()
 }

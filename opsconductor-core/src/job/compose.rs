@@ -38,7 +38,7 @@ pub(super) fn job() -> Value {
             },
             "parameterSchema": {
                 "type": "object",
-                "description": "a JSON Schema (2020-12) that the parameters of each run must fit; templates then read only what its `properties` or `parameters` name"
+                "description": "a JSON Schema (2020-12) that the parameters of each run must fit; templates then read only what its `properties` or `parameters` name; a property with `secret: true` is sealed and never shown"
             },
             "priority": {
                 "type": "integer", "minimum": -1_000, "maximum": 1_000, "default": 0,

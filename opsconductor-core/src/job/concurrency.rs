@@ -66,7 +66,7 @@ mod tests {
     fn key(template: &str, given: Value) -> Result<Option<String>> {
         let job = spec(template).validate(&StepKinds::built_in()).unwrap();
         let Value::Object(given) = given else { panic!("parameters are an object") };
-        job.concurrency_key(&job.bind(given)?)
+        job.concurrency_key(&job.bind(given)?.shown)
     }
 
     #[test]

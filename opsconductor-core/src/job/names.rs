@@ -17,6 +17,8 @@ pub(super) struct Reading {
     pub(super) template: Template,
     /// Whether the step acts on targets.
     pub(super) on_target: bool,
+    /// Why no secret may stand there, if so.
+    pub(super) exposed: Option<&'static str>,
 }
 
 /// Everything that templates may read, and what they were found to need.
@@ -70,6 +72,10 @@ impl<'d> Names<'d> {
                 let message =
                     format!("a concurrency key is made of parameters alone and cannot read `{name}`");
                 faults.add(pointer, message);
+            } else if self.parameters.is_secret(name) {
+                let message =
+                    format!("`{name}` is secret and a concurrency key is shown: make it of other parameters");
+                faults.add(pointer, message);
             } else {
                 self.need(name, template, pointer, faults);
             }
@@ -96,7 +102,10 @@ impl<'d> Names<'d> {
                     None => {
                         let at = place::step(reading.step) + &reading.pointer;
                         self.need(name, template, &at, faults);
-                        Ok(())
+                        match reading.exposed.filter(|_| self.parameters.is_secret(name)) {
+                            Some(why) => Err(format!("`{name}` is secret, and {why}")),
+                            None => Ok(()),
+                        }
                     }
                 },
             };

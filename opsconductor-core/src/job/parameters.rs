@@ -4,7 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{faults::Faults, nearest::nearest, place, reserved, shape::Shape};
+use super::{
+    faults::Faults,
+    nearest::nearest,
+    place, reserved,
+    secrets::{self, Secrets},
+    shape::Shape,
+};
 
 const MEMBER: &str = "parameterSchema";
 
@@ -19,6 +25,15 @@ struct Declared<'d> {
     shape: Arc<Shape>,
     properties: Option<&'d Map<String, Value>>,
     required: Vec<&'d str>,
+    secrets: Secrets,
+}
+
+/// What of the parameters a checked job keeps.
+pub(super) struct Parts {
+    pub(super) defaults: Map<String, Value>,
+    /// What a run's parameters must fit, secrets as they are shown.
+    pub(super) schema: Option<Arc<Shape>>,
+    pub(super) secrets: Secrets,
 }
 
 impl<'d> Parameters<'d> {
@@ -28,7 +43,16 @@ impl<'d> Parameters<'d> {
         let schema = job.get(MEMBER).filter(|schema| schema.is_object());
         let schema = schema.and_then(|schema| declared(schema, &mut defaults, faults));
         let given = job.get("parameters").and_then(Value::as_object);
-        defaults.extend(given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in given.into_iter().flatten() {
+            if schema.as_ref().is_some_and(|schema: &Declared<'_>| schema.secrets.contains_key(name)) {
+                let message = format!(
+                    "`{name}` is secret and a definition is not: leave it out here, each run brings it"
+                );
+                faults.add(place::join(&place::join("", "parameters"), name), message);
+            } else {
+                defaults.insert(name.clone(), value.clone());
+            }
+        }
         if let (Some(schema), Some(written)) = (job.get(MEMBER), &schema) {
             check_defaults(schema, written, &defaults, given, faults);
         }
@@ -57,9 +81,18 @@ impl<'d> Parameters<'d> {
         read.into_iter().filter(|name| !self.defaults.contains_key(name)).collect()
     }
 
-    /// The defaults, and the schema that a run's parameters must fit.
-    pub(super) fn into_parts(self) -> (Map<String, Value>, Option<Arc<Shape>>) {
-        (self.defaults, self.schema.map(|schema| schema.shape))
+    /// Whether the parameter of this name is secret.
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        self.schema.as_ref().is_some_and(|schema| schema.secrets.contains_key(name))
+    }
+
+    /// What a checked job keeps.
+    pub(super) fn into_parts(self) -> Parts {
+        let (schema, secrets) = match self.schema {
+            Some(schema) => (Some(schema.shape), schema.secrets),
+            None => (None, Secrets::new()),
+        };
+        Parts { defaults: self.defaults, schema, secrets }
     }
 
     fn property(&self, name: &str) -> bool {
@@ -77,7 +110,12 @@ fn declared<'d>(
     faults: &mut Faults,
 ) -> Option<Declared<'d>> {
     let pointer = place::join("", MEMBER);
-    let shape = match Shape::new(schema.clone(), "the parameters") {
+    let mut shape = Shape::new(schema.clone(), "the parameters");
+    let secrets = if shape.is_ok() { secrets::read(schema, &pointer, faults) } else { Secrets::new() };
+    if !secrets.is_empty() {
+        shape = Shape::new(secrets::without(schema, &secrets), "the parameters");
+    }
+    let shape = match shape {
         Ok(shape) => Arc::new(shape),
         Err(why) => {
             faults.add(pointer, format!("this is not a JSON Schema (2020-12) that can be used: {why}"));
@@ -93,12 +131,13 @@ fn declared<'d>(
                 format!("`{name}` is what the engine tells templates: call the parameter otherwise"),
             );
         }
-        if let Some(default) = property.get("default") {
+        if let Some(default) = property.get("default").filter(|_| !secrets.contains_key(name)) {
             defaults.insert(name.clone(), default.clone());
         }
     }
     let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    Some(Declared { shape, properties, required: required.iter().filter_map(Value::as_str).collect() })
+    let required = required.iter().filter_map(Value::as_str).collect();
+    Some(Declared { shape, properties, required, secrets })
 }
 
 /// Defaults must fit the schema, but need not be all that it requires.

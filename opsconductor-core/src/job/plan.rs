@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{
+    bind::BoundParameters,
     known::{Known, in_order},
     valid::{TargetChoice, ValidJob, ValidStep},
 };
@@ -29,7 +30,15 @@ impl ValidJob {
     ///
     /// `InvalidParameters` as [`ValidJob::bind`]; `InvalidJob` with the problems of [`ValidJob::check_targets`].
     pub fn plan(&self, targets: &[Target], given: Map<String, Value>) -> Result<RunPlan> {
-        let parameters = self.bind(given)?;
+        self.plan_bound(targets, &self.bind(given)?)
+    }
+
+    /// The same with parameters that were bound. The values of secret ones are not in the plan, only their names.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidJob` with the problems of [`ValidJob::check_targets`].
+    pub fn plan_bound(&self, targets: &[Target], bound: &BoundParameters) -> Result<RunPlan> {
         let problems = self.check_targets(targets);
         if !problems.is_empty() {
             return Err(Error::with_problems(
@@ -59,9 +68,11 @@ impl ValidJob {
         Ok(RunPlan {
             job_name: self.name().to_owned(),
             job_version: self.version(),
-            parameters,
+            parameters: bound.shown.clone(),
+            secrets: bound.secrets.keys().cloned().collect(),
             targets: used.targets,
             steps,
+            earlier: Vec::new(),
             timeout_sec: self.timeout_sec(),
             max_parallel: self.max_parallel(),
         })

@@ -36,6 +36,13 @@ pub trait StepHandler: Send + Sync {
     /// schema.
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField>;
 
+    /// Why a secret parameter may not be read by the template at `pointer`, if so, as the end of a sentence: what it renders is
+    /// seen by others before the engine can redact it. `None` for what goes to the target alone.
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        let _ = pointer;
+        None
+    }
+
     /// Faults that a schema cannot express; pointers are relative to the step. Asked only of fields that fit the schema.
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         let _ = fields;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{lists::Layout, place, selector::Selector, serial::Size, shape::Shape};
+use super::{lists::Layout, place, secrets::Secrets, selector::Selector, serial::Size, shape::Shape};
 use crate::{
     run::{
         plan::{OnLost, Runs},
@@ -27,8 +27,9 @@ pub(super) struct Checked {
     pub(super) concurrency_key: Option<Template>,
     pub(super) allow_raw: bool,
     pub(super) parameters: Map<String, Value>,
-    /// What a run's parameters must fit.
+    /// What a run's parameters must fit, secrets as they are shown.
     pub(super) schema: Option<Arc<Shape>>,
+    pub(super) secrets: Secrets,
     pub(super) required: Vec<String>,
     pub(super) steps: Vec<ValidStep>,
     /// Where each list of steps begins.
@@ -61,6 +62,11 @@ impl ValidJob {
     /// The names that templates read and nothing declares: every run must bring them. Sorted.
     pub fn required_parameters(&self) -> &[String] {
         &self.0.required
+    }
+
+    /// The names of the parameters that are secret. Sorted.
+    pub fn secret_parameters(&self) -> impl Iterator<Item = &str> {
+        self.0.secrets.keys().map(String::as_str)
     }
 
     /// Which of several waiting runs goes first: the higher one.

@@ -12,7 +12,7 @@ use super::{
     lists::{Layout, Lists},
     names::{Names, Reading},
     nearest::nearest,
-    parameters::Parameters,
+    parameters::{Parameters, Parts},
     place,
     read::{default_id, drop_faulty, read_step, whole},
     registry::StepKinds,
@@ -95,7 +95,7 @@ impl<'d> Check<'d> {
             Some(template)
         });
         let required = names.required();
-        let (defaults, schema) = parameters.into_parts();
+        let Parts { defaults, schema, secrets } = parameters.into_parts();
         Some(Checked {
             definition: Arc::default(),
             name: members.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -105,6 +105,7 @@ impl<'d> Check<'d> {
             allow_raw,
             parameters: defaults,
             schema,
+            secrets,
             required,
             steps,
             layout: self.layout,
@@ -182,8 +183,9 @@ impl<'d> Check<'d> {
         }
         let on_target = step.protocol.is_some();
         let mut read = |pointer: &str, template: &Template| {
+            let exposed = kind.handler.exposes(pointer);
             let (pointer, template) = (pointer.to_owned(), template.clone());
-            self.readings.push(Reading { step: index, pointer, template, on_target });
+            self.readings.push(Reading { step: index, pointer, template, on_target, exposed });
         };
         templates.iter().for_each(|(pointer, template)| read(pointer, template));
         match step.when.as_deref().map(Condition::compile) {

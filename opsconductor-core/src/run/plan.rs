@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
-    run::retry::Retry,
+    run::{earlier::EarlierStep, retry::Retry},
     target::Target,
     transport::Protocol,
 };
@@ -20,12 +20,20 @@ pub struct RunPlan {
     pub job_name: String,
     /// The version of the job that runs.
     pub job_version: i32,
-    /// The defaults with the run's own parameters over them.
+    /// The defaults with the run's own parameters over them; a secret one is
+    /// [`SECRET_SHOWN`](crate::job::SECRET_SHOWN).
     pub parameters: Map<String, Value>,
+    /// The names of those that are secret, sorted. Their values are sealed, beside the plan:
+    /// [`NewRun::secrets`](crate::store::NewRun::secrets).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// Every target that a step uses, once.
     pub targets: Vec<PlannedTarget>,
     /// The steps, in the order of the definition: those of the job, then `onFailure`, then `finally`.
     pub steps: Vec<PlannedStep>,
+    /// What these read of steps that another run has done, of which this one does the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierStep>,
     /// How many seconds the run may take from the start of its first task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_sec: Option<u32>,
@@ -119,7 +127,7 @@ pub struct PlannedStep {
 }
 
 /// In which part of a run a step has its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Runs {
@@ -197,10 +205,10 @@ impl RunPlan {
         })
     }
 
-    /// Whether all is said of it by its steps and their edges.
+    /// Whether all is said of it by its steps and their edges: a store then has nothing to write but these.
     pub fn is_plain(&self) -> bool {
         let whole = self.steps.iter().all(|step| step.batches.is_empty());
-        whole && self.timeout_sec.is_none() && self.max_parallel.is_none()
+        whole && self.timeout_sec.is_none() && self.max_parallel.is_none() && self.secrets.is_empty()
     }
 
     /// The targets of a step from the place `from` on, at most `count`.

@@ -10,7 +10,10 @@ impl RunPlan {
     ///
     /// Steps that went target by target do so still where the same targets are left to both; else the later one waits for
     /// all of the earlier one. Steps that follow a failure, or are done in any case, come along whole while anything is left of
-    /// what the run is about; else what is left of them is what the new run is about.
+    /// what the run is about; else the first part of which something is left is what the new run is about.
+    ///
+    /// What steps that stay read of steps that go is not in it: that is for whoever knows how these ended to add, as
+    /// [`earlier`](RunPlan::earlier).
     pub fn rest(&self, done: impl Fn(TaskKey) -> bool) -> Option<RunPlan> {
         let is_main_left = self
             .tasks(false)
@@ -25,6 +28,8 @@ impl RunPlan {
                 (!kept.is_empty() || (step.targets.is_empty() && is_left(None))).then_some(kept)
             })
             .collect();
+        let first =
+            self.steps.iter().zip(&left).filter(|(_, kept)| kept.is_some()).map(|(step, _)| step.runs).min();
         let mut stands = Stands::new(self, &left);
         let mut places = Places::default();
         let mut steps = Vec::new();
@@ -33,7 +38,7 @@ impl RunPlan {
             let mut step = self.steps[index].clone();
             step.edges = stands.edges(index);
             step.targets = kept.iter().map(|at| places.of(self, *at)).collect();
-            if !is_main_left {
+            if Some(step.runs) == first {
                 step.runs = Runs::OnSuccess;
             }
             steps.push(step);
@@ -41,7 +46,29 @@ impl RunPlan {
         if steps.is_empty() {
             return None;
         }
-        Some(RunPlan { targets: places.targets, steps, ..self.clone() })
+        Some(RunPlan { targets: places.targets, steps, earlier: Vec::new(), ..self.clone() })
+    }
+
+    /// Of each step whether it is the one at `first` or comes after it: it waits for it, be it through others, or belongs to a
+    /// later part of the run.
+    pub fn from_step(&self, first: u32) -> Vec<bool> {
+        let mut after = vec![false; self.steps.len()];
+        let Some(begin) = self.step(first) else { return after };
+        after[first as usize] = true;
+        // A step may wait for one that stands after it, so one look at all of them may not do.
+        let mut found = true;
+        while found {
+            found = false;
+            for (index, step) in self.steps.iter().enumerate() {
+                let follows =
+                    || step.runs > begin.runs || step.edges.iter().any(|edge| after[edge.step as usize]);
+                if !after[index] && follows() {
+                    after[index] = true;
+                    found = true;
+                }
+            }
+        }
+        after
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Listing, Page};
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     clock::Timestamp,
     id::{CredentialId, JobId, TargetId, TenantId, UserId},
     target::{Target, TargetSpec},
@@ -93,10 +93,18 @@ pub struct NewJob {
     pub version: i32,
     /// The definition, validated.
     pub definition: Value,
+    /// The targets that the definition names. While the job is active they stay, under these names.
+    pub targets: Vec<String>,
     /// Who saves it.
     pub created_by: Option<UserId>,
     /// Whether it may be run.
     pub is_active: bool,
+}
+
+/// What a store answers whoever would take a target from the active job called `job`.
+pub fn named_by(job: &str) -> Error {
+    let message = "an active job names the target; change the job first, or make it inactive";
+    Error::new(ErrorKind::Conflict, message).with("job", job)
 }
 
 /// Credentials, targets and jobs. Lists come newest first (by id). Writing into a tenant that is not there is `NotFound`.
@@ -185,7 +193,8 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`; else as [`Catalog::insert_target`].
+    /// `NotFound`; `Conflict` when its name is another and an active job [names](NewJob::targets) it by the old one, naming
+    /// one; else as [`Catalog::insert_target`].
     async fn update_target(&self, tenant: TenantId, id: TargetId, spec: TargetSpec) -> Result<Target>;
 
     /// One target.
@@ -213,22 +222,25 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `Conflict` while a live run uses it or another target depends on it.
+    /// `NotFound`; `Conflict` while another target depends on it, an active job [names](NewJob::targets) it or a live run
+    /// uses it, naming one of them.
     async fn delete_target(&self, tenant: TenantId, id: TargetId) -> Result<()>;
 
-    /// Stores a job with its first version.
+    /// Stores a job with its first version. Whatever comes at the same moment, an active job never names a target that is
+    /// not there.
     ///
     /// # Errors
     ///
-    /// `Conflict` when the name is taken; `InvalidInput` for a version below 1.
+    /// `Conflict` when the name is taken; `InvalidInput` for a version below 1, and for an active job that names a target
+    /// which does not exist in the tenant.
     async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord>;
 
     /// Adds a version to a job: the greater of `new.version` and the present one plus one. Versions never change and
-    /// never go; runs keep theirs.
+    /// never go; runs keep theirs. Only the targets that the present version names have to stay.
     ///
     /// # Errors
     ///
-    /// `NotFound`; `Conflict` when the new name is taken.
+    /// `NotFound`; else as [`Catalog::insert_job`].
     async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord>;
 
     /// A job in its present version.

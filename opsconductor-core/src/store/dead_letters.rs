@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Enqueued, Listing, NewRun, Page};
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     clock::Timestamp,
     id::{LetterId, RunId, TaskId, TenantId},
     run::{
@@ -71,6 +71,26 @@ pub trait DeadLetters: Send + Sync {
     /// `NotFound` when the run is not there or has no letter; `Conflict` when it is not over; else as
     /// [`Queue::enqueue`](super::Queue::enqueue). Nothing changed then.
     async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued>;
+
+    /// Enqueues `new`, which does `run` again and has it for its [parent](NewRun::parent), and removes every letter of `run`, if
+    /// there is one, in one transaction: of callers that do so at once, one does.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there; `Conflict` when it is not over, and when another run whose parent it is is not over;
+    /// else as [`Queue::enqueue`](super::Queue::enqueue). Nothing changed then.
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued>;
+}
+
+/// The refusal to do a run again while `other` does so already.
+pub fn repeated_already(run: RunId, other: RunId) -> Error {
+    let message = "another run does this one again and goes on; wait for its end, or cancel it";
+    Error::new(ErrorKind::Conflict, message).with("run", run).with("other", other)
+}
+
+/// The refusal to do a run again that is not over.
+pub fn not_over(run: RunId) -> Error {
+    Error::new(ErrorKind::Conflict, "the run is not over").with("run", run)
 }
 
 /// A letter to write.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::{Listing, Page};
+use super::{Listing, Page, WaitsFor, queue::SealedParameter};
 use crate::{
     Result,
     clock::Timestamp,
@@ -33,7 +33,7 @@ pub struct RunRecord {
     pub cancel_requested: bool,
     /// Who asked for it.
     pub requested_by: Option<UserId>,
-    /// The defaults with the run's own over them.
+    /// The defaults with the run's own over them; a secret one is [`SECRET_SHOWN`](crate::job::SECRET_SHOWN).
     pub parameters: Map<String, Value>,
     /// What the caller calls it.
     pub correlation_id: Option<String>,
@@ -148,6 +148,27 @@ pub struct OutputQuery {
     pub after: Option<(TaskId, u32, u32)>,
 }
 
+/// What a task asks that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The run.
+    pub run: RunId,
+    /// The task.
+    pub task: TaskId,
+    /// The index of its step.
+    pub step: u32,
+    /// Its target.
+    pub target: Option<TargetId>,
+    /// What it waits for: an approval, or a word on a lost attempt.
+    pub waits_for: WaitsFor,
+    /// What it asks: the reason it was [requeued](super::Queue::requeue) with.
+    pub message: String,
+    /// When it began to wait.
+    pub since: Timestamp,
+    /// When its wait is over, whether or not there is an answer.
+    pub until: Timestamp,
+}
+
 /// Reading what happened. Readers never wait for writers.
 #[async_trait]
 pub trait History: Send + Sync {
@@ -171,6 +192,14 @@ pub trait History: Send + Sync {
     ///
     /// `NotFound`.
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>>;
+
+    /// The secret parameters of a run, sealed, as they came with [`NewRun::secrets`](super::NewRun::secrets); they live as long
+    /// as the run. None for a run without.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>>;
 
     /// The tasks of a run, by step, then in the order of the step's targets. A task that is alive shows the state of its
     /// live row.
@@ -214,6 +243,14 @@ pub trait History: Send + Sync {
         query: OutputQuery,
         limit: usize,
     ) -> Result<Vec<OutputChunk>>;
+
+    /// The tasks of the tenant of which [`Queue::decide`](super::Queue::decide) takes an answer, those first that began to wait
+    /// last, then by id, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>>;
 
     /// How many tasks are queued and how many are running, over all tenants: what a worker has before it.
     ///

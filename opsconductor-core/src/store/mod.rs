@@ -27,16 +27,18 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
-pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob};
+pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter};
 pub use gate::{Gate, Passage};
-pub use history::{AttemptRecord, History, OutputChunk, OutputQuery, RunFilter, RunRecord, TaskRecord};
+pub use history::{
+    AttemptRecord, History, OutputChunk, OutputQuery, Question, RunFilter, RunRecord, TaskRecord,
+};
 pub use limits::{Limit, LimitRecord, LimitScope, Limits, Pause, Rate};
 pub use memory::MemoryStore;
 pub use plan_cache::PlanCache;
 pub use queue::{
     Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece,
-    Queue, Requeue, Settled, Suspended, WaitsFor, overdue_reason,
+    Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};

@@ -124,8 +124,10 @@ mod tests {
             job_name: String::new(),
             job_version: 1,
             parameters: Map::new(),
+            secrets: Vec::new(),
             targets: Vec::new(),
             steps: Vec::new(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         })

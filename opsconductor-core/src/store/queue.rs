@@ -1,6 +1,6 @@
 //! What moves: enqueue, claim, lease, dispatch, complete, rescue, cancel.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,6 +26,8 @@ pub struct NewRun {
     pub job: JobId,
     /// What will be done; its tasks are [`RunPlan::tasks`].
     pub plan: Arc<RunPlan>,
+    /// The secret parameters that the plan names, in its order, sealed.
+    pub secrets: Vec<SealedParameter>,
     /// Only if the job is active and the plan made from its present version. Whoever knows a job from before need not read it
     /// again.
     pub if_current: bool,
@@ -45,12 +47,51 @@ pub struct NewRun {
     pub labels: BTreeMap<String, String>,
 }
 
+impl NewRun {
+    /// Refuses a run whose sealed parameters are not those that its plan names: a store asks before it writes anything.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput`.
+    pub fn check_secrets(&self) -> Result<()> {
+        if self.plan.secrets.iter().eq(self.secrets.iter().map(|sealed| &sealed.name)) {
+            return Ok(());
+        }
+        let message = "the sealed parameters of a run are not the secret ones of its plan";
+        Err(Error::new(ErrorKind::InvalidInput, message).with("job", self.job))
+    }
+}
+
+/// A secret parameter of a run: a record of the vault, and what of its place a store cannot tell from where it lies.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedParameter {
+    /// The parameter's name.
+    pub name: String,
+    /// What the record is bound to in place of the run's id, which nobody knows when it is sealed. It was made for this record;
+    /// a run that repeats another carries both on.
+    pub id: String,
+    /// The version that the record is bound to.
+    pub version: i32,
+    /// The sealed record; see [`vault::envelope`](crate::vault::envelope).
+    pub sealed: Vec<u8>,
+}
+
+impl fmt::Debug for SealedParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is sealed tells nothing, at some length.
+        f.debug_struct("SealedParameter")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// An idempotency key with a digest of what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     /// Unique per (tenant, job); it lives as long as its run.
     pub key: String,
-    /// SHA-256 of the request. The same key with another digest is a conflict.
+    /// SHA-256 of the request, without what is secret in it. The same key with another digest is a conflict.
     pub digest: [u8; 32],
 }
 
@@ -133,7 +174,7 @@ pub struct Requeue {
     pub lease: Lease,
     /// Not before so long from now.
     pub delay: Duration,
-    /// Why, for the attempt's record and the event. No secrets.
+    /// Why, for the attempt's record and the event; where it waits for a person, what is [asked](super::Question). No secrets.
     pub reason: String,
     /// How the attempt that ends here is recorded (`failed` for a retry, `lost`, or `aborted` when given back).
     pub attempt_status: TaskStatus,
@@ -142,7 +183,8 @@ pub struct Requeue {
 }
 
 /// What a task waits for that no worker holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum WaitsFor {
     /// Its time.
@@ -300,11 +342,15 @@ pub trait Queue: Send + Sync {
     /// same key is over, however that ended: until then its first tasks are `waiting`. In this order a priority counts for
     /// nothing; a run that is canceled before its turn leaves it.
     ///
+    /// [`NewRun::secrets`] are kept as they came, apart from the plan and the parameters, for
+    /// [`History::run_secrets`](super::History::run_secrets). A repeat writes none; whether it brought the same ones only
+    /// who can open them can tell.
+    ///
     /// # Errors
     ///
     /// `NotFound` when the job, its version or the parent run is not there, and when it is to be current
     /// ([`NewRun::if_current`]) and is not; `Conflict` for a repeat with another digest;
-    /// `InvalidInput` for a plan without steps.
+    /// `InvalidInput` for a plan without steps, and for one that names other secret parameters than came with it.
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued>;
 
     /// The run that was enqueued for this job with the same idempotency key, however it stands; none when there is none.

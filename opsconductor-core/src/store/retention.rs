@@ -30,8 +30,8 @@ pub const TASKS_AT_ONCE: u64 = 10_000;
 pub trait Retention: Send + Sync {
     /// Removes at most `limit` runs that are over and that `keep` does not keep, over all tenants, those first that ended
     /// first, in one transaction; fewer where they have more than [`TASKS_AT_ONCE`] tasks together, but at least one. With
-    /// a run go its tasks, attempts, output, events, plan, idempotency key and dead letters; a run that repeats it loses its
-    /// parent. Answers how many went: 0 when none is left to go.
+    /// a run go its tasks, attempts, output, events, plan, sealed parameters, idempotency key and dead letters; a run that repeats it loses its
+    /// parent, and nothing else: what it reads of that one stands in [its plan](crate::run::RunPlan::earlier). Answers how many went: 0 when none is left to go.
     ///
     /// A run that is alive is never removed, however old. Several callers at once do no harm.
     ///

@@ -54,13 +54,15 @@ impl ManualClock {
 
     /// Moves on to the earliest deadline and wakes whoever sleeps until then; says whether anybody slept.
     pub fn advance_to_next_sleeper(&self) -> bool {
-        let (deadline, now) = {
-            let state = self.lock();
-            (state.sleepers.keys().next().map(|(deadline, _)| *deadline), state.monotonic)
-        };
-        let Some(deadline) = deadline else { return false };
-        self.advance(deadline.saturating_sub(now));
-        true
+        let left = self.next_sleeper();
+        left.into_iter().for_each(|left| self.advance(left));
+        left.is_some()
+    }
+
+    /// How long the earliest one has still to sleep, if anybody does.
+    pub fn next_sleeper(&self) -> Option<Duration> {
+        let state = self.lock();
+        state.sleepers.keys().next().map(|(deadline, _)| deadline.saturating_sub(state.monotonic))
     }
 
     /// Sets the wall clock alone, as an administrator or a time server does.

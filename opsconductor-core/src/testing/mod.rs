@@ -5,7 +5,9 @@
 //!   implementation, one test per case.
 //! * [`transport_suite!`](crate::transport_suite) does the same with the promises of the
 //!   [transport seam](crate::transport).
+//! * [`job_kit::JobKit`] runs a job definition against scripted hosts, for those who write definitions.
 
+pub mod job_kit;
 mod manual_clock;
 pub mod store;
 pub mod transport;

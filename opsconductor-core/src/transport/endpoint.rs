@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, vault::credential::CredentialKind};
 
 /// The protocol of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,6 +29,15 @@ impl Protocol {
             Self::Winrm => 5985,
             Self::Ssh => 22,
             Self::Http => 80,
+        }
+    }
+
+    /// The type of the credentials that its targets take.
+    pub fn credential_kind(self) -> CredentialKind {
+        match self {
+            Self::Winrm => CredentialKind::Winrm,
+            Self::Ssh => CredentialKind::Ssh,
+            Self::Http => CredentialKind::ApiKey,
         }
     }
 

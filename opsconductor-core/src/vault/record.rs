@@ -35,6 +35,11 @@ impl<'a> RecordContext<'a> {
         }
     }
 
+    /// The place of a secret parameter of a run. It is sealed before its run has an id, so `id` is one of its own.
+    pub fn parameter(tenant: TenantId, id: &str, name: &'a str, version: i32) -> Self {
+        Self { tenant, kind: "parameter", id: id.to_owned(), field: name, record_type: "string", version }
+    }
+
     /// The context of this place in the deployment of that name.
     pub fn in_deployment(&self, deployment: &str) -> Context {
         self.pairs(deployment, &self.tenant.to_string(), &self.version.to_string()).into_iter().collect()
@@ -70,6 +75,25 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
     use super::*;
+
+    #[test]
+    fn a_parameter_has_a_place_of_its_own() {
+        let tenant = TenantId::new(3);
+        let at = |tenant, id, name, version| {
+            RecordContext::parameter(tenant, id, name, version).bind("east").unwrap().hash
+        };
+        let own = at(tenant, "7", "data", 1);
+        for other in [
+            at(TenantId::new(4), "7", "data", 1),
+            at(tenant, "8", "data", 1),
+            at(tenant, "7", "date", 1),
+            at(tenant, "7", "data", 2),
+            RecordContext::parameter(tenant, "7", "data", 1).bind("west").unwrap().hash,
+            RecordContext::credential(tenant, CredentialId::new(7), "string", 1).bind("east").unwrap().hash,
+        ] {
+            assert_ne!(other, own);
+        }
+    }
 
     #[test]
     fn the_short_way_binds_as_the_context_does() {

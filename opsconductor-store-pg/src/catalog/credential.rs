@@ -164,36 +164,28 @@ pub(super) async fn list(
 
 pub(super) async fn delete(store: &PgStore, owner: TenantId, id: CredentialId) -> DbResult<()> {
     let mut tx = store.pools.write(owner).await?;
-    let sql = "DELETE FROM :schema.credentials AS c
-        WHERE c.tenant_id = $1 AND c.id = $2
-          AND NOT EXISTS (SELECT 1 FROM :schema.targets AS t WHERE t.tenant_id = $1 AND t.credential_ref = $2)";
-    let gone = sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await;
-    let in_use = |name: Option<String>| {
-        let error = Error::new(ErrorKind::Conflict, "a target uses the credential");
-        match name {
-            Some(name) => error.with("target", name),
-            None => error,
-        }
-    };
-    // A target that came at the same moment is found by its key.
-    let gone = gone.map_err(|error| {
-        refused(error, owner, |constraint| (constraint == "targets_credential").then(|| in_use(None)))
-    })?;
-    if gone.rows_affected() > 0 {
-        limits::forget(store, &mut tx, owner, LimitScope::Credential(id)).await?;
-        return Ok(tx.commit().await?);
-    }
+    // Locked first, so that no target comes meanwhile that uses it.
+    let sql = "SELECT 1 FROM :schema.credentials WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
+    let found: Option<i32> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(id.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    found.ok_or_else(|| missing("credential", id))?;
     let sql = "SELECT name FROM :schema.targets WHERE tenant_id = $1 AND credential_ref = $2 LIMIT 1";
     let user: Option<String> = sqlx::query_scalar(store.statements.of(sql))
         .bind(owner.get())
         .bind(id.get())
         .fetch_optional(&mut *tx)
         .await?;
-    let error = match user {
-        Some(name) => in_use(Some(name)),
-        None => missing("credential", id),
-    };
-    Err(error.into())
+    if let Some(user) = user {
+        let error = Error::new(ErrorKind::Conflict, "a target uses the credential").with("target", user);
+        return Err(error.into());
+    }
+    let sql = "DELETE FROM :schema.credentials WHERE tenant_id = $1 AND id = $2";
+    sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
+    limits::forget(store, &mut tx, owner, LimitScope::Credential(id)).await?;
+    Ok(tx.commit().await?)
 }
 
 fn read(row: &PgRow) -> DbResult<CredentialRecord> {

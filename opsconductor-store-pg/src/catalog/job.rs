@@ -28,8 +28,8 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, new: NewJob) -> DbR
     check_version(&new)?;
     let mut tx = store.pools.write(owner).await?;
     let sql =
-        "INSERT INTO :schema.jobs (tenant_id, name, version, definition, created_by, is_active, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, clock_timestamp()))
+        "INSERT INTO :schema.jobs (tenant_id, name, version, definition, created_by, is_active, created_at, targets)
+        VALUES ($1, $2, $3, $4, $5, $6, coalesce($7::timestamptz, clock_timestamp()), $8)
         RETURNING id, created_at";
     let written = sqlx::query_as(store.statements.of(sql))
         .bind(owner.get())
@@ -39,10 +39,12 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, new: NewJob) -> DbR
         .bind(new.created_by.map(UserId::get))
         .bind(new.is_active)
         .bind(store.moment())
+        .bind(&new.targets)
         .fetch_one(&mut *tx)
         .await;
     let (id, created_at): (i64, Timestamp) =
         written.map_err(|error| refused(error, owner, |constraint| because(constraint, &new)))?;
+    hold_targets(store, &mut tx, owner, &new).await?;
     let (id, version) = (JobId::new(id), new.version);
     add_version(store, &mut tx, owner, id, version, &new).await?;
     tx.commit().await?;
@@ -62,7 +64,7 @@ pub(super) async fn update(store: &PgStore, owner: TenantId, id: JobId, new: New
     check_version(&new)?;
     let version = new.version.max(present.saturating_add(1));
     let sql = "UPDATE :schema.jobs
-        SET name = $3, version = $4, definition = $5, created_by = $6, is_active = $7
+        SET name = $3, version = $4, definition = $5, created_by = $6, is_active = $7, targets = $8
         WHERE tenant_id = $1 AND id = $2
         RETURNING created_at";
     let written = sqlx::query_scalar(store.statements.of(sql))
@@ -73,10 +75,12 @@ pub(super) async fn update(store: &PgStore, owner: TenantId, id: JobId, new: New
         .bind(Json(&new.definition))
         .bind(new.created_by.map(UserId::get))
         .bind(new.is_active)
+        .bind(&new.targets)
         .fetch_one(&mut *tx)
         .await;
     let created_at: Timestamp =
         written.map_err(|error| refused(error, owner, |constraint| because(constraint, &new)))?;
+    hold_targets(store, &mut tx, owner, &new).await?;
     add_version(store, &mut tx, owner, id, version, &new).await?;
     tx.commit().await?;
     Ok(record(id, version, new, created_at))
@@ -103,6 +107,25 @@ async fn add_version(
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Refuses an active job that names a target which is not there. Those that are stay, with their names, until this is
+/// committed.
+async fn hold_targets(store: &PgStore, tx: &mut PgConnection, owner: TenantId, new: &NewJob) -> DbResult<()> {
+    if !new.is_active || new.targets.is_empty() {
+        return Ok(());
+    }
+    let sql =
+        "SELECT name FROM :schema.targets WHERE tenant_id = $1 AND name = ANY ($2) ORDER BY id FOR KEY SHARE";
+    let found: Vec<String> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(&new.targets)
+        .fetch_all(tx)
+        .await?;
+    match new.targets.iter().find(|name| !found.contains(name)) {
+        Some(name) => Err(invalid("a target that the job names does not exist").with("target", name).into()),
+        None => Ok(()),
+    }
 }
 
 fn check_version(new: &NewJob) -> DbResult<()> {

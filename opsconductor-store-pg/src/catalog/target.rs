@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{CredentialId, TargetId, TenantId},
-    store::{LimitScope, Listing, Page},
+    store::{LimitScope, Listing, Page, named_by},
     target::{Target, TargetSpec},
 };
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
@@ -61,7 +61,14 @@ pub(super) async fn update(
     spec: TargetSpec,
 ) -> DbResult<Target> {
     let mut tx = store.pools.write(owner).await?;
-    by_id(store, &mut tx, owner, id).await?;
+    // Locked, so that its name is what it is; not so far that a job that names it has to wait.
+    let sql = "SELECT name FROM :schema.targets WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
+    let present: Option<String> = sqlx::query_scalar(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(id.get())
+        .fetch_optional(&mut *tx)
+        .await?;
+    let present = present.ok_or_else(|| missing("target", id))?;
     depends_on(store, &mut tx, owner, &spec).await?;
     let sql = "UPDATE :schema.targets
         SET name = $3, protocol = $4, hostname = $5, port = $6, credential_ref = $7, tags = $8, metadata = $9, depends_on = $10
@@ -82,6 +89,10 @@ pub(super) async fn update(
         .await;
     let row = written.map_err(|error| refused(error, owner, |constraint| because(constraint, &spec)))?;
     let row = row.ok_or_else(|| missing("target", id))?;
+    if present != spec.name {
+        // To write another name took the lock that jobs wait for which name the target, and waited for those that had it.
+        check_unnamed(store, &mut tx, owner, &present).await?;
+    }
     tx.commit().await?;
     Ok(Target { spec, ..read(&row)? })
 }
@@ -170,14 +181,14 @@ pub(super) async fn list(
 
 pub(super) async fn delete(store: &PgStore, owner: TenantId, id: TargetId) -> DbResult<()> {
     let mut tx = store.pools.write(owner).await?;
-    // Locked first, so that no target comes meanwhile that depends on it.
-    let sql = "SELECT 1 FROM :schema.targets WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
-    let found: Option<i32> = sqlx::query_scalar(store.statements.of(sql))
+    // Locked first, so that no target comes meanwhile that depends on it, and no job that names it.
+    let sql = "SELECT name FROM :schema.targets WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
+    let found: Option<String> = sqlx::query_scalar(store.statements.of(sql))
         .bind(owner.get())
         .bind(id.get())
         .fetch_optional(&mut *tx)
         .await?;
-    found.ok_or_else(|| missing("target", id))?;
+    let name = found.ok_or_else(|| missing("target", id))?;
     let sql = "SELECT name FROM :schema.targets
         WHERE tenant_id = $1 AND id <> $2 AND depends_on @> ARRAY[$2::bigint] LIMIT 1";
     let other: Option<String> = sqlx::query_scalar(store.statements.of(sql))
@@ -189,6 +200,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: TargetId) -> Db
         let error = Error::new(ErrorKind::Conflict, "another target depends on it").with("target", other);
         return Err(error.into());
     }
+    check_unnamed(store, &mut tx, owner, &name).await?;
     let run: Option<i64> = sqlx::query_scalar(store.statements.of(IN_USE))
         .bind(owner.get())
         .bind(id.get())
@@ -202,6 +214,15 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: TargetId) -> Db
     sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
     limits::forget(store, &mut tx, owner, LimitScope::Target(id)).await?;
     Ok(tx.commit().await?)
+}
+
+/// Refuses what would take the target called `name` from an active job. Its row is locked.
+async fn check_unnamed(store: &PgStore, tx: &mut PgConnection, owner: TenantId, name: &str) -> DbResult<()> {
+    let sql = "SELECT name FROM :schema.jobs
+        WHERE tenant_id = $1 AND is_active AND targets @> ARRAY[$2::text] ORDER BY id DESC LIMIT 1";
+    let job: Option<String> =
+        sqlx::query_scalar(store.statements.of(sql)).bind(owner.get()).bind(name).fetch_optional(tx).await?;
+    job.map_or(Ok(()), |job| Err(named_by(&job).into()))
 }
 
 fn read(row: &PgRow) -> DbResult<Target> {

@@ -4,7 +4,7 @@ use opsconductor_core::{
     clock::Timestamp,
     id::{JobId, RunId, TargetId, TaskId, UserId},
     run::{Event, EventKind},
-    store::{AttemptRecord, OutputChunk, RunRecord, TaskRecord},
+    store::{AttemptRecord, OutputChunk, RunRecord, SealedParameter, TaskRecord},
     transport::Stream,
 };
 use sqlx::{postgres::PgRow, types::Json};
@@ -34,6 +34,15 @@ pub(super) fn run_record(row: &PgRow) -> sqlx::Result<RunRecord> {
         queued_at: columns::get(row, 12)?,
         started_at: columns::get(row, 13)?,
         finished_at: columns::get(row, 14)?,
+    })
+}
+
+pub(super) fn sealed(row: &PgRow) -> sqlx::Result<SealedParameter> {
+    Ok(SealedParameter {
+        name: columns::get(row, 0)?,
+        id: columns::get(row, 1)?,
+        version: columns::get(row, 2)?,
+        sealed: columns::get(row, 3)?,
     })
 }
 

@@ -7,7 +7,7 @@ use opsconductor_core::{
     clock::Timestamp,
     id::{JobId, RunId, TargetId, TenantId},
     run::{RunPlan, RunStatus},
-    store::{Enqueued, Idempotency, NewRun, Notice, RunRecord},
+    store::{Enqueued, Idempotency, NewRun, Notice, RunRecord, SealedParameter},
 };
 use sqlx::PgConnection;
 
@@ -33,6 +33,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     pub(crate) fn of(new: NewRun) -> Result<Self> {
+        new.check_secrets()?;
         Ok(Self {
             plan: columns::to_json(&*new.plan)?,
             parameters: columns::to_json(&new.plan.parameters)?,
@@ -67,7 +68,7 @@ pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepare
 }
 
 /// Writes the run, or finds the first one. One with a concurrency key needs a transaction, and so does one whose plan is not
-/// plain.
+/// plain, as with secret parameters.
 pub(crate) async fn write(
     store: &PgStore,
     db: &mut PgConnection,
@@ -81,6 +82,7 @@ pub(crate) async fn write(
         let written = insert(&store.statements, store.moment(), db, &[(tenant, prepared)]).await?;
         if let Some((id, queued_at)) = written.first().copied().flatten() {
             flow(store, db, tenant, id, &prepared.new.plan).await?;
+            seal_in(store, db, tenant, id, &prepared.new.secrets).await?;
             let run = record(id, queued_at, &prepared.new);
             return Ok(Enqueued { run, repeated: false });
         }
@@ -124,6 +126,35 @@ async fn flow(
             sqlx::query(store.statements.of(sql)).bind(run.get()).bind(columns::int(index)).bind(later);
         written.execute(&mut *db).await?;
     }
+    Ok(())
+}
+
+/// Writes the sealed parameters of a run that has some.
+async fn seal_in(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    secrets: &[SealedParameter],
+) -> DbResult<()> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO :schema.run_secrets (run_id, tenant_id, name, id, version, sealed)
+        SELECT $1::bigint, $2::bigint, * FROM unnest($3::text[], $4::text[], $5::int[], $6::bytea[])";
+    let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
+    let ids: Vec<&str> = secrets.iter().map(|secret| secret.id.as_str()).collect();
+    let versions: Vec<i32> = secrets.iter().map(|secret| secret.version).collect();
+    let sealed: Vec<&[u8]> = secrets.iter().map(|secret| secret.sealed.as_slice()).collect();
+    sqlx::query(store.statements.of(sql))
+        .bind(run.get())
+        .bind(tenant.get())
+        .bind(names)
+        .bind(ids)
+        .bind(versions)
+        .bind(sealed)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ mod output;
 pub(crate) mod parking;
 mod requeue;
 mod runs;
-mod suspend;
+pub(crate) mod suspend;
 mod turns;
 
 use std::time::Duration;

@@ -73,6 +73,7 @@ async fn give_back(
     let mut locked = Locked::lock(store, tx, present().map(|(task, _)| task.lease.run)).await?;
     let (mut ends, mut attempts) = (Ends::default(), Attempts::default());
     let (mut back, mut delays, mut suspended, mut kept) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut questions = Vec::new();
     let stops = locked.runs.iter().filter(|(_, run)| run.stopping() != Stopping::No).map(|(id, _)| *id);
     let plans = plans::of(store, tx, stops.collect::<Vec<_>>()).await?;
     let mut finished: BTreeMap<RunId, Vec<(TaskKey, TaskStatus)>> = BTreeMap::new();
@@ -89,6 +90,7 @@ async fn give_back(
             delays.push(columns::micros(task.delay));
             suspended.push(task.suspend.map(WaitsFor::as_str));
             kept.push(keeps);
+            questions.push(task.suspend.filter(|waits| waits.is_question()).map(|_| reason.to_string()));
             locked.tell(run, Told::Requeued { place: held.place, reason: reason.into_owned() });
             continue;
         };
@@ -108,6 +110,7 @@ async fn give_back(
         .bind(&delays)
         .bind(&suspended)
         .bind(&kept)
+        .bind(&questions)
         .execute(&mut *tx)
         .await?;
     let advanced = advance::advance(store, tx, &mut locked, &mut ends, &finished).await?;

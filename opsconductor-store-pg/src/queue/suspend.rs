@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{RunId, TargetId, TaskId, TenantId},
-    store::{Decision, Lease, Notice, Suspended, WaitsFor},
+    store::{Decision, Lease, Listing, Notice, Page, Question, Suspended, WaitsFor},
 };
 use sqlx::postgres::PgRow;
 
@@ -40,6 +40,49 @@ pub(super) async fn suspended(store: &PgStore, lease: &Lease) -> DbResult<Option
             .with("task", lease.task)
     };
     read(&found.ok_or_else(lost)?, 0)
+}
+
+const COUNT_OPEN: &str = "SELECT count(*) FROM :schema.queue
+    WHERE tenant_id = $1 AND state = 'queued' AND suspended IN ('approval', 'lost') AND decision IS NULL";
+
+/// What began to wait before this was kept has no words and the time of its start.
+const LIST_OPEN: &str = "SELECT run_id, task_id, idx, target_id, suspended, coalesce(question, ''),
+        coalesce(asked_at, started_at, due_at) AS since, due_at
+    FROM :schema.queue
+    WHERE tenant_id = $1 AND state = 'queued' AND suspended IN ('approval', 'lost') AND decision IS NULL
+    ORDER BY since DESC, task_id DESC LIMIT $2 OFFSET $3";
+
+/// What the tasks of a tenant ask.
+pub(crate) async fn questions(store: &PgStore, tenant: TenantId, page: Page) -> DbResult<Listing<Question>> {
+    let mut tx = store.pools.read(tenant).await?;
+    let total: i64 =
+        sqlx::query_scalar(store.statements.of(COUNT_OPEN)).bind(tenant.get()).fetch_one(&mut *tx).await?;
+    let rows = sqlx::query(store.statements.of(LIST_OPEN))
+        .bind(tenant.get())
+        .bind(i64::from(page.limit))
+        .bind(columns::count(page.skip))
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let items = rows.iter().map(question).collect::<sqlx::Result<_>>()?;
+    Ok(Listing { items, total: total as u64 })
+}
+
+fn question(row: &PgRow) -> sqlx::Result<Question> {
+    Ok(Question {
+        run: RunId::new(columns::get(row, 0)?),
+        task: TaskId::new(columns::get(row, 1)?),
+        step: columns::unsigned(row, 2)?,
+        target: columns::target(row, 3)?,
+        // The condition lets these two alone through.
+        waits_for: match columns::get::<&str>(row, 4)? {
+            "lost" => WaitsFor::Lost,
+            _ => WaitsFor::Approval,
+        },
+        message: columns::get(row, 5)?,
+        since: columns::get(row, 6)?,
+        until: columns::get(row, 7)?,
+    })
 }
 
 pub(super) async fn decide(

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page},
+    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page, named_by},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -21,16 +21,18 @@ pub(super) fn insert(
     tx: &mut Tx<'_>,
     owner: TenantId,
     new: &NewJob,
-    definition: &str,
+    (definition, targets): (&str, &str),
 ) -> DbResult<JobRecord> {
     check(tx, owner, None, new)?;
-    let sql = "INSERT INTO jobs (tenant_id, name, version, definition, created_by, is_active, created_at)
-        VALUES (:tenant, :name, :version, :definition, :created_by, :active, :now)";
+    let sql =
+        "INSERT INTO jobs (tenant_id, name, version, definition, targets, created_by, is_active, created_at)
+        VALUES (:tenant, :name, :version, :definition, :targets, :created_by, :active, :now)";
     tx.db.prepare_cached(sql)?.execute(named_params! {
         ":tenant": owner.get(),
         ":name": new.name,
         ":version": new.version,
         ":definition": definition,
+        ":targets": targets,
         ":created_by": new.created_by.map(UserId::get),
         ":active": new.is_active,
         ":now": tx.now,
@@ -45,19 +47,21 @@ pub(super) fn update(
     owner: TenantId,
     id: JobId,
     new: &NewJob,
-    definition: &str,
+    (definition, targets): (&str, &str),
 ) -> DbResult<JobRecord> {
     let present = by_id(tx.db, owner, id)?;
     check(tx, owner, Some(id), new)?;
     let version = new.version.max(present.version + 1);
     let sql = "UPDATE jobs
-        SET name = :name, version = :version, definition = :definition, created_by = :created_by, is_active = :active
+        SET name = :name, version = :version, definition = :definition, targets = :targets, created_by = :created_by,
+            is_active = :active
         WHERE id = :id";
     tx.db.prepare_cached(sql)?.execute(named_params! {
         ":id": id.get(),
         ":name": new.name,
         ":version": version,
         ":definition": definition,
+        ":targets": targets,
         ":created_by": new.created_by.map(UserId::get),
         ":active": new.is_active,
     })?;
@@ -90,7 +94,23 @@ fn check(tx: &Tx<'_>, owner: TenantId, id: Option<JobId>, new: &NewJob) -> DbRes
     if tx.db.prepare_cached(sql)?.exists(params![owner.get(), new.name, id.map(JobId::get)])? {
         return Err(taken("job", &new.name).into());
     }
+    let mut find = tx.db.prepare_cached("SELECT 1 FROM targets WHERE tenant_id = ?1 AND name = ?2")?;
+    for name in new.targets.iter().filter(|_| new.is_active) {
+        if !find.exists(params![owner.get(), name])? {
+            return Err(invalid("a target that the job names does not exist").with("target", name).into());
+        }
+    }
     Ok(())
+}
+
+/// Refuses what would take the target called `name` from an active job.
+pub(super) fn check_unnamed(tx: &Tx<'_>, owner: TenantId, name: &str) -> DbResult<()> {
+    let sql = "SELECT name FROM jobs
+        WHERE tenant_id = ?1 AND is_active AND ?2 IN (SELECT value FROM json_each(jobs.targets))
+        ORDER BY id DESC LIMIT 1";
+    let job: Option<String> =
+        tx.db.prepare_cached(sql)?.query_row(params![owner.get(), name], |row| row.get(0)).optional()?;
+    job.map_or(Ok(()), |job| Err(named_by(&job).into()))
 }
 
 pub(super) fn by_id(db: &Connection, owner: TenantId, id: JobId) -> DbResult<JobRecord> {

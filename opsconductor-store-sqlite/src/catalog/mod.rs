@@ -91,13 +91,13 @@ impl Catalog for SqliteStore {
     }
 
     async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord> {
-        let definition = columns::to_json(&new.definition)?;
-        self.writer.write(move |tx| job::insert(tx, tenant, &new, &definition)).await
+        let (definition, targets) = (columns::to_json(&new.definition)?, columns::to_json(&new.targets)?);
+        self.writer.write(move |tx| job::insert(tx, tenant, &new, (&definition, &targets))).await
     }
 
     async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord> {
-        let definition = columns::to_json(&new.definition)?;
-        self.writer.write(move |tx| job::update(tx, tenant, id, &new, &definition)).await
+        let (definition, targets) = (columns::to_json(&new.definition)?, columns::to_json(&new.targets)?);
+        self.writer.write(move |tx| job::update(tx, tenant, id, &new, (&definition, &targets))).await
     }
 
     async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobRecord> {

@@ -8,7 +8,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::tenant;
+use super::{job, tenant};
 use crate::{
     columns,
     error::{DbResult, invalid, missing, taken},
@@ -71,8 +71,11 @@ pub(super) fn update(
     spec: TargetSpec,
     json: &Json,
 ) -> DbResult<Target> {
-    let created_at = by_id(tx.db, owner, id)?.created_at;
+    let Target { spec: present, created_at, .. } = by_id(tx.db, owner, id)?;
     check(tx, owner, Some(id), &spec)?;
+    if present.name != spec.name {
+        job::check_unnamed(tx, owner, &present.name)?;
+    }
     let sql = "UPDATE targets
         SET name = :name, protocol = :protocol, hostname = :hostname, port = :port, credential_ref = :credential,
             tags = :tags, metadata = :metadata, depends_on = :depends_on
@@ -141,7 +144,7 @@ pub(super) fn list(db: &Connection, owner: TenantId, tags: &str, page: Page) -> 
 }
 
 pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: TargetId) -> DbResult<()> {
-    by_id(tx.db, owner, id)?;
+    let present = by_id(tx.db, owner, id)?;
     let sql = "SELECT name FROM targets
         WHERE tenant_id = ?1 AND id <> ?2 AND ?2 IN (SELECT value FROM json_each(depends_on)) LIMIT 1";
     let other: Option<String> =
@@ -150,6 +153,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: TargetId) -> DbResult
         let error = Error::new(ErrorKind::Conflict, "another target depends on it").with("target", other);
         return Err(error.into());
     }
+    job::check_unnamed(tx, owner, &present.spec.name)?;
     let run: Option<i64> =
         tx.db.prepare_cached(IN_USE)?.query_row([owner.get(), id.get()], |row| row.get(0)).optional()?;
     if let Some(run) = run {

@@ -31,6 +31,7 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     pub(crate) fn of(new: NewRun) -> Result<Self> {
+        new.check_secrets()?;
         Ok(Self {
             plan: columns::to_json(&*new.plan)?,
             parameters: columns::to_json(&new.plan.parameters)?,
@@ -140,6 +141,10 @@ fn add_run(tx: &Tx<'_>, tenant: TenantId, prepared: &Prepared) -> DbResult<RunId
     if let Some(most) = new.plan.max_parallel {
         let sql = "INSERT INTO limits (tenant_id, kind, ref, running_max) VALUES (?1, 'run', ?2, ?3)";
         tx.prepare(sql)?.execute(params![tenant.get(), id, most])?;
+    }
+    for secret in &new.secrets {
+        let sql = "INSERT INTO run_secrets (run_id, name, id, version, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
+        tx.prepare(sql)?.execute(params![id, secret.name, secret.id, secret.version, secret.sealed])?;
     }
     Ok(RunId::new(id))
 }

@@ -11,7 +11,7 @@ mod limited;
 mod output;
 pub(crate) mod parking;
 mod requeue;
-mod suspend;
+pub(crate) mod suspend;
 mod turns;
 
 use std::time::Duration;

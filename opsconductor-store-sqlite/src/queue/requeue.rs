@@ -52,6 +52,8 @@ fn requeue_one(tx: &mut Tx<'_>, events: &mut Events, task: &Requeue) -> DbResult
                 ":due_at": columns::after(tx.steady, task.delay),
                 ":suspended": task.suspend.map(WaitsFor::as_str),
                 ":kept": kept,
+                ":question": task.suspend.filter(|waits| waits.is_question()).map(|_| &task.reason),
+                ":now": tx.now,
                 ":task": lease.task.get(),
                 ":run": lease.run.get(),
                 ":epoch": lease.epoch,

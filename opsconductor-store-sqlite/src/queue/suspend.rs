@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{RunId, TargetId, TaskId, TenantId},
-    store::{Decision, Lease, Notice, Suspended, WaitsFor},
+    store::{Decision, Lease, Listing, Notice, Page, Question, Suspended, WaitsFor},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -32,6 +32,44 @@ pub(super) fn suspended(db: &Connection, lease: &Lease) -> DbResult<Option<Suspe
         Error::new(ErrorKind::LeaseLost, "the lease is held by someone else or has ended")
             .with("task", lease.task)
     })?)
+}
+
+const OPEN: &str =
+    "tenant_id = ?1 AND state = 'queued' AND suspended IN ('approval', 'lost') AND decision IS NULL";
+
+/// What the tasks of a tenant ask. A due time by the steady clock is so much less than by the wall clock.
+pub(crate) fn questions(
+    db: &Connection,
+    tenant: TenantId,
+    page: Page,
+    behind: i64,
+) -> DbResult<Listing<Question>> {
+    let total: i64 = db
+        .prepare_cached(&format!("SELECT count(*) FROM queue WHERE {OPEN}"))?
+        .query_row([tenant.get()], |row| row.get(0))?;
+    // What began to wait before this was kept has no words and the time of its start.
+    let mut find = db.prepare_cached(&format!(
+        "SELECT run_id, task_id, idx, target_id, suspended, coalesce(question, ''),
+            coalesce(asked_at, started_at, 0) AS since, due_at
+        FROM queue WHERE {OPEN} ORDER BY since DESC, task_id DESC LIMIT ?2 OFFSET ?3"
+    ))?;
+    let rows = find.query_map(params![tenant.get(), page.limit, columns::count(page.skip)], |row| {
+        Ok(Question {
+            run: RunId::new(row.get(0)?),
+            task: TaskId::new(row.get(1)?),
+            step: row.get(2)?,
+            target: columns::target(row, 3)?,
+            // The condition lets these two alone through.
+            waits_for: match row.get::<_, String>(4)?.as_str() {
+                "lost" => WaitsFor::Lost,
+                _ => WaitsFor::Approval,
+            },
+            message: row.get(5)?,
+            since: columns::time(row, 6)?,
+            until: columns::moment(row.get::<_, i64>(7)?.saturating_add(behind)),
+        })
+    })?;
+    Ok(Listing { items: rows.collect::<rusqlite::Result<_>>()?, total: total as u64 })
 }
 
 pub(super) fn decide(

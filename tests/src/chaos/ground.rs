@@ -123,6 +123,7 @@ const ORPHANS: &str = "SELECT
     (SELECT count(*) FROM job_run_steps AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.job_run_id))
     + (SELECT count(*) FROM run_steps AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
     + (SELECT count(*) FROM run_plans AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
+    + (SELECT count(*) FROM run_secrets AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
     + (SELECT count(*) FROM run_events AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
     + (SELECT count(*) FROM dlq AS x WHERE NOT EXISTS (SELECT 1 FROM job_runs AS r WHERE r.id = x.run_id))
     + (SELECT count(*) FROM task_attempts AS x WHERE NOT EXISTS (SELECT 1 FROM job_run_steps AS s WHERE s.id = x.task_id))

@@ -69,6 +69,8 @@ pub enum Flaw {
     RedriveKeepsLetters,
     /// A run that is not over is done again.
     RedrivesTheLiving,
+    /// A run is done again while another does so.
+    RepeatsTwice,
     /// One run more than asked is removed.
     RemovesTooMany,
     /// Every run that is over is old enough to go.
@@ -81,7 +83,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// Each of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::UnfencedEnds,
         Self::UnfencedOutput,
         Self::LostSeemsHeld,
@@ -115,6 +117,7 @@ impl Flaw {
         Self::DiscardsNothing,
         Self::RedriveKeepsLetters,
         Self::RedrivesTheLiving,
+        Self::RepeatsTwice,
         Self::RemovesTooMany,
         Self::RemovesTooYoung,
         Self::KeepsOneLess,

@@ -136,6 +136,16 @@ impl DeadLetters for Flawed {
             answer => answer,
         }
     }
+
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        let over = self.inner.run(tenant, run).await.is_ok_and(|run| run.status.is_final());
+        match self.inner.repeat(tenant, run, new.clone()).await {
+            Err(error) if self.has(Flaw::RepeatsTwice) && error.kind() == ErrorKind::Conflict && over => {
+                self.enqueue(tenant, new).await
+            }
+            answer => answer,
+        }
+    }
 }
 
 #[async_trait]

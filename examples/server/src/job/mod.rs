@@ -16,7 +16,10 @@ use opsconductor_core::{
 };
 use serde_json::json;
 
-pub(crate) use self::{plan::PlanOptions, run::ApplyOptions, run::RunOptions};
+pub(crate) use self::{
+    plan::PlanOptions,
+    run::{ApplyOptions, RunOptions, engine, follow},
+};
 use crate::{
     cli::JobCommand,
     exit::{Ended, answer, say},

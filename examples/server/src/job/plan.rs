@@ -31,6 +31,7 @@ pub(crate) struct PlanOptions {
 pub(super) fn plan(options: &PlanOptions) -> Result<Ended, Error> {
     let planned = runtime::run(async {
         let spec = parse(&options.file)?;
+        options.parameters.check(spec.as_value())?;
         let parameters = options.parameters.read()?;
         let engine = engine(&options.store).await?;
         engine.local().jobs().plan_of(&spec, parameters).await

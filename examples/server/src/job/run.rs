@@ -7,7 +7,7 @@ use opsconductor_core::{
     Engine, Error, ErrorKind,
     engine::{self, Run},
     run::RunStatus,
-    vault::Keyring,
+    vault::{KeyProvider, Keyring},
 };
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::{parameters::ParameterOptions, parse, refused};
 use crate::{
     exit::{Ended, answer, say},
     interrupt::Interrupt,
+    key::KeysWhenNeeded,
     runtime, show,
     store::StoreOptions,
 };
@@ -43,6 +44,10 @@ pub(crate) struct RunOptions {
     store: StoreOptions,
     #[command(flatten)]
     parameters: ParameterOptions,
+    /// The file with the key that seals secret parameters; without it the environment variable OPSCONDUCTOR_KEY holds the key. A job
+    /// without such parameters needs none.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Show the output as it arrives and end with the run. Ctrl-C stops following; the run goes on.
     #[arg(long)]
     follow: bool,
@@ -60,9 +65,13 @@ pub(crate) struct RunOptions {
     json: bool,
 }
 
-/// An engine on a store, for commands that open nothing sealed: any key will do.
-pub(super) async fn engine(store: &StoreOptions) -> Result<Engine, Error> {
-    Engine::builder().shared_store(store.open(false).await?).keys(Keyring::generate()?).build()
+/// An engine on a store, for commands that neither seal nor open anything: any key will do.
+pub(crate) async fn engine(store: &StoreOptions) -> Result<Engine, Error> {
+    engine_with(store, Keyring::generate()?).await
+}
+
+async fn engine_with(store: &StoreOptions, keys: impl KeyProvider + 'static) -> Result<Engine, Error> {
+    Engine::builder().shared_store(store.open(false).await?).keys(keys).build()
 }
 
 /// Saves a definition.
@@ -102,7 +111,10 @@ pub(super) fn run(options: RunOptions) -> Result<Ended, Error> {
 async fn enqueue(options: RunOptions) -> Result<Ended, Error> {
     let mut interrupt = Interrupt::listen()?;
     let parameters = options.parameters.read()?;
-    let ops = engine(&options.store).await?.local();
+    let ops = engine_with(&options.store, KeysWhenNeeded::new(options.key)).await?.local();
+    if options.parameters.are_in_arguments() {
+        options.parameters.check(&ops.jobs().get(&options.name).await?.definition)?;
+    }
     let with = engine::RunOptions {
         idempotency_key: options.idempotency_key,
         correlation_id: options.correlation_id,
@@ -126,7 +138,8 @@ async fn enqueue(options: RunOptions) -> Result<Ended, Error> {
     }
 }
 
-async fn follow(name: &str, run: &Run, as_json: bool) -> Result<Ended, Error> {
+/// Follows a run to its end and shows how it went.
+pub(crate) async fn follow(name: &str, run: &Run, as_json: bool) -> Result<Ended, Error> {
     show::follow(name, run).await?;
     let results = [(name.to_owned(), run.wait(RESULT_LIMIT).await?)];
     match as_json {

@@ -10,6 +10,7 @@ use std::{
 use opsconductor_core::{
     Engine, JobSpec,
     engine::Run,
+    id::RunId,
     store::Store,
     target::TargetSpec,
     transport::winrm::WinrmConnector,
@@ -150,6 +151,23 @@ impl Scene {
         ops.jobs().run("ask", Map::new(), Default::default()).await.unwrap()
     }
 
+    /// A run of a job.
+    pub(crate) async fn run(&self, definition: Value) -> Run {
+        let ops = self.engine.local();
+        let job = ops.jobs().create(&JobSpec::from_value(definition)).await.unwrap();
+        ops.jobs().run(&job.name, Map::new(), Default::default()).await.unwrap()
+    }
+
+    /// The run with this id.
+    pub(crate) async fn known(&self, id: i64) -> Run {
+        self.engine.local().runs().get(RunId::new(id)).await.unwrap()
+    }
+
+    /// The file with the key, beside the store's.
+    pub(crate) fn key(&self) -> PathBuf {
+        self.folder.path().join("key")
+    }
+
     /// A worker that takes tasks.
     pub(crate) fn worker(&self, concurrency: usize) -> Child {
         self.worker_with(&["--concurrency", &concurrency.to_string()])
@@ -157,10 +175,9 @@ impl Scene {
 
     /// The same, told more.
     pub(crate) fn worker_with(&self, arguments: &[&str]) -> Child {
-        let key: PathBuf = self.folder.path().join("key");
         let mut command = self.command(&["worker"]);
         command.args(arguments);
-        command.arg("--key").arg(key).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("--key").arg(self.key()).stdin(Stdio::null()).stderr(Stdio::piped());
         let mut command = tokio::process::Command::from(command);
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -5,7 +5,7 @@ use base64::{DecodeError, Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{COMMAND_BYTES_MAX, blocking};
+use super::{COMMAND_BYTES_MAX, blocking, in_a_path};
 use crate::{
     Error, ErrorKind, Problem, Result,
     job::{
@@ -42,6 +42,10 @@ impl StepHandler for WinrmCopy {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         templates(fields)
+    }
+
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::COMMAND_BYTES_MAX;
+use super::{COMMAND_BYTES_MAX, in_a_path};
 use crate::{
     Error, ErrorKind, Problem, Result,
     job::{
@@ -53,6 +53,10 @@ impl StepHandler for WinrmExec {
             Some(Shell::Sh) | None => Sink::Text,
         };
         templates(fields, sink)
+    }
+
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {

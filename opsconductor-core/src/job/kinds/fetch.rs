@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::blocking;
+use super::{blocking, in_a_path};
 use crate::{
     Error, ErrorKind, Problem, Result,
     job::{
@@ -42,6 +42,10 @@ impl StepHandler for WinrmFetch {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         templates(fields)
+    }
+
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {

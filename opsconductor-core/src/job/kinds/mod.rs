@@ -37,6 +37,13 @@ pub(super) fn built_in() -> Vec<Arc<dyn StepHandler>> {
     ]
 }
 
+/// Why the template at `pointer` may read no secret, if it makes a path.
+fn in_a_path(pointer: &str) -> Option<&'static str> {
+    ["/destPath", "/src", "/srcPath", "/dest", "/workingDirectory"]
+        .contains(&pointer)
+        .then_some("paths stand in records and in the lists of folders: put it into what the file holds")
+}
+
 /// Does what waits for a disk where it holds up nobody.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {

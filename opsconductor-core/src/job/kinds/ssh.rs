@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{copy, exec, fetch};
+use super::{copy, exec, fetch, in_a_path};
 use crate::{
     Problem, Result,
     job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
@@ -52,6 +52,10 @@ impl StepHandler for SshExec {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         exec::templates(fields, Sink::Sh)
+    }
+
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
@@ -106,6 +110,10 @@ impl StepHandler for SshCopy {
         copy::templates(fields)
     }
 
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
+    }
+
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         copy::check(fields)
     }
@@ -138,6 +146,10 @@ impl StepHandler for SshFetch {
 
     fn templates(&self, fields: &Map<String, Value>) -> Vec<TemplateField> {
         fetch::templates(fields)
+    }
+
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        in_a_path(pointer)
     }
 
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {

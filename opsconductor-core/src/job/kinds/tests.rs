@@ -118,8 +118,10 @@ async fn run_with(
         job_name: "Job".to_owned(),
         job_version: 2,
         parameters,
+        secrets: Vec::new(),
         targets: vec![target.clone()],
         steps: Vec::new(),
+        earlier: Vec::new(),
         timeout_sec: None,
         max_parallel: None,
     };

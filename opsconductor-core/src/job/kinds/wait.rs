@@ -115,6 +115,10 @@ impl StepHandler for Approval {
         vec![TemplateField::new("/message", Sink::Text)]
     }
 
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        (pointer == "/message").then_some("the question is shown to those who may answer: leave it out")
+    }
+
     fn waits(&self, fields: &Map<String, Value>, timeout: Duration) -> Option<Waits> {
         let message = fields.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
         Some(Waits { what: WaitsFor::Approval, limit: timeout, message })

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
     run::plan::{Join, RunPlan, Runs},
     target::{Target, TargetSpec},
     transport::Protocol,
+    vault::credential::CredentialKind,
 };
 
 fn job(parameters: &Value, steps: &[Value]) -> ValidJob {
@@ -132,13 +135,47 @@ fn targets_that_are_missing_or_of_another_protocol_are_problems() {
 }
 
 #[test]
+fn credentials_that_a_step_cannot_use_are_problems_with_all_the_others() {
+    let mut fleet = fleet();
+    fleet[1].spec.protocol = Protocol::Ssh;
+    fleet[2].spec.credential_ref = Some(CredentialId::new(2));
+    let job = over(&[
+        json!({"targets": ["c", "b", "y"]}),
+        json!({"targets": {"tags": ["prod"]}}),
+        json!({"targets": {"tags": ["web"]}}),
+    ]);
+    let kinds = |c, b| HashMap::from([(CredentialId::new(1), c), (CredentialId::new(2), b)]);
+    let expected = [
+        (
+            "/steps/0/targets/1",
+            "`b` has a credential of the type ssh, but a winrm.exec step needs one of the type winrm",
+        ),
+        ("/steps/0/targets/2", "there is no target named `y`"),
+        (
+            "/steps/1/targets",
+            "this also selects `b` with a credential of another type, but a winrm.exec step needs one of the type winrm",
+        ),
+        ("/steps/2/targets", "this also selects `a`, but a winrm.exec step needs targets that speak winrm"),
+        (
+            "/steps/2/targets",
+            "this also selects `b` with a credential of another type, but a winrm.exec step needs one of the type winrm",
+        ),
+    ];
+    let problems = job.check_targets_with(&fleet, &kinds(CredentialKind::Winrm, CredentialKind::Ssh));
+    assert_eq!(problems, expected.map(|(pointer, message)| Problem::new(pointer, message)));
+    let fine = job.check_targets_with(&fleet, &kinds(CredentialKind::Winrm, CredentialKind::Winrm));
+    assert_eq!(fine.len(), 2);
+    assert_eq!(job.check_targets(&fleet).len(), 2, "what is not known is not looked at");
+}
+
+#[test]
 fn parameters_are_the_defaults_with_the_given_over_them() {
     let job = job(
         &json!({"svc": "Spooler"}),
         &[json!({"target": "a", "command": "{{ svc }} {{ x }} {{ o | default('1') }}"})],
     );
     assert_eq!(job.required_parameters(), ["x"]);
-    let given = |value: Value| job.bind(value.as_object().unwrap().clone());
+    let given = |value: Value| job.bind(value.as_object().unwrap().clone()).map(|bound| bound.shown);
     assert_eq!(
         Value::Object(given(json!({"x": 1, "svc": "W32Time", "o": 2})).unwrap()),
         json!({"svc": "W32Time", "x": 1, "o": 2})
@@ -149,7 +186,7 @@ fn parameters_are_the_defaults_with_the_given_over_them() {
         "what the job does not read is kept"
     );
     let bound = given(json!({"x": 1})).unwrap();
-    assert_eq!(job.bind(bound.clone()).unwrap(), bound, "what is bound stays as it is");
+    assert_eq!(job.bind(bound.clone()).unwrap().shown, bound, "what is bound stays as it is");
 
     let error = given(json!({"scv": 1, "target": 2, "other": 3})).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameters);

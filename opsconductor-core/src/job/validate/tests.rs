@@ -5,6 +5,7 @@ mod limits;
 mod lists;
 mod order;
 mod parameters;
+mod secrets;
 
 use std::sync::LazyLock;
 

@@ -114,8 +114,10 @@ impl Rows {
             job_name: "job".into(),
             job_version: 1,
             parameters: Map::new(),
+            secrets: Vec::new(),
             targets: (0..targets).map(target).collect(),
             steps: steps.iter().enumerate().map(step).collect(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         };

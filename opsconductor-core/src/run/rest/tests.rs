@@ -5,7 +5,11 @@ use serde_json::Map;
 use super::*;
 use crate::{
     id::TargetId,
-    run::plan::{OnLost, PlannedStep, Runs},
+    run::{
+        earlier::{EarlierOutput, EarlierStep, OutputPlace},
+        plan::{OnLost, PlannedStep, Runs},
+        state::TaskStatus,
+    },
     transport::Protocol,
 };
 
@@ -51,8 +55,10 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         job_name: "j".to_owned(),
         job_version: 1,
         parameters: Map::new(),
+        secrets: Vec::new(),
         targets: (1..=i64::from(targets)).map(target).collect(),
         steps: steps.iter().enumerate().map(step).collect(),
+        earlier: Vec::new(),
         timeout_sec: None,
         max_parallel: None,
     }
@@ -149,4 +155,72 @@ fn a_step_may_wait_for_one_that_stands_after_it() {
             ("s3".to_owned(), texts(&["t2"]), vec![])
         ]
     );
+}
+
+#[test]
+fn what_is_left_of_the_first_part_is_what_the_new_run_is_about() {
+    let mut whole = plan(1, &[(&[0], &[]), (&[0], &[]), (&[0], &[])]);
+    (whole.steps[1].runs, whole.steps[2].runs) = (Runs::OnFailure, Runs::Always);
+    let rest = whole.rest(|key| key.step == 0).unwrap();
+    let parts: Vec<_> = rest.steps.iter().map(|step| step.runs).collect();
+    assert_eq!(parts, [Runs::OnSuccess, Runs::Always], "what is done in any case still comes last");
+}
+
+#[test]
+fn from_a_step_on_comes_what_waits_for_it_and_every_later_part() {
+    let steps: &[Sketch<'_>] = &[
+        (&[0], &[]),
+        (&[0], &[(0, Join::PerTarget)]),
+        (&[0], &[(4, Join::Barrier)]),
+        (&[0], &[(0, Join::PerTarget)]),
+        (&[0], &[(1, Join::PerTarget)]),
+        (&[0], &[]),
+        (&[0], &[]),
+    ];
+    let mut plan = plan(1, steps);
+    (plan.steps[5].runs, plan.steps[6].runs) = (Runs::OnFailure, Runs::Always);
+    assert_eq!(
+        plan.from_step(1),
+        [false, true, true, false, true, true, true],
+        "through one that stands later, too"
+    );
+    assert_eq!(plan.from_step(5), [false, false, false, false, false, true, true]);
+    assert_eq!(plan.from_step(6), [false, false, false, false, false, false, true]);
+    assert_eq!(plan.from_step(9), [false; 7]);
+}
+
+/// What the task of the step called `id` for a target reads: the place of a task, or what was said before.
+fn read<'p>(plan: &'p RunPlan, id: &str, target: i64) -> Option<Result<u64, &'p str>> {
+    plan.output_of(id, Some(TargetId::new(target))).map(|place| match place {
+        OutputPlace::Task(place) => Ok(place),
+        OutputPlace::Earlier(output) => Err(output.stdout.as_str()),
+    })
+}
+
+#[test]
+fn an_output_is_read_where_it_is() {
+    let said = |target, stdout: &str| EarlierOutput {
+        target: Some(TargetId::new(target)),
+        status: TaskStatus::Succeeded,
+        exit_code: Some(0),
+        stdout: stdout.to_owned(),
+        stderr: String::new(),
+    };
+    let mut plan = plan(3, &[(&[1], &[]), (&[0, 1], &[(0, Join::Barrier)])]);
+    assert_eq!(read(&plan, "s0", 1), Some(Ok(0)), "the only target's");
+    plan.earlier = vec![
+        EarlierStep { id: "s0".to_owned(), register: None, per_target: true, outputs: vec![said(1, "one")] },
+        EarlierStep {
+            id: "sole".to_owned(),
+            register: Some("was".to_owned()),
+            per_target: false,
+            outputs: vec![said(3, "three")],
+        },
+    ];
+    assert_eq!(read(&plan, "s0", 1), Some(Err("one")), "done before");
+    assert_eq!(read(&plan, "s0", 2), Some(Ok(0)), "done here");
+    assert_eq!(read(&plan, "s0", 3), None, "what was said on another is not it");
+    assert_eq!(read(&plan, "sole", 1), Some(Err("three")));
+    assert_eq!(read(&plan, "none", 1), None);
+    assert_eq!((plan.registered("was"), plan.registered("is")), (Some("sole"), None));
 }

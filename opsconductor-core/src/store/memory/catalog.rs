@@ -11,6 +11,7 @@ use crate::{
     id::{CredentialId, JobId, TargetId, TenantId},
     store::{
         Catalog, CredentialRecord, JobRecord, JobVersion, LimitScope, Listing, NewCredential, NewJob, Page,
+        named_by,
     },
     target::{Target, TargetSpec},
     tenant::Tenant,
@@ -93,8 +94,11 @@ impl Catalog for MemoryStore {
 
     async fn update_target(&self, tenant: TenantId, id: TargetId, spec: TargetSpec) -> Result<Target> {
         self.with(|state| {
-            let created_at = state.target_of(tenant, id)?.created_at;
+            let present = state.target_of(tenant, id)?;
+            let created_at = present.created_at;
+            let renamed = (present.spec.name != spec.name).then(|| present.spec.name.clone());
             state.check_target(tenant, Some(id), &spec)?;
+            renamed.map_or(Ok(()), |name| state.check_unnamed(tenant, &name))?;
             let target = Target { id, spec, created_at };
             state.targets.insert(id, (tenant, target.clone()));
             Ok(target)
@@ -120,13 +124,14 @@ impl Catalog for MemoryStore {
 
     async fn delete_target(&self, tenant: TenantId, id: TargetId) -> Result<()> {
         self.with(|state| {
-            state.target_of(tenant, id)?;
+            let name = state.target_of(tenant, id)?.spec.name.clone();
             if let Some(other) =
                 state.targets_of(tenant).find(|t| t.id != id && t.spec.depends_on.contains(&id))
             {
                 return Err(Error::new(ErrorKind::Conflict, "another target depends on it")
                     .with("target", &other.spec.name));
             }
+            state.check_unnamed(tenant, &name)?;
             let live = |run: &&super::RunRow| !run.record.status.is_final();
             if let Some(run) = state.runs.values().filter(live).find(|run| run.plan.target(id).is_some()) {
                 return Err(Error::new(ErrorKind::Conflict, "a run that has not ended uses the target")
@@ -142,9 +147,10 @@ impl Catalog for MemoryStore {
         self.with(|state| {
             state.check_job(tenant, None, &new)?;
             let id = JobId::new(state.next_id());
+            let targets = new.targets.clone();
             let record = record_of(id, new.version, new, state.now);
             let versions = BTreeMap::from([(record.version, version_of(&record, state.now))]);
-            state.jobs.insert(id, JobRow { tenant, record: record.clone(), versions });
+            state.jobs.insert(id, JobRow { tenant, record: record.clone(), targets, versions });
             Ok(record)
         })
     }
@@ -156,6 +162,7 @@ impl Catalog for MemoryStore {
             let now = state.now;
             let row = state.jobs.get_mut(&id).ok_or_else(|| missing("job", id))?;
             let version = new.version.max(row.record.version + 1);
+            row.targets.clone_from(&new.targets);
             let record = record_of(id, version, new, row.record.created_at);
             row.versions.insert(version, version_of(&record, now));
             row.record = record.clone();
@@ -308,7 +315,20 @@ impl State {
         if mine.any(|other| Some(other.record.id) != id && other.record.name == new.name) {
             return Err(taken("job", &new.name));
         }
-        Ok(())
+        let there = |name: &&String| self.targets_of(tenant).any(|target| target.spec.name == **name);
+        match new.targets.iter().find(|name| new.is_active && !there(name)) {
+            Some(name) => Err(invalid("a target that the job names does not exist").with("target", name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what would take the target called `name` from an active job.
+    fn check_unnamed(&self, tenant: TenantId, name: &str) -> Result<()> {
+        let mut mine = self.jobs.values().filter(|job| job.tenant == tenant && job.record.is_active);
+        match mine.find(|job| job.targets.iter().any(|target| target == name)) {
+            Some(job) => Err(named_by(&job.record.name)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -158,7 +158,7 @@ impl State {
             }
             return Ok(true);
         }
-        let due_at = self.after(task.delay);
+        let (now, due_at) = (self.now, self.after(task.delay));
         if let Some(row) = self.live.get_mut(&lease.task) {
             row.state = LiveState::Queued;
             row.due_at = due_at;
@@ -166,6 +166,7 @@ impl State {
             (row.dispatched, row.dispatched_at) = (None, None);
             if let Some(waits_for) = task.suspend {
                 row.suspended = Some(Suspended { waits_for, decision: None });
+                row.asked = Some((task.reason.clone(), now));
             }
         }
         let waits = self.live.get(&lease.task).is_some_and(LiveRow::is_suspended);

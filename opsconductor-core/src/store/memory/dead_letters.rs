@@ -2,12 +2,15 @@
 
 use async_trait::async_trait;
 
-use super::{MemoryStore, State, history::listing, missing};
+use super::{MemoryStore, RunRow, State, history::listing, missing};
 use crate::{
-    Error, ErrorKind, Result,
+    Result,
     id::{LetterId, RunId, TenantId},
     run::{plan::TaskKey, state::TaskStatus},
-    store::{Completion, DeadLetter, DeadLetters, Enqueued, Listing, NewLetter, NewRun, Page},
+    store::{
+        Completion, DeadLetter, DeadLetters, Enqueued, Listing, NewLetter, NewRun, Page,
+        dead_letters::{not_over, repeated_already},
+    },
 };
 
 #[async_trait]
@@ -46,7 +49,22 @@ impl DeadLetters for MemoryStore {
                 return Err(missing("dead letter", run));
             }
             if !status.is_final() {
-                return Err(Error::new(ErrorKind::Conflict, "the run is not over").with("run", run));
+                return Err(not_over(run));
+            }
+            let enqueued = state.enqueue(tenant, new)?;
+            state.letters.retain(|_, (_, letter)| letter.run != run);
+            Ok(enqueued)
+        })
+    }
+
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+        self.with(|state| {
+            if !state.run_of(tenant, run)?.record.status.is_final() {
+                return Err(not_over(run));
+            }
+            let alive = |other: &&RunRow| other.record.parent == Some(run) && !other.record.status.is_final();
+            if let Some(other) = state.runs.values().find(alive) {
+                return Err(repeated_already(run, other.record.id));
             }
             let enqueued = state.enqueue(tenant, new)?;
             state.letters.retain(|_, (_, letter)| letter.run != run);

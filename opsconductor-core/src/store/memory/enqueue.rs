@@ -17,6 +17,7 @@ use crate::{
 
 impl State {
     pub(super) fn enqueue(&mut self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
+        new.check_secrets()?;
         let job = self.jobs.get(&new.job).filter(|job| job.tenant == tenant);
         let job = job.ok_or_else(|| missing("job", new.job))?;
         if let Some(first) = self.earlier(tenant, new.job, new.idempotency.as_ref())? {
@@ -65,6 +66,7 @@ impl State {
             digest: new.idempotency.map(|given| given.digest),
             counters: StepCounters::initial(&new.plan),
             plan: new.plan,
+            secrets: new.secrets,
             events: Vec::new(),
             tasks,
             stopping: Stopping::No,
@@ -126,6 +128,7 @@ impl State {
             dispatched: None,
             dispatched_at: None,
             suspended: None,
+            asked: None,
         };
         let record = TaskRecord {
             id,

@@ -10,7 +10,8 @@ use crate::{
     id::{RunId, TaskId, TenantId},
     run::{event::Event, plan::RunPlan},
     store::{
-        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, RunFilter, RunRecord, TaskRecord,
+        AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
+        SealedParameter, TaskRecord,
     },
 };
 
@@ -33,6 +34,10 @@ impl History for MemoryStore {
 
     async fn run_plan(&self, tenant: TenantId, id: RunId) -> Result<Arc<RunPlan>> {
         self.with(|state| Ok(state.run_of(tenant, id)?.plan.clone()))
+    }
+
+    async fn run_secrets(&self, tenant: TenantId, id: RunId) -> Result<Vec<SealedParameter>> {
+        self.with(|state| Ok(state.run_of(tenant, id)?.secrets.clone()))
     }
 
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {
@@ -89,6 +94,10 @@ impl History for MemoryStore {
                 .map(|(_, chunk)| chunk.clone())
                 .collect())
         })
+    }
+
+    async fn questions(&self, tenant: TenantId, page: Page) -> Result<Listing<Question>> {
+        Ok(self.with(|state| listing(state.questions(tenant).iter(), page)))
     }
 
     async fn queue_depth(&self) -> Result<(u64, u64)> {

@@ -25,7 +25,7 @@ use tokio::sync::broadcast;
 
 use super::{
     AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
-    Notice, OutputChunk, RunRecord, Store, Suspended, TaskRecord,
+    Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -145,6 +145,8 @@ struct JobRow {
     tenant: TenantId,
     /// The present version.
     record: JobRecord,
+    /// The targets that it names.
+    targets: Vec<String>,
     versions: BTreeMap<i32, JobVersion>,
 }
 
@@ -152,6 +154,7 @@ struct RunRow {
     tenant: TenantId,
     record: RunRecord,
     plan: Arc<RunPlan>,
+    secrets: Vec<SealedParameter>,
     digest: Option<[u8; 32]>,
     counters: Vec<StepCounters>,
     events: Vec<Event>,
@@ -185,6 +188,8 @@ struct LiveRow {
     dispatched_at: Option<Timestamp>,
     /// What it waits for or has waited for.
     suspended: Option<Suspended>,
+    /// What it asks or has asked a person, and since when.
+    asked: Option<(String, Timestamp)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

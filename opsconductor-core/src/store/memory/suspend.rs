@@ -3,9 +3,9 @@
 use super::{LiveRow, LiveState, State, missing};
 use crate::{
     Error, ErrorKind, Result,
-    id::{RunId, TenantId},
+    id::{RunId, TaskId, TenantId},
     run::{event::EventKind, plan::TaskKey, state::TaskStatus},
-    store::{Decision, Lease, Notice, Suspended},
+    store::{Decision, Lease, Notice, Question, Suspended},
 };
 
 impl LiveRow {
@@ -23,6 +23,24 @@ impl State {
                 .with("task", lease.task)
         };
         Ok(self.held(lease).ok_or_else(lost)?.suspended.clone())
+    }
+
+    /// What the tasks of a tenant ask, those first that began to wait last.
+    pub(super) fn questions(&self, tenant: TenantId) -> Vec<Question> {
+        let mut questions: Vec<_> =
+            self.live.iter().rev().filter_map(|(id, row)| self.question(tenant, *id, row)).collect();
+        // Stable, so that of those that began at once the newest task stays first.
+        questions.sort_by_key(|question| std::cmp::Reverse(question.since));
+        questions
+    }
+
+    fn question(&self, tenant: TenantId, task: TaskId, row: &LiveRow) -> Option<Question> {
+        self.runs.get(&row.run).filter(|run| run.tenant == tenant)?;
+        let waits_for = row.suspended.as_ref().filter(|_| row.is_suspended())?.waits_for;
+        let (message, since) = row.asked.clone().filter(|_| waits_for.is_question())?;
+        let step = self.tasks.get(&task)?.record.step;
+        let (run, target, until) = (row.run, row.target, row.due_at);
+        Some(Question { run, task, step, target, waits_for, message, since, until })
     }
 
     pub(super) fn decide(

@@ -66,6 +66,7 @@ impl Fixture {
             name: self.name("job"),
             version: 1,
             definition: json!({"steps": [{"type": "test.noop"}], "ünicode": [1, 2.5, null]}),
+            targets: Vec::new(),
             created_by: None,
             is_active: true,
         }
@@ -267,6 +268,7 @@ pub(super) fn plain_run(job: &JobRecord, plan: Arc<RunPlan>) -> NewRun {
     NewRun {
         job: job.id,
         plan,
+        secrets: Vec::new(),
         if_current: false,
         requested_by: None,
         correlation_id: None,

@@ -12,7 +12,7 @@ use crate::{
     ErrorKind, Result,
     id::{JobId, WorkerId},
     run::{RunStatus, TaskStatus},
-    store::{Enqueued, Idempotency, JobRecord, NewJob, NewRun, Page, RunFilter, Store},
+    store::{Enqueued, Idempotency, JobRecord, NewJob, NewRun, Page, RunFilter, SealedParameter, Store},
     tenant::DEFAULT_TENANT,
 };
 
@@ -59,6 +59,7 @@ macro_rules! join_suite {
             a_refusal_leaves_the_transaction_as_it_stood,
             a_repeat_answers_the_first_run,
             a_run_with_a_concurrency_key_waits_its_turn,
+            a_run_brings_its_secrets_along,
         }
     };
     (@cases $host:expr; $($case:ident,)+) => {$(
@@ -81,6 +82,7 @@ pub async fn job(store: &dyn Store) -> JobRecord {
         name: "job".to_owned(),
         version: 1,
         definition: json!({"steps": []}),
+        targets: Vec::new(),
         created_by: None,
         is_active: true,
     };
@@ -165,6 +167,18 @@ pub mod cases {
         store.complete(vec![aborted]).await.unwrap();
         let claimed = claim().await.unwrap();
         assert_eq!(claimed.iter().map(|task| task.lease.run).collect::<Vec<_>>(), [second]);
+    }
+
+    pub async fn a_run_brings_its_secrets_along(host: &mut impl JoinHost) {
+        let store = host.store();
+        let job = job(&*store).await;
+        let plan = PlanSketch::new(&job, &[]).step(&[], &[]).secret("a").build();
+        let sealed = vec![9; 200];
+        let secrets = vec![SealedParameter { name: "a".to_owned(), id: "1".to_owned(), version: 1, sealed }];
+        let new = NewRun { secrets: secrets.clone(), ..plain_run(&job, plan) };
+        let mut answers = host.order(vec![new], nothing(), Ends::Committed).await;
+        let run = answers.remove(0).unwrap().run.id;
+        assert_eq!(store.run_secrets(DEFAULT_TENANT, run).await.unwrap(), secrets);
     }
 
     fn nothing() -> Meanwhile<'static> {

@@ -32,8 +32,10 @@ impl PlanSketch {
             job_name: job.name.clone(),
             job_version: job.version,
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
+            secrets: Vec::new(),
             targets: targets.iter().map(planned).collect(),
             steps: Vec::new(),
+            earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
         })
@@ -110,6 +112,14 @@ impl PlanSketch {
     #[must_use]
     pub fn credential(mut self, credential: CredentialId) -> Self {
         self.0.targets.iter_mut().for_each(|target| target.credential_ref = Some(credential));
+        self
+    }
+
+    /// Gives the run a secret parameter.
+    #[must_use]
+    pub fn secret(mut self, name: &str) -> Self {
+        self.0.parameters.insert(name.to_owned(), json!("[secret]"));
+        self.0.secrets.push(name.to_owned());
         self
     }
 

@@ -30,6 +30,7 @@ macro_rules! store_suite {
                 an_update_needs_the_version_it_has_seen,
                 an_update_keeps_names_apart_and_the_type,
                 a_credential_in_use_stays,
+                a_target_and_the_end_of_its_credential_do_not_both_come_through,
             }
             targets {
                 what_was_stored_is_read,
@@ -40,6 +41,8 @@ macro_rules! store_suite {
                 a_list_by_tags_wants_every_one,
                 a_target_that_another_depends_on_stays,
                 a_target_of_a_live_run_stays_and_its_trace_remains,
+                a_target_that_an_active_job_names_stays_and_keeps_its_name,
+                a_job_and_the_end_of_its_target_do_not_both_come_through,
             }
             jobs {
                 what_was_stored_is_read,
@@ -49,6 +52,7 @@ macro_rules! store_suite {
                 a_list_can_leave_out_the_inactive,
                 a_job_with_runs_stays,
                 versions_stay_and_come_newest_first,
+                an_active_job_names_targets_that_are_there,
             }
             enqueue {
                 a_run_and_its_tasks_are_written,
@@ -170,6 +174,9 @@ macro_rules! store_suite {
                 of_answers_at_once_one_counts,
                 a_task_that_was_lost_is_asked_about_and_tried_anew,
                 a_cancel_ends_what_waits,
+                what_waits_for_a_person_is_listed_with_what_it_asks,
+                what_asks_nobody_is_not_listed,
+                what_began_to_wait_last_is_listed_first_in_parts,
             }
             turns {
                 they_go_one_after_the_other_in_the_order_of_enqueue,
@@ -224,6 +231,9 @@ macro_rules! store_suite {
                 a_redrive_that_cannot_be_changes_nothing,
                 of_redrives_at_once_one_enqueues,
                 tenants_see_their_own,
+                a_run_is_repeated_with_or_without_letters,
+                a_run_is_not_repeated_while_it_or_its_repeat_goes_on,
+                of_repeats_and_redrives_at_once_one_enqueues,
             }
             retention {
                 runs_go_by_age_with_all_that_is_theirs,
@@ -233,6 +243,14 @@ macro_rules! store_suite {
                 a_repeat_of_a_removed_run_stands_alone,
                 every_tenant_is_cleaned_and_all_is_kept_by_default,
                 cleaners_at_once_do_no_harm,
+            }
+            secrets {
+                sealed_parameters_are_kept_as_they_came,
+                a_run_has_them_beside_all_else_that_it_says,
+                a_run_without_has_none_and_a_repeat_brings_none,
+                what_the_plan_does_not_name_is_refused,
+                they_are_of_their_tenant_alone,
+                they_go_with_their_run_and_not_with_one_that_repeats_it,
             }
             events {
                 a_run_tells_its_story_in_order,
@@ -313,6 +331,7 @@ mod tests {
             ("pauses", include_str!("cases/pauses.rs")),
             ("dead_letters", include_str!("cases/dead_letters.rs")),
             ("retention", include_str!("cases/retention.rs")),
+            ("secrets", include_str!("cases/secrets.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),

@@ -91,6 +91,12 @@ impl StepHandler for HttpRequest {
         templates
     }
 
+    fn exposes(&self, pointer: &str) -> Option<&'static str> {
+        let first = pointer.split('/').nth(1).unwrap_or_default();
+        matches!(first, "path" | "query")
+            .then_some("servers and proxies write URLs down: send it in a header or in the body")
+    }
+
     fn check(&self, fields: &Map<String, Value>) -> Vec<Problem> {
         let mut problems = compose::check(fields);
         if let Some(Value::Array(assertions)) = fields.get("assert") {

@@ -37,7 +37,7 @@ fn a_run_brings_what_has_no_default_and_fits() {
     let job = job(&json!({"svc": "Spooler"}), &schema, "{{ svc }} {{ count }}");
     assert_eq!(job.required_parameters(), ["level"]);
     let bound = job.bind(members(&json!({"level": "high"}))).unwrap();
-    assert_eq!(Value::Object(bound), json!({"svc": "Spooler", "count": 3, "level": "high"}));
+    assert_eq!(Value::Object(bound.shown), json!({"svc": "Spooler", "count": 3, "level": "high"}));
     let given = json!({"level": "hihg", "svc": "spooler", "count": 0, "more": 1});
     let error = job.bind(members(&given)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameters);

@@ -100,3 +100,24 @@ pub async fn a_credential_in_use_stays(f: Fixture) {
     assert_eq!(kind(f.store.credential(f.tenant, id).await), ErrorKind::NotFound);
     assert_eq!(kind(f.store.delete_credential(f.tenant, id).await), ErrorKind::NotFound);
 }
+
+pub async fn a_target_and_the_end_of_its_credential_do_not_both_come_through(f: Fixture) {
+    for round in 0..10 {
+        let credential = new(&f, &format!("c{round}")).await;
+        f.store.insert_credential(f.tenant, credential.clone()).await.unwrap();
+        let spec = TargetSpec { credential_ref: Some(credential.id), ..f.new_target() };
+        let name = spec.name.clone();
+        let (stored, gone) = tokio::join!(
+            f.store.insert_target(f.tenant, spec),
+            f.store.delete_credential(f.tenant, credential.id)
+        );
+        match (stored, gone) {
+            (Ok(_), Err(error)) => {
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+                assert!(error.to_string().contains(&name), "{error}");
+            }
+            (Err(error), Ok(())) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}"),
+            (stored, gone) => panic!("one of the two comes through: {stored:?}, {gone:?}"),
+        }
+    }
+}

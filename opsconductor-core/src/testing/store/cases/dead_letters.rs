@@ -167,3 +167,55 @@ pub async fn tenants_see_their_own(f: Fixture) {
     assert_eq!(kind(f.store.dead_letter(f.tenant, LetterId::new(999)).await), ErrorKind::NotFound);
     assert_eq!(letters(&other).await.len(), 1);
 }
+
+pub async fn a_run_is_repeated_with_or_without_letters(f: Fixture) {
+    let failed = ended(&f, TaskStatus::Failed).await;
+    let succeeded = ended(&f, TaskStatus::Succeeded).await;
+    let other = ended(&f, TaskStatus::Failed).await;
+    for run in [&failed, &succeeded] {
+        let enqueued = f.store.repeat(f.tenant, run.id, again(&f, run).await).await.unwrap();
+        assert_eq!(enqueued.run.parent, Some(run.id));
+        assert_eq!(f.end(f.claim_one().await.lease, TaskStatus::Succeeded).await, Some(RunStatus::Succeeded));
+    }
+    assert_eq!(letters(&f).await.iter().map(|letter| letter.run).collect::<Vec<_>>(), [other.id]);
+    let more = f.store.repeat(f.tenant, failed.id, again(&f, &failed).await).await.unwrap();
+    assert_eq!(more.run.parent, Some(failed.id), "what did it again is over");
+}
+
+pub async fn a_run_is_not_repeated_while_it_or_its_repeat_goes_on(f: Fixture) {
+    let run = f.single().await;
+    let held = f.claim_one().await.lease;
+    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    f.end(held, TaskStatus::Failed).await;
+    f.store.repeat(f.tenant, run.id, again(&f, &run).await).await.unwrap();
+    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    let held = f.claim_one().await.lease;
+    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    f.end(held, TaskStatus::Failed).await;
+    let left = letters(&f).await.len();
+    let other = f.other_tenant().await;
+    let astray = other.store.repeat(other.tenant, run.id, again(&f, &run).await).await;
+    assert_eq!(kind(astray), ErrorKind::NotFound);
+    let wrong = NewRun { parent: Some(RunId::new(999_999)), ..again(&f, &run).await };
+    assert_eq!(kind(f.store.repeat(f.tenant, run.id, wrong).await), ErrorKind::NotFound);
+    assert_eq!((letters(&f).await.len(), f.claim(10).await.len()), (left, 0), "nothing changed");
+}
+
+pub async fn of_repeats_and_redrives_at_once_one_enqueues(f: Fixture) {
+    let run = ended(&f, TaskStatus::Failed).await;
+    let mut callers = Vec::new();
+    for number in 0..6 {
+        let (store, tenant, new) = (f.store.clone(), f.tenant, again(&f, &run).await);
+        callers.push(tokio::spawn(async move {
+            match number % 2 {
+                0 => store.repeat(tenant, run.id, new).await.is_ok(),
+                _ => store.redrive(tenant, run.id, new).await.is_ok(),
+            }
+        }));
+    }
+    let mut enqueued = 0;
+    for caller in callers {
+        enqueued += usize::from(caller.await.unwrap());
+    }
+    assert_eq!((enqueued, f.claim(10).await.len()), (1, 1));
+}

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::kind;
+use super::{kind, refusal};
 use crate::{
     ErrorKind,
     id::{JobId, TenantId},
     store::{NewJob, Page},
+    target::TargetSpec,
     testing::store::Fixture,
 };
 
@@ -93,4 +94,23 @@ pub async fn versions_stay_and_come_newest_first(f: Fixture) {
     let elsewhere = f.other_tenant().await;
     let foreign = f.store.job_versions(elsewhere.tenant, job.id, Fixture::ALL).await;
     assert_eq!(kind(foreign), ErrorKind::NotFound);
+}
+
+pub async fn an_active_job_names_targets_that_are_there(f: Fixture) {
+    let there = f.store.insert_target(f.tenant, f.new_target()).await.unwrap().spec.name;
+    let naming = |name: &str| NewJob { targets: vec![there.clone(), name.to_owned()], ..f.new_job() };
+    let elsewhere = f.other_tenant().await;
+    let foreign = TargetSpec { name: "foreign".to_owned(), ..f.new_target() };
+    elsewhere.store.insert_target(elsewhere.tenant, foreign).await.unwrap();
+    for name in ["nobody's", "foreign"] {
+        let refused = refusal(f.store.insert_job(f.tenant, naming(name)).await);
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    assert_eq!(f.store.list_jobs(f.tenant, false, Fixture::ALL).await.unwrap().total, 0);
+    let idle = NewJob { is_active: false, ..naming("nobody's") };
+    let idle = f.store.insert_job(f.tenant, idle).await.unwrap();
+    let woken = f.store.update_job(f.tenant, idle.id, naming("nobody's")).await;
+    assert_eq!(kind(woken), ErrorKind::InvalidInput);
+    assert_eq!(f.store.job(f.tenant, idle.id).await.unwrap(), idle, "nothing changed");
 }

@@ -22,6 +22,7 @@ pub mod renew;
 pub mod requeue;
 pub mod rescue;
 pub mod retention;
+pub mod secrets;
 pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;

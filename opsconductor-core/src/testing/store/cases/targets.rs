@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::{credentials, kind};
+use super::{credentials, kind, refusal};
 use crate::{
     ErrorKind,
     id::{CredentialId, TargetId, TenantId},
     run::TaskStatus,
+    store::NewJob,
     target::TargetSpec,
     testing::store::Fixture,
 };
@@ -118,4 +119,59 @@ pub async fn a_target_of_a_live_run_stays_and_its_trace_remains(f: Fixture) {
     assert_eq!(f.tasks(run.id).await[0].target, Some(target));
     assert!(f.store.run_plan(f.tenant, run.id).await.unwrap().target(target).is_some());
     assert!(f.targets(1).await[0] != target, "ids are not used again");
+}
+
+pub async fn a_target_that_an_active_job_names_stays_and_keeps_its_name(f: Fixture) {
+    let target = f.store.insert_target(f.tenant, f.new_target()).await.unwrap();
+    let naming = |targets: &[&str], is_active| NewJob {
+        targets: targets.iter().map(|name| (*name).to_owned()).collect(),
+        is_active,
+        ..f.new_job()
+    };
+    let job = f.store.insert_job(f.tenant, naming(&[&target.spec.name], true)).await.unwrap();
+    let renamed = TargetSpec { name: f.name("renamed"), ..target.spec.clone() };
+    let refused = refusal(f.store.delete_target(f.tenant, target.id).await);
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert!(refused.to_string().contains(&job.name), "{refused}");
+    let refused = refusal(f.store.update_target(f.tenant, target.id, renamed.clone()).await);
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    assert!(refused.to_string().contains(&job.name), "{refused}");
+    assert_eq!(f.store.target(f.tenant, target.id).await.unwrap(), target, "nothing changed");
+    let other = TargetSpec { hostname: "192.0.2.7".to_owned(), ..target.spec.clone() };
+    f.store.update_target(f.tenant, target.id, other).await.unwrap();
+
+    // A job of the same words in another tenant names another target.
+    let elsewhere = f.other_tenant().await;
+    elsewhere.store.insert_target(elsewhere.tenant, target.spec.clone()).await.unwrap();
+    elsewhere.store.insert_job(elsewhere.tenant, naming(&[&target.spec.name], true)).await.unwrap();
+
+    let idle = naming(&[&target.spec.name], false);
+    f.store.update_job(f.tenant, job.id, idle.clone()).await.unwrap();
+    f.store.update_target(f.tenant, target.id, renamed.clone()).await.unwrap();
+    f.store.update_job(f.tenant, job.id, naming(&[&renamed.name], true)).await.unwrap();
+    assert_eq!(kind(f.store.delete_target(f.tenant, target.id).await), ErrorKind::Conflict);
+    f.store.update_job(f.tenant, job.id, naming(&[], true)).await.unwrap();
+    f.store.delete_target(f.tenant, target.id).await.unwrap();
+    let again = f.store.update_job(f.tenant, job.id, NewJob { is_active: true, ..idle }).await;
+    assert_eq!(kind(again), ErrorKind::InvalidInput);
+}
+
+pub async fn a_job_and_the_end_of_its_target_do_not_both_come_through(f: Fixture) {
+    for round in 0..10 {
+        let target = f.store.insert_target(f.tenant, f.new_target()).await.unwrap();
+        let job = NewJob { targets: vec![target.spec.name.clone()], ..f.new_job() };
+        let renamed = TargetSpec { name: f.name("renamed"), ..target.spec.clone() };
+        let taken = async {
+            match round % 2 {
+                0 => f.store.delete_target(f.tenant, target.id).await,
+                _ => f.store.update_target(f.tenant, target.id, renamed).await.map(|_| ()),
+            }
+        };
+        let (saved, taken) = tokio::join!(f.store.insert_job(f.tenant, job), taken);
+        match (saved, taken) {
+            (Ok(_), Err(error)) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
+            (Err(error), Ok(())) => assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}"),
+            (saved, taken) => panic!("one of the two comes through: {saved:?}, {taken:?}"),
+        }
+    }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::{
     ErrorKind,
     id::RunId,
-    run::{EventKind, RunStatus, TaskStatus},
-    store::{Decision, Lease, Requeue, Suspended, WaitsFor},
-    testing::store::Fixture,
+    run::{EventKind, RunStatus, TaskStatus, plan::Join},
+    store::{Decision, Lease, Page, Question, Requeue, Suspended, WaitsFor},
+    testing::store::{Fixture, PlanSketch},
 };
 
 use TaskStatus::{Aborted, Lost, Queued, Succeeded, Waiting};
@@ -151,4 +151,88 @@ pub async fn a_cancel_ends_what_waits(f: Fixture) {
     f.store.cancel_run(f.tenant, run.id, "not needed").await.unwrap();
     suspend(&f, lease, WaitsFor::Approval).await;
     assert_eq!(f.run(run.id).await.status, RunStatus::Canceled);
+}
+
+async fn open(f: &Fixture) -> Vec<Question> {
+    let list = f.store.questions(f.tenant, Fixture::ALL).await.unwrap();
+    assert_eq!(list.total, list.items.len() as u64);
+    list.items
+}
+
+pub async fn what_waits_for_a_person_is_listed_with_what_it_asks(f: Fixture) {
+    let (job, targets) = (f.job().await, f.targets(2).await);
+    let plan = PlanSketch::new(&job, &targets).step(&[], &[]).step(&[1], &[(0, Join::Barrier)]).build();
+    let run = f.enqueue(f.new_run(&job, plan)).await;
+    assert_eq!(open(&f).await, []);
+    f.end(f.claim_one().await.lease, Succeeded).await;
+    let asks = f.claim_one().await;
+    let since = f.run(run.id).await.queued_at + Duration::from_secs(7);
+    f.clock.advance(Duration::from_secs(7));
+    suspend(&f, asks.lease, WaitsFor::Approval).await;
+    let asked = Question {
+        run: run.id,
+        task: asks.lease.task,
+        step: 1,
+        target: Some(targets[1]),
+        waits_for: WaitsFor::Approval,
+        message: "again".to_owned(),
+        since,
+        until: since + HOUR,
+    };
+    assert_eq!(open(&f).await, [asked]);
+    // One that asks anew asks what it asks then.
+    f.store.decide(f.tenant, run.id, 1, Some(targets[1]), decision(true)).await.unwrap();
+    assert_eq!(open(&f).await, []);
+    let again = f.claim_one().await;
+    f.clock.advance(HOUR);
+    let requeue = Requeue {
+        suspend: Some(WaitsFor::Lost),
+        attempt_status: Lost,
+        reason: "äre you sure?".to_owned(),
+        ..Fixture::requeue(again.lease, HOUR)
+    };
+    f.store.requeue(vec![requeue]).await.unwrap();
+    let anew = open(&f).await.remove(0);
+    assert_eq!((anew.waits_for, anew.message.as_str()), (WaitsFor::Lost, "äre you sure?"));
+    assert_eq!((anew.since, anew.until), (since + HOUR, since + HOUR * 2));
+}
+
+pub async fn what_asks_nobody_is_not_listed(f: Fixture) {
+    let run = f.single().await;
+    suspend(&f, f.claim_one().await.lease, WaitsFor::Time).await;
+    assert_eq!(open(&f).await, [], "it waits for its time");
+    f.store.cancel_run(f.tenant, run.id, "not needed").await.unwrap();
+    let run = f.single().await;
+    suspend(&f, f.claim_one().await.lease, WaitsFor::Approval).await;
+    assert_eq!(open(&f).await.len(), 1);
+    let other = f.other_tenant().await;
+    assert_eq!(open(&other).await, [], "another tenant's");
+    // Its time is over: as long as nobody has taken it, an answer counts.
+    f.clock.advance(HOUR);
+    assert_eq!(open(&f).await.len(), 1);
+    let late = f.claim_one().await;
+    assert_eq!(open(&f).await, []);
+    f.end(late.lease, Succeeded).await;
+    let canceled = f.single().await;
+    suspend(&f, f.claim_one().await.lease, WaitsFor::Lost).await;
+    f.store.cancel_run(f.tenant, canceled.id, "not needed").await.unwrap();
+    assert_eq!(open(&f).await, []);
+    assert_eq!(f.run(run.id).await.status, RunStatus::Succeeded);
+}
+
+pub async fn what_began_to_wait_last_is_listed_first_in_parts(f: Fixture) {
+    let mut runs = Vec::new();
+    for _ in 0..4 {
+        runs.push(f.single().await.id);
+        suspend(&f, f.claim_one().await.lease, WaitsFor::Approval).await;
+        f.clock.advance(Duration::from_secs(1));
+    }
+    // The first is asked about anew, and so stands first.
+    decide(&f, runs[0], true).await.unwrap();
+    suspend(&f, f.claim_one().await.lease, WaitsFor::Approval).await;
+    let listed: Vec<_> = open(&f).await.iter().map(|question| question.run).collect();
+    assert_eq!(listed, [runs[0], runs[3], runs[2], runs[1]]);
+    let part = f.store.questions(f.tenant, Page { skip: 1, limit: 2 }).await.unwrap();
+    let listed: Vec<_> = part.items.iter().map(|question| question.run).collect();
+    assert_eq!((listed.as_slice(), part.total), (&[runs[3], runs[2]][..], 4));
 }

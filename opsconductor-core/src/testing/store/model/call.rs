@@ -135,6 +135,8 @@ pub(super) struct TargetShape {
 pub(super) struct JobShape {
     pub(super) name: u8,
     pub(super) version: i32,
+    /// The target that it names, there or not.
+    pub(super) target: Option<u8>,
     pub(super) is_active: bool,
 }
 
@@ -281,11 +283,8 @@ fn target() -> impl Strategy<Value = TargetShape> {
 }
 
 fn job() -> impl Strategy<Value = JobShape> {
-    (0_u8..6, 0_i32..5, prop::bool::weighted(0.8)).prop_map(|(name, version, is_active)| JobShape {
-        name,
-        version,
-        is_active,
-    })
+    (0_u8..6, 0_i32..5, option::weighted(0.3, 0_u8..6), prop::bool::weighted(0.8))
+        .prop_map(|(name, version, target, is_active)| JobShape { name, version, target, is_active })
 }
 
 /// A run, with a key so often.

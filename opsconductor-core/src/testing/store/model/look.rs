@@ -112,6 +112,10 @@ pub(super) enum Look {
         run: Option<Pick>,
         page: (u64, u32),
     },
+    Questions {
+        tenant: Pick,
+        page: (u64, u32),
+    },
 }
 
 pub(super) fn look() -> impl Strategy<Value = Look> {
@@ -170,6 +174,7 @@ pub(super) fn look() -> impl Strategy<Value = Look> {
             run,
             page
         }),
+        (pick(), page()).prop_map(|(tenant, page)| Look::Questions { tenant, page }),
     ];
     prop_oneof![2 => catalog, 4 => history, 1 => promises]
 }
@@ -311,6 +316,10 @@ impl Side {
                 let answer = answer.map(Self::all_sorted);
                 self.said(answer)
             }
+            Look::Questions { tenant, page: at } => {
+                let answer = store.questions(self.tenant(tenant), page(at)).await;
+                self.said(answer)
+            }
         }
     }
 
@@ -332,7 +341,7 @@ impl Side {
         parts
     }
 
-    async fn catalog_of(&mut self, tenant: TenantId) -> [String; 6] {
+    async fn catalog_of(&mut self, tenant: TenantId) -> [String; 7] {
         let store = self.store.clone();
         let credentials = store.list_credentials(tenant, Fixture::ALL).await;
         let credentials = credentials.map(|list| list.items.into_iter().map(Self::shown).collect::<Vec<_>>());
@@ -341,8 +350,10 @@ impl Side {
         let runs = store.list_runs(tenant, RunFilter::default(), Fixture::ALL).await;
         let limits = store.list_limits(tenant, Fixture::ALL).await;
         let letters = store.list_dead_letters(tenant, None, Fixture::ALL).await.map(Self::all_sorted);
+        let questions = store.questions(tenant, Fixture::ALL).await;
         let [credentials, targets] = [self.said(credentials), self.said(targets)];
-        [credentials, targets, self.said(jobs), self.said(runs), self.said(limits), self.said(letters)]
+        let [jobs, runs] = [self.said(jobs), self.said(runs)];
+        [credentials, targets, jobs, runs, self.said(limits), self.said(letters), self.said(questions)]
     }
 
     async fn history_of(&mut self, tenant: TenantId, run: RunId) -> Vec<String> {

@@ -95,8 +95,10 @@ impl Shape {
             job_name: job.name.clone(),
             job_version: version,
             parameters: Map::from_iter([("name".to_owned(), json!("välue"))]),
+            secrets: Vec::new(),
             targets: targets.iter().take(used as usize).map(planned).collect(),
             steps: steps.collect(),
+            earlier: Vec::new(),
             timeout_sec: self.timeout_sec,
             max_parallel: self.max_parallel,
         })

@@ -35,6 +35,8 @@ pub(super) enum Promise {
         letter: Pick,
         other: Option<Pick>,
         astray: bool,
+        /// Whether or not it has a letter, as its child.
+        repeat: bool,
         /// Of another job than the run was of.
         job: Option<Pick>,
         shape: Shape,
@@ -81,8 +83,16 @@ pub(super) fn letters() -> impl Strategy<Value = Promise> {
     let other = || option::weighted(0.25, pick());
     prop_oneof![
         1 => (pick(), astray()).prop_map(|(letter, astray)| Promise::DiscardLetter { letter, astray }),
-        2 => (pick(), other(), astray(), other(), shape(), run_shape(0.3)).prop_map(
-            |(letter, other, astray, job, shape, new)| Promise::Redrive { letter, other, astray, job, shape, new }
+        3 => (pick(), other(), astray(), any::<bool>(), other(), shape(), run_shape(0.3)).prop_map(
+            |(letter, other, astray, repeat, job, shape, new)| Promise::Redrive {
+                letter,
+                other,
+                astray,
+                repeat,
+                job,
+                shape,
+                new
+            }
         ),
     ]
 }

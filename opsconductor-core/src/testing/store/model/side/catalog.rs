@@ -26,7 +26,7 @@ impl Side {
                 self.write_down(&Call::InsertTarget { tenant, target }).await;
             }
             for name in 0..2 {
-                let job = JobShape { name, version: 1, is_active: true };
+                let job = JobShape { name, version: 1, target: None, is_active: true };
                 self.write_down(&Call::InsertJob { tenant, job }).await;
             }
         }
@@ -155,6 +155,7 @@ fn new_job(shape: &JobShape) -> NewJob {
         name: format!("name{}", shape.name),
         version: shape.version,
         definition: json!({"steps": [{"type": "test.noop"}], "ünicode": [1, 2.5, null]}),
+        targets: shape.target.iter().map(|name| format!("name{name}")).collect(),
         created_by: None,
         is_active: shape.is_active,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NOBODY, Side};
 use crate::{
     id::{CredentialId, JobId, LetterId, RunId, TargetId, TenantId},
-    store::{DeadLetter, JobRecord, Keep, Limit, LimitScope, Listing, Rate},
+    store::{DeadLetter, JobRecord, Keep, Limit, LimitScope, Listing, NewRun, Rate},
     tenant::DEFAULT_TENANT,
     testing::store::{
         Fixture,
@@ -45,7 +45,7 @@ impl Side {
                 let answer = store.discard_dead_letter(tenant, letter).await;
                 self.said(answer)
             }
-            Promise::Redrive { letter, other, astray, job, ref shape, ref new } => {
+            Promise::Redrive { letter, other, astray, repeat, job, ref shape, ref new } => {
                 let (tenant, run) = match other {
                     Some(other) => self.run(other, astray),
                     None => self.run_of_letter(letter, astray),
@@ -56,7 +56,10 @@ impl Side {
                 };
                 let Some(job) = job else { return "no job".to_owned() };
                 let (_, new) = self.new_run(job, shape, new).await;
-                let answer = store.redrive(tenant, run, new).await;
+                let answer = match repeat {
+                    true => store.repeat(tenant, run, NewRun { parent: Some(run), ..new }).await,
+                    false => store.redrive(tenant, run, new).await,
+                };
                 self.answered(tenant, answer).await
             }
             Promise::RemoveRuns { age, runs_per_job, limit } => {

@@ -145,6 +145,7 @@ impl Side {
         let new = NewRun {
             job: record.id,
             plan,
+            secrets: Vec::new(),
             if_current: run.current && right,
             requested_by: None,
             correlation_id: run.key.map(|key| format!("of key {}", key.name)),

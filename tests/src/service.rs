@@ -21,22 +21,27 @@ use windows_sim::Identity;
 
 /// A request as it came.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
+pub struct Seen {
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The headers, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
 }
 
 impl Seen {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    /// The first header of that name, however it is written.
+    pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(each, _)| each.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// What a service does, in order; then it closes the connection.
-pub(crate) enum Act {
+pub enum Act {
     /// Says this.
     Say(Vec<u8>),
     /// Says this again and again, until nobody listens.
@@ -46,7 +51,7 @@ pub(crate) enum Act {
 }
 
 /// An answer with a status line, headers and a body whose length it says.
-pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<Act> {
+pub fn answer(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Vec<Act> {
     let body = body.as_ref();
     let mut bytes = head(status, headers, &[("content-length", &body.len().to_string())]);
     bytes.extend_from_slice(body);
@@ -54,17 +59,17 @@ pub(crate) fn answer(status: &str, headers: &[(&str, &str)], body: impl AsRef<[u
 }
 
 /// An answer in JSON.
-pub(crate) fn json(body: &serde_json::Value) -> Vec<Act> {
+pub fn json(body: &serde_json::Value) -> Vec<Act> {
     answer("200 OK", &[("content-type", "application/json")], body.to_string())
 }
 
 /// A redirect.
-pub(crate) fn redirect(status: u16, location: &str) -> Vec<Act> {
+pub fn redirect(status: u16, location: &str) -> Vec<Act> {
     answer(&format!("{status} Elsewhere"), &[("location", location)], "go there")
 }
 
 /// The head of an answer.
-pub(crate) fn head(status: &str, headers: &[(&str, &str)], more: &[(&str, &str)]) -> Vec<u8> {
+pub fn head(status: &str, headers: &[(&str, &str)], more: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status}\r\n");
     for (name, value) in headers.iter().chain(more) {
         text += &format!("{name}: {value}\r\n");
@@ -73,7 +78,7 @@ pub(crate) fn head(status: &str, headers: &[(&str, &str)], more: &[(&str, &str)]
 }
 
 /// A service that listens.
-pub(crate) struct Service {
+pub struct Service {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     count: watch::Receiver<usize>,
@@ -82,57 +87,85 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) async fn start(script: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static) -> Self {
+    /// One on plain HTTP.
+    ///
+    /// # Panics
+    ///
+    /// Without a free port.
+    pub async fn start(script: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static) -> Self {
         Self::listen(None, script).await
     }
 
-    pub(crate) async fn tls(
+    /// One on HTTPS.
+    ///
+    /// # Panics
+    ///
+    /// Without a free port, and for an identity that is none.
+    pub async fn tls(
         identity: &Identity,
         script: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static,
     ) -> Self {
-        let certificate = CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(identity.private_key_pem.as_bytes()).unwrap();
+        let certificate =
+            CertificateDer::from_pem_slice(identity.certificate_pem.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(identity.private_key_pem.as_bytes()).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .unwrap()
+            .expect("versions of TLS")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
-            .unwrap();
+            .expect("a key that fits");
         Self::listen(Some(TlsAcceptor::from(Arc::new(config))), script).await
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// What it was asked so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    ///
+    /// # Panics
+    ///
+    /// After a panic of its own.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("nobody panicked").clone()
     }
 
     /// The only request that it was asked.
-    pub(crate) fn only(&self) -> Seen {
+    ///
+    /// # Panics
+    ///
+    /// When it was asked another number of times.
+    pub fn only(&self) -> Seen {
         let mut seen = self.seen();
         assert_eq!(seen.len(), 1, "{seen:?}");
         seen.remove(0)
     }
 
     /// Returns when it has been asked `count` times.
-    pub(crate) async fn asked(&self, count: usize) {
-        self.count.clone().wait_for(|asked| *asked >= count).await.unwrap();
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub async fn asked(&self, count: usize) {
+        self.count.clone().wait_for(|asked| *asked >= count).await.expect("it listens");
     }
 
     /// Returns when `count` callers that it held have gone.
-    pub(crate) async fn left(&self, count: usize) {
-        self.gone.clone().wait_for(|gone| *gone >= count).await.unwrap();
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub async fn left(&self, count: usize) {
+        self.gone.clone().wait_for(|gone| *gone >= count).await.expect("it listens");
     }
 
     async fn listen(
         tls: Option<TlsAcceptor>,
         script: impl Fn(&Seen) -> Vec<Act> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (asked, count) = watch::channel(0);
         let (left, gone) = watch::channel(0);
@@ -144,7 +177,7 @@ impl Service {
                 let (asked, left) = (Arc::clone(&asked), Arc::clone(&left));
                 tokio::spawn(async move {
                     let note = |request: &Seen| {
-                        known.lock().unwrap().push(request.clone());
+                        known.lock().expect("nobody panicked").push(request.clone());
                         asked.send_modify(|count| *count += 1);
                     };
                     match tls {
@@ -218,7 +251,7 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Seen> {
             .collect(),
         body: String::new(),
     };
-    let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
+    let length = seen.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0_usize);
     while bytes.len() < end + length {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
