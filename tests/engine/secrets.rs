@@ -28,7 +28,7 @@ on_each_store!(
 /// Holds what JSON, XML, URLs and shells write in their own ways.
 const CANARY: &str = "c4nary<\"\u{f6}'&$> 7yV/q+Zw";
 
-fn definition(name: &str, steps: Value) -> Value {
+fn definition(name: &str, steps: &Value) -> Value {
     json!({"name": name, "version": 1, "steps": steps, "parameterSchema": {
         "properties": {
             "pw": {"type": "string", "secret": true, "pattern": "^c4", "maxLength": 40},
@@ -89,7 +89,7 @@ async fn a_secret_parameter_reaches_its_command_and_is_seen_nowhere_else(fleet: 
          "continueOnError": true},
         exec("web-1", "blurt {{ pw | quote }}")
     ]);
-    let job = save(&fleet, definition("spy", steps)).await;
+    let job = save(&fleet, definition("spy", &steps)).await;
     let run = start(&fleet, &job, json!({"pw": CANARY, "svc": "Themes"})).await.unwrap();
     let result = run.wait(LIMIT).await.unwrap();
     use TaskStatus::{Failed, Succeeded};
@@ -129,7 +129,7 @@ async fn a_plan_shows_that_there_is_a_secret_and_holds_for_any(fleet: Fleet) {
         exec("web-1", "print {{ pw }}"),
         {"type": "winrm.exec", "shell": "cmd", "target": "web-1", "script": "x", "env": {"PW": "{{ pw }}"}}
     ]);
-    let job = save(&fleet, definition("look", steps)).await;
+    let job = save(&fleet, definition("look", &steps)).await;
     let plan = async |pw: &str| fleet.ops.jobs().plan(&job, object(json!({"pw": pw}))).await;
     let preview = plan(CANARY).await.unwrap();
     let commands: Vec<_> = preview.tasks.iter().map(|task| task.command.as_str()).collect();
@@ -150,7 +150,7 @@ async fn a_plan_shows_that_there_is_a_secret_and_holds_for_any(fleet: Fleet) {
 }
 
 async fn a_repeat_with_another_secret_is_a_conflict(fleet: Fleet) {
-    let job = save(&fleet, definition("once", json!([exec("web-1", "print {{ pw | quote }}")]))).await;
+    let job = save(&fleet, definition("once", &json!([exec("web-1", "print {{ pw | quote }}")]))).await;
     let enqueue = async |engine: &Engine, parameters: Value| {
         let options = RunOptions { idempotency_key: Some("k".into()), ..RunOptions::default() };
         engine.local().jobs().run(&job, object(parameters), options).await.map(|run| run.id())
@@ -177,7 +177,7 @@ async fn a_repeat_with_another_secret_is_a_conflict(fleet: Fleet) {
     assert_eq!(enqueue(&stranger, json!({"pw": CANARY})).await.unwrap_err().kind(), ErrorKind::Vault);
     assert_eq!(runs(&fleet).await, 1);
     // The key lives as long as its run, whatever becomes of the job.
-    let mut changed = definition("once", json!([exec("web-1", "print anew")]));
+    let mut changed = definition("once", &json!([exec("web-1", "print anew")]));
     changed["version"] = json!(2);
     fleet.ops.jobs().update("once", &JobSpec::from_value(changed)).await.unwrap();
     assert_eq!(enqueue(engine, json!({"pw": CANARY})).await.unwrap(), first);
@@ -186,7 +186,7 @@ async fn a_repeat_with_another_secret_is_a_conflict(fleet: Fleet) {
 
 async fn a_redriven_run_has_the_secrets_of_the_first(fleet: Fleet) {
     let worker = fleet.engine.worker(quick()).unwrap();
-    let job = save(&fleet, definition("again", json!([exec("gone", "print {{ pw | quote }}")]))).await;
+    let job = save(&fleet, definition("again", &json!([exec("gone", "print {{ pw | quote }}")]))).await;
     let run = start(&fleet, &job, json!({"pw": CANARY})).await.unwrap();
     assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Failed);
     let mut target = fleet.ops.targets().get("gone").await.unwrap().spec;
@@ -203,7 +203,7 @@ async fn a_redriven_run_has_the_secrets_of_the_first(fleet: Fleet) {
 }
 
 async fn what_cannot_be_kept_secret_starts_nothing(fleet: Fleet) {
-    let job = save(&fleet, definition("refused", json!([exec("web-1", "print {{ pw | quote }}")]))).await;
+    let job = save(&fleet, definition("refused", &json!([exec("web-1", "print {{ pw | quote }}")]))).await;
     let wrong = format!("x{CANARY}");
     for (given, pointer, why) in [
         (json!({"pw": wrong}), "/pw", "does not fit the pattern `^c4`"),
@@ -233,7 +233,7 @@ async fn what_cannot_be_kept_secret_starts_nothing(fleet: Fleet) {
 
 async fn without_its_key_a_secret_is_neither_sealed_nor_opened(fleet: Fleet) {
     let steps = json!([{"type": "winrm.exec", "shell": "cmd", "target": "web-1", "command": "print x"}]);
-    let job = save(&fleet, definition("locked", steps)).await;
+    let job = save(&fleet, definition("locked", &steps)).await;
     let no_key = || Err::<Secret<String>, _>(Error::new(ErrorKind::Vault, "there is no key here"));
     let keyless = CallbackKeys::new("k", [""; 0], move |_| async move { no_key() }).unwrap();
     let keyless = Engine::builder().shared_store(fleet.engine.store().clone()).keys(keyless).build().unwrap();

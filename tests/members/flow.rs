@@ -2,7 +2,7 @@
 
 use opsconductor_core::run::{
     RunStatus,
-    TaskStatus::{self, Aborted, Failed, Running, Skipped, Succeeded, Waiting},
+    TaskStatus::{Aborted, Failed, Running, Skipped, Succeeded, Waiting},
 };
 use serde_json::json;
 
@@ -104,11 +104,10 @@ pub(crate) async fn a_failure_ends_the_steps_after_it_or_is_gone_on_from() {
 #[tokio::test]
 pub(crate) async fn what_is_done_after_a_failure_and_in_any_case_is_done_then() {
     on_both(async |scene, side| {
-        let cases: [(&str, i64, RunStatus, [TaskStatus; 3], &[&str]); 2] = [
-            ("good", 0, RunStatus::Succeeded, [Succeeded, Skipped, Succeeded], &["good swept"]),
-            ("bad", 7, RunStatus::Failed, [Failed, Succeeded, Succeeded], &["bad alarm", "bad swept"]),
-        ];
-        for (name, code, status, ends, traces) in cases {
+        let good = (RunStatus::Succeeded, [Succeeded, Skipped, Succeeded], vec!["good swept"]);
+        let bad = (RunStatus::Failed, [Failed, Succeeded, Succeeded], vec!["bad alarm", "bad swept"]);
+        let cases = [("good", 0, good), ("bad", 7, bad)];
+        for (name, code, (status, ends, traces)) in cases {
             let append = |what: &str| side.append(name, &format!("{name} {what}"));
             // What comes in any case may read what went before.
             let sweep = side

@@ -64,7 +64,7 @@ impl Run {
     /// not do; with [`RerunTargets::Failed`] `Conflict` when the step acts on none of the targets that failed.
     pub async fn rerun_from(&self, step: &str, targets: RerunTargets) -> Result<Run> {
         let over = self.to_repeat().await?;
-        let rest = over.from_step(step, targets)?;
+        let rest = over.rest_from(step, targets)?;
         self.repeat(over, rest).await
     }
 
@@ -146,7 +146,7 @@ impl Over {
     }
 
     /// The plan of a step and all that follows it.
-    fn from_step(&self, id: &str, targets: RerunTargets) -> Result<RunPlan> {
+    fn rest_from(&self, id: &str, targets: RerunTargets) -> Result<RunPlan> {
         let steps = &self.plan.steps;
         let Some(first) = steps.iter().position(|step| step.id == id) else {
             let ids: Vec<_> = steps.iter().map(|step| step.id.as_str()).collect();

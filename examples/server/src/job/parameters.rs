@@ -53,7 +53,7 @@ impl ParameterOptions {
                 let at = |error: Error| error.with("file", file.display());
                 let text = read(file).map_err(at)?;
                 // The same reader as for definitions: JSON or YAML, within its limits.
-                match JobSpec::parse(&text).map_err(unreadable).map_err(at)?.as_value() {
+                match JobSpec::parse(&text).map_err(|error| unreadable(&error)).map_err(at)?.as_value() {
                     Value::Object(members) => members.clone(),
                     _ => return Err(at(refuse("the parameters are an object: names and values"))),
                 }
@@ -74,7 +74,7 @@ impl ParameterOptions {
 }
 
 /// What a parser says of parameters could repeat one, which may be secret: only the place is told.
-fn unreadable(error: Error) -> Error {
+fn unreadable(error: &Error) -> Error {
     let said = error.problems().first().map_or("", |problem| problem.message.as_str());
     let place = said.split_once(": ").map_or("", |(place, _)| place);
     let what = if place.starts_with("this is not valid") { place } else { "they are neither JSON nor YAML" };
@@ -140,7 +140,7 @@ mod tests {
             "a: [hunter2",
         ] {
             let Err(error) = JobSpec::parse(text) else { continue };
-            let said = unreadable(error).report();
+            let said = unreadable(&error).report();
             assert!(said.contains("line 1") && !said.contains("hunter2"), "{said}");
         }
     }
