@@ -35,8 +35,8 @@ pub(super) enum Promise {
         letter: Pick,
         other: Option<Pick>,
         astray: bool,
-        /// Whether or not it has a letter, as its child.
-        repeat: bool,
+        /// How often in a row, whether or not it has a letter, as its child.
+        repeats: u8,
         /// Of another job than the run was of.
         job: Option<Pick>,
         shape: Shape,
@@ -83,12 +83,12 @@ pub(super) fn letters() -> impl Strategy<Value = Promise> {
     let other = || option::weighted(0.25, pick());
     prop_oneof![
         1 => (pick(), astray()).prop_map(|(letter, astray)| Promise::DiscardLetter { letter, astray }),
-        3 => (pick(), other(), astray(), any::<bool>(), other(), shape(), run_shape(0.3)).prop_map(
-            |(letter, other, astray, repeat, job, shape, new)| Promise::Redrive {
+        3 => (pick(), other(), astray(), 0_u8..3, other(), shape(), run_shape(0.3)).prop_map(
+            |(letter, other, astray, repeats, job, shape, new)| Promise::Redrive {
                 letter,
                 other,
                 astray,
-                repeat,
+                repeats,
                 job,
                 shape,
                 new

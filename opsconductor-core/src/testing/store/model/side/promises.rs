@@ -45,7 +45,7 @@ impl Side {
                 let answer = store.discard_dead_letter(tenant, letter).await;
                 self.said(answer)
             }
-            Promise::Redrive { letter, other, astray, repeat, job, ref shape, ref new } => {
+            Promise::Redrive { letter, other, astray, repeats, job, ref shape, ref new } => {
                 let (tenant, run) = match other {
                     Some(other) => self.run(other, astray),
                     None => self.run_of_letter(letter, astray),
@@ -56,11 +56,17 @@ impl Side {
                 };
                 let Some(job) = job else { return "no job".to_owned() };
                 let (_, new) = self.new_run(job, shape, new).await;
-                let answer = match repeat {
-                    true => store.repeat(tenant, run, NewRun { parent: Some(run), ..new }).await,
-                    false => store.redrive(tenant, run, new).await,
-                };
-                self.answered(tenant, answer).await
+                if repeats == 0 {
+                    let answer = store.redrive(tenant, run, new).await;
+                    return self.answered(tenant, answer).await;
+                }
+                let child = NewRun { parent: Some(run), ..new };
+                let mut said = String::new();
+                for _ in 0..repeats {
+                    let answer = store.repeat(tenant, run, child.clone()).await;
+                    said += &self.answered(tenant, answer).await;
+                }
+                said
             }
             Promise::RemoveRuns { age, runs_per_job, limit } => {
                 let keep = Keep { age: age.map(Duration::from_micros), runs_per_job };
