@@ -48,8 +48,8 @@ impl Drop for Forms {
 /// Adds every form of `secret`.
 pub(super) fn add_forms(secret: &str, forms: &mut Forms) {
     add_encodings(secret, forms);
-    // A secret read from a file often ends in a line break that output does not show.
-    let trimmed = secret.trim_end_matches(['\r', '\n']);
+    // A secret read from a file often ends in a line break, or has other white space around it, that output does not show.
+    let trimmed = secret.trim();
     if trimmed.len() < secret.len() {
         add_encodings(trimmed, forms);
     }

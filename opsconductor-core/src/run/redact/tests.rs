@@ -147,6 +147,13 @@ fn the_lines_of_a_key_are_secrets_too() {
 }
 
 #[test]
+fn white_space_around_a_secret_may_be_missing_in_what_is_said() {
+    let redactor = redactor(&[" hunter2pass \n"]);
+    assert_eq!(redactor.redact_str("it is hunter2pass."), "it is [redacted].");
+    assert_eq!(redactor.redact_str("aHVudGVyMnBhc3M="), "[redacted]");
+}
+
+#[test]
 fn overlapping_secrets_are_both_hidden() {
     let redactor = redactor(&["abcdef", "defghi", "hunter2", "hunter22"]);
     assert_eq!(redactor.redact_str("<abcdefghi>"), "<[redacted]>");
