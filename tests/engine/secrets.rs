@@ -169,6 +169,9 @@ async fn a_repeat_with_another_secret_is_a_conflict(fleet: Fleet) {
         json!({"pw": "c4 another"}),
         json!({"pw": CANARY, "pin": "1234"}),
         json!({"pw": CANARY, "svc": "Themes"}),
+        // No text, so no secret that could be the first one.
+        json!({"pw": 12345}),
+        json!({"pw": null}),
     ] {
         let error = enqueue(engine, others).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");

@@ -1,9 +1,6 @@
 //! What waits for a person: approvals, and questions about steps whose outcome is unknown.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -54,13 +51,14 @@ impl Approvals<'_> {
         self.at.authorize(Action::Read, Resource::Run)?;
         let (store, tenant) = (&self.at.inner.store, self.at.scope.tenant);
         let Listing { items: questions, total } = store.questions(tenant, page).await?;
-        let mut plans: HashMap<RunId, Arc<RunPlan>> = HashMap::new();
+        let mut last: Option<(RunId, Arc<RunPlan>)> = None;
         let mut items = Vec::with_capacity(questions.len());
         for question in questions {
-            let plan = match plans.entry(question.run) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => match store.run_plan(tenant, question.run).await {
-                    Ok(plan) => new.insert(plan),
+            // The questions of a wide run often follow one another; more plans than one are not held, for each may be large.
+            let plan = match last.take_if(|(run, _)| *run == question.run) {
+                Some((_, plan)) => plan,
+                None => match store.run_plan(tenant, question.run).await {
+                    Ok(plan) => plan,
                     // It ended and was removed between the two looks.
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
@@ -77,6 +75,7 @@ impl Approvals<'_> {
                 since: question.since,
                 until: question.until,
             });
+            last = Some((question.run, plan));
         }
         Ok(Listing { items, total })
     }

@@ -53,7 +53,7 @@ pub(super) async fn execute(
         Err(end) => return end,
     };
     let end = attempt(inner, &prepared, Some(&secrets), claimed, holding, running).await;
-    secrets.hide(inner, end)
+    secrets.hide(end)
 }
 
 /// The same, once the secret parameters of its run are known, if it has any.

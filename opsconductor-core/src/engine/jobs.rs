@@ -215,7 +215,8 @@ impl Jobs<'_> {
             && let Ok(new) = self.new_run(&record, &asked, true).await
         {
             match store.enqueue(tenant, new).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // Or a key that was used for another request, as it seems by what the job was.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {}
                 enqueued => return self.enqueued(&record, &asked, enqueued?).await,
             }
         }
@@ -347,8 +348,10 @@ impl Asked {
         let mut secret = BTreeSet::new();
         for name in secret_parameters(&record.definition) {
             if let Some(value) = parameters.get_mut(name) {
+                // Nothing else is a secret that a run could have, so it is not that of the first run either.
+                let is_text = value.is_string();
                 wipe(value);
-                *value = Value::Null;
+                *value = Value::from(is_text);
                 secret.insert(name);
             }
         }

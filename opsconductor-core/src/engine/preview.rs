@@ -62,7 +62,10 @@ impl Jobs<'_> {
         self.at.authorize(Action::Read, Resource::Job)?;
         let record = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
         let job = self.at.inner.definitions.of(&record, &self.at.inner.kinds)?;
-        self.preview(&job.plan(&self.targets_of(&job).await?, parameters)?)
+        let mut plan = job.plan(&self.targets_of(&job).await?, parameters)?;
+        plan.job_name.clone_from(&record.name);
+        plan.job_version = record.version;
+        self.preview(&plan)
     }
 
     /// The same of a definition that is not saved.

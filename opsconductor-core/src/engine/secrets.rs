@@ -1,7 +1,7 @@
 //! Secret parameters of runs: sealed when a run is enqueued, opened when a task is about to render, compared when a run is
 //! asked for again.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::OnceLock};
 
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
@@ -10,7 +10,7 @@ use super::{Inner, ending::End};
 use crate::{
     Error, ErrorKind, Result, Secret,
     id::{RunId, TenantId},
-    run::redact::MASK,
+    run::redact::{MASK, Redactor},
     store::SealedParameter,
     vault::RecordContext,
 };
@@ -20,40 +20,48 @@ const VERSION: i32 = 1;
 
 /// The secret parameters of a run, opened. Wiped when the last task that has them lets go.
 #[derive(Debug)]
-pub(super) struct RunSecrets(BTreeMap<String, Secret<String>>);
+pub(super) struct RunSecrets {
+    values: BTreeMap<String, Secret<String>>,
+    /// Built when something is first said of a task; none where it cannot be built.
+    redactor: OnceLock<Option<Redactor>>,
+}
 
 impl RunSecrets {
+    fn new(values: BTreeMap<String, Secret<String>>) -> Self {
+        Self { values, redactor: OnceLock::new() }
+    }
+
     /// Puts the values in the place of what is shown for them, for templates.
     pub(super) fn add_to(&self, values: &mut Map<String, Value>) {
-        for (name, secret) in &self.0 {
+        for (name, secret) in &self.values {
             values.insert(name.clone(), Value::from(secret.expose().as_str()));
         }
     }
 
     /// The values, to be redacted.
     pub(super) fn values(&self) -> impl Iterator<Item = &Secret<String>> {
-        self.0.values()
+        self.values.values()
     }
 
     /// Takes the values out of what is said of a task, also of one that ended before there was a redactor for its output.
-    pub(super) fn hide(&self, inner: &Inner, mut end: End) -> End {
+    pub(super) fn hide(&self, mut end: End) -> End {
         let said = match &mut end {
             End::Complete(completion) => completion.reason.as_mut(),
             End::Requeue(requeue) => Some(&mut requeue.reason),
             End::Release | End::Nothing => None,
         };
         if let Some(said) = said {
-            let redactor = inner.redactors.get(&self.values().collect::<Vec<_>>());
+            let redactor = self.redactor.get_or_init(|| Redactor::new(self.values()).ok());
             // Without one nothing is said at all.
-            *said = redactor.map_or_else(|_| MASK.to_owned(), |redactor| redactor.redact_str(said));
+            *said = redactor.as_ref().map_or_else(|| MASK.to_owned(), |redactor| redactor.redact_str(said));
         }
         end
     }
 
     /// Whether these are the same parameters with the same values. How long it takes tells nothing of the values.
     fn are(&self, others: &BTreeMap<String, Secret<String>>) -> bool {
-        self.0.len() == others.len()
-            && self.0.iter().zip(others).fold(true, |same, ((name, own), (other_name, other))| {
+        self.values.len() == others.len()
+            && self.values.iter().zip(others).fold(true, |same, ((name, own), (other_name, other))| {
                 let equal: bool = own.expose().as_bytes().ct_eq(other.expose().as_bytes()).into();
                 same & (name == other_name) & equal
             })
@@ -96,7 +104,7 @@ pub(super) async fn of_run(
     names: &[String],
 ) -> Result<RunSecrets> {
     let opened = open(inner, tenant, &inner.store.run_secrets(tenant, run).await?).await?;
-    match names.iter().find(|name| !opened.0.contains_key(*name)) {
+    match names.iter().find(|name| !opened.values.contains_key(*name)) {
         None => Ok(opened),
         Some(name) => {
             let message = "a secret parameter of the run is not in the store any more";
@@ -131,7 +139,7 @@ async fn open(inner: &Inner, tenant: TenantId, sealed: &[SealedParameter]) -> Re
         });
         all.insert(name.clone(), opened.map_err(|error| error.with("parameter", name))?);
     }
-    Ok(RunSecrets(all))
+    Ok(RunSecrets::new(all))
 }
 
 /// 128 random bits, in hexadecimal digits.
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn only_the_same_values_under_the_same_names_are_the_same() {
-        let own = RunSecrets(secrets(&[("a", "first"), ("b", "second")]));
+        let own = RunSecrets::new(secrets(&[("a", "first"), ("b", "second")]));
         assert!(own.are(&secrets(&[("b", "second"), ("a", "first")])));
         for other in [
             &[("a", "first")][..],
@@ -177,7 +185,7 @@ mod tests {
     fn an_id_is_never_the_same_and_debug_shows_no_value() {
         let (one, two) = (fresh_id().unwrap(), fresh_id().unwrap());
         assert!(one != two && one.len() == 32 && one.chars().all(|c| c.is_ascii_hexdigit()), "{one}");
-        let shown = format!("{:?}", RunSecrets(secrets(&[("a", "hunter2")])));
+        let shown = format!("{:?}", RunSecrets::new(secrets(&[("a", "hunter2")])));
         assert!(shown.contains('a') && !shown.contains("hunter2"), "{shown}");
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Still {
 impl Still {
     pub(super) fn new(clock: Arc<ManualClock>) -> Result<Self> {
         // Its own time stands still too, and goes on by itself when nothing is left to do: so `settle` knows.
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.map_err(|error| {
             Error::new(ErrorKind::Internal, "the run of a test has no runtime").with_source(error)
         })?;
