@@ -6,11 +6,11 @@ use opsconductor_core::{
     id::{LetterId, RunId, TaskId, TenantId},
     run::RunStatus,
     store::{
-        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Notice, Page,
-        dead_letters::{not_over, repeated_already},
+        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Notice, Page, Repeats,
+        dead_letters::{not_over, repeat_goes_on, repeated_already},
     },
 };
-use sqlx::{postgres::PgRow, types::Json};
+use sqlx::{PgConnection, postgres::PgRow, types::Json};
 
 use crate::{
     PgStore, columns,
@@ -42,9 +42,9 @@ impl DeadLetters for PgStore {
         Ok(redrive(self, tenant, run, &prepared).await?)
     }
 
-    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued> {
         let prepared = Prepared::of(new)?;
-        Ok(repeat(self, tenant, run, &prepared).await?)
+        Ok(repeat(self, tenant, run, &prepared, repeats).await?)
     }
 }
 
@@ -103,14 +103,8 @@ async fn discard(store: &PgStore, tenant: TenantId, id: LetterId) -> DbResult<()
 
 async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
     let mut tx = store.pools.write(tenant).await?;
-    let sql = "SELECT status FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE";
-    let status: Option<String> = sqlx::query_scalar(store.statements.of(sql))
-        .bind(tenant.get())
-        .bind(run.get())
-        .fetch_optional(&mut *tx)
-        .await?;
-    let status: RunStatus = status.ok_or_else(|| missing("run", run))?.parse()?;
-    // Of two that do so at once, the second waits here and finds none.
+    let first = lock_line(store, &mut tx, tenant, run).await?;
+    let status = status(store, &mut tx, tenant, run).await?;
     let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
     let gone =
         sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
@@ -120,42 +114,105 @@ async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepa
     if !status.is_final() {
         return Err(not_over(run).into());
     }
+    check_line(store, &mut tx, tenant, run, first).await?;
     let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
     tx.commit().await?;
     store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
     Ok(enqueued)
 }
 
-async fn repeat(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
+async fn repeat(
+    store: &PgStore,
+    tenant: TenantId,
+    run: RunId,
+    prepared: &Prepared,
+    repeats: Repeats,
+) -> DbResult<Enqueued> {
     let mut tx = store.pools.write(tenant).await?;
-    // Of two that do so at once, the second waits here. Whoever only refers to the run does not.
-    let sql = "SELECT status FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
+    let first = lock_line(store, &mut tx, tenant, run).await?;
+    if !status(store, &mut tx, tenant, run).await?.is_final() {
+        return Err(not_over(run).into());
+    }
+    check_line(store, &mut tx, tenant, run, first).await?;
+    if repeats == Repeats::Once {
+        let sql = "SELECT id FROM :schema.job_runs
+            WHERE tenant_id = $1 AND parent_run_id = $2 ORDER BY id DESC LIMIT 1";
+        let child: Option<i64> = sqlx::query_scalar(store.statements.of(sql))
+            .bind(tenant.get())
+            .bind(run.get())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(child) = child {
+            return Err(repeated_already(run, RunId::new(child)).into());
+        }
+    }
+    let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
+    sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
+    let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
+    tx.commit().await?;
+    store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
+    Ok(enqueued)
+}
+
+/// Finds the first run of which `run` came, be it through others, and locks its row: of those who do something of one line again
+/// at once, the second waits here. Whoever only refers to a run does not.
+async fn lock_line(store: &PgStore, tx: &mut PgConnection, tenant: TenantId, run: RunId) -> DbResult<i64> {
+    let find = "WITH RECURSIVE up (id, parent) AS (
+            SELECT id, parent_run_id FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2
+            UNION ALL
+            SELECT r.id, r.parent_run_id FROM up JOIN :schema.job_runs r ON r.tenant_id = $1 AND r.id = up.parent)
+        SELECT min(id) FROM up";
+    let lock = "SELECT id FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
+    loop {
+        let first: Option<i64> = sqlx::query_scalar(store.statements.of(find))
+            .bind(tenant.get())
+            .bind(run.get())
+            .fetch_one(&mut *tx)
+            .await?;
+        let first = first.ok_or_else(|| missing("run", run))?;
+        let locked: Option<i64> = sqlx::query_scalar(store.statements.of(lock))
+            .bind(tenant.get())
+            .bind(first)
+            .fetch_optional(&mut *tx)
+            .await?;
+        // It may have been removed between the two looks; then the line begins with a later one.
+        if locked.is_some() {
+            return Ok(first);
+        }
+    }
+}
+
+async fn status(store: &PgStore, tx: &mut PgConnection, tenant: TenantId, run: RunId) -> DbResult<RunStatus> {
+    let sql = "SELECT status FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE";
     let status: Option<String> = sqlx::query_scalar(store.statements.of(sql))
         .bind(tenant.get())
         .bind(run.get())
         .fetch_optional(&mut *tx)
         .await?;
-    let status: RunStatus = status.ok_or_else(|| missing("run", run))?.parse()?;
-    if !status.is_final() {
-        return Err(not_over(run).into());
-    }
-    // Or here, for one that redrives a letter; so the look at what it has enqueued comes after.
-    let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
-    sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
-    let sql = "SELECT id FROM :schema.job_runs
-        WHERE tenant_id = $1 AND parent_run_id = $2 AND finished_at IS NULL ORDER BY id LIMIT 1";
+    Ok(status.ok_or_else(|| missing("run", run))?.parse()?)
+}
+
+/// Refuses to do a run again while another of the line that begins with `first` goes on.
+async fn check_line(
+    store: &PgStore,
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+    first: i64,
+) -> DbResult<()> {
+    let sql = "WITH RECURSIVE line (id, finished_at) AS (
+            SELECT id, finished_at FROM :schema.job_runs WHERE tenant_id = $1 AND id = $2
+            UNION ALL
+            SELECT r.id, r.finished_at FROM line
+                JOIN :schema.job_runs r ON r.tenant_id = $1 AND r.parent_run_id = line.id)
+        SELECT id FROM line WHERE finished_at IS NULL AND id <> $3 ORDER BY id LIMIT 1";
     let alive: Option<i64> = sqlx::query_scalar(store.statements.of(sql))
         .bind(tenant.get())
+        .bind(first)
         .bind(run.get())
         .fetch_optional(&mut *tx)
         .await?;
-    if let Some(other) = alive {
-        return Err(repeated_already(run, RunId::new(other)).into());
-    }
-    let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
-    tx.commit().await?;
-    store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
-    Ok(enqueued)
+    alive.map_or(Ok(()), |other| Err(repeat_goes_on(run, RunId::new(other)).into()))
 }
 
 fn letter(row: &PgRow) -> sqlx::Result<DeadLetter> {

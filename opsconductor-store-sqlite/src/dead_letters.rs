@@ -5,8 +5,8 @@ use opsconductor_core::{
     Result,
     id::{LetterId, RunId, TaskId, TenantId},
     store::{
-        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Page,
-        dead_letters::{not_over, repeated_already},
+        DeadLetter, DeadLetters, Enqueued, Listing, NewRun, Page, Repeats,
+        dead_letters::{not_over, repeat_goes_on, repeated_already},
     },
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -58,9 +58,9 @@ impl DeadLetters for SqliteStore {
         self.writer.write(move |tx| redrive(tx, tenant, run, &prepared)).await
     }
 
-    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued> {
         let prepared = Prepared::of(new)?;
-        self.writer.write(move |tx| repeat(tx, tenant, run, &prepared)).await
+        self.writer.write(move |tx| repeat(tx, tenant, run, &prepared, repeats)).await
     }
 }
 
@@ -91,20 +91,44 @@ fn redrive(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, prepared: &Prepared) -
     if !record.status.is_final() {
         return Err(not_over(run).into());
     }
+    check_line(tx.db, run)?;
     enqueue::enqueue(tx, tenant, prepared)
 }
 
-fn repeat(tx: &mut Tx<'_>, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
+fn repeat(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    run: RunId,
+    prepared: &Prepared,
+    repeats: Repeats,
+) -> DbResult<Enqueued> {
     if !history::run(tx.db, tenant, run)?.status.is_final() {
         return Err(not_over(run).into());
     }
-    let sql = "SELECT id FROM job_runs WHERE parent_run_id = ?1 AND finished_at IS NULL ORDER BY id LIMIT 1";
-    let alive = tx.db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
-    if let Some(other) = alive {
-        return Err(repeated_already(run, RunId::new(other)).into());
+    check_line(tx.db, run)?;
+    if repeats == Repeats::Once {
+        let sql = "SELECT id FROM job_runs WHERE parent_run_id = ?1 ORDER BY id DESC LIMIT 1";
+        let child = tx.db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
+        if let Some(child) = child {
+            return Err(repeated_already(run, RunId::new(child)).into());
+        }
     }
     tx.db.prepare_cached("DELETE FROM dlq WHERE run_id = ?1")?.execute([run.get()])?;
     enqueue::enqueue(tx, tenant, prepared)
+}
+
+/// Refuses to do a run again while another of its line goes on. A parent is never another tenant's.
+fn check_line(db: &Connection, run: RunId) -> DbResult<()> {
+    let sql = "WITH RECURSIVE
+            up (id, parent) AS (
+                SELECT id, parent_run_id FROM job_runs WHERE id = ?1
+                UNION ALL SELECT r.id, r.parent_run_id FROM up JOIN job_runs r ON r.id = up.parent),
+            line (id, finished_at) AS (
+                SELECT id, finished_at FROM job_runs WHERE id = (SELECT min(id) FROM up)
+                UNION ALL SELECT r.id, r.finished_at FROM line JOIN job_runs r ON r.parent_run_id = line.id)
+        SELECT id FROM line WHERE finished_at IS NULL AND id <> ?1 ORDER BY id LIMIT 1";
+    let alive = db.prepare_cached(sql)?.query_row([run.get()], |row| row.get(0)).optional()?;
+    alive.map_or(Ok(()), |other| Err(repeat_goes_on(run, RunId::new(other)).into()))
 }
 
 fn letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {

@@ -26,6 +26,7 @@ on_each_store!(
     what_goes_on_or_went_well_is_not_retried,
     what_was_lost_is_sent_again_because_someone_says_so,
     what_waits_for_a_person_is_listed,
+    nothing_goes_past_an_approval_that_was_not_given,
 );
 
 /// Lets the target that refuses connections take them.
@@ -229,6 +230,9 @@ async fn what_goes_on_or_went_well_is_not_retried(fleet: Fleet) {
     let well = again.retry().await.map(|run| run.id()).unwrap_err();
     assert_eq!(well.kind(), ErrorKind::Conflict);
     assert!(well.to_string().contains("succeeded"), "{well}");
+    let once_more = run.retry().await.map(|run| run.id()).unwrap_err();
+    assert_eq!(once_more.kind(), ErrorKind::Conflict, "its tasks are done by now");
+    assert!(once_more.report().contains(&again.id().to_string()), "{once_more:?}");
     worker.shutdown().await;
 }
 
@@ -242,6 +246,36 @@ async fn what_was_lost_is_sent_again_because_someone_says_so(fleet: Fleet) {
     assert_eq!(states, [TaskStatus::Lost, Aborted]);
     assert_eq!(ended(&run.retry().await.unwrap()).await, RunStatus::Succeeded);
     assert_eq!(fleet.hosts.received(), ["web-1: vanish 1", "web-1: vanish 1", "web-1: print next"]);
+    worker.shutdown().await;
+}
+
+async fn nothing_goes_past_an_approval_that_was_not_given(fleet: Fleet) {
+    let worker = fleet.engine.worker(quick()).unwrap();
+    let ask = json!({"type": "approval", "id": "ask", "message": "Deploy?", "timeoutSec": 600});
+    let deploy = with(exec(json!("web-1"), "print deployed"), json!({"id": "deploy"}));
+    let after = with(exec(json!("web-1"), "print after"), json!({"id": "after"}));
+    let definition = job("gated", json!({"steps": [ask, deploy, after]}));
+    let refused = fleet.run(&definition, json!({})).await.unwrap();
+    waits(&refused).await;
+    refused.decide("ask", None, Answer { approve: false, note: None }).await.unwrap();
+    assert_eq!(ended(&refused).await, RunStatus::Failed);
+    let canceled = fleet.ops.jobs().run("gated", Default::default(), Default::default()).await.unwrap();
+    waits(&canceled).await;
+    canceled.cancel().await.unwrap();
+    assert_eq!(ended(&canceled).await, RunStatus::Canceled);
+    for (run, step) in [(&refused, "deploy"), (&refused, "after"), (&canceled, "deploy")] {
+        let error = run.rerun_from(step, RerunTargets::All).await.map(|run| run.id()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().contains("ask"), "{error}");
+    }
+    let asked = refused.rerun_from("ask", RerunTargets::All).await.unwrap();
+    waits(&asked).await;
+    assert_eq!(received(&fleet, 0), [""; 0]);
+    asked.decide("ask", None, yes()).await.unwrap();
+    assert_eq!(ended(&asked).await, RunStatus::Succeeded);
+    let more = asked.rerun_from("after", RerunTargets::All).await.unwrap();
+    assert_eq!(ended(&more).await, RunStatus::Succeeded, "a yes counts on");
+    assert_eq!(received(&fleet, 0), ["web-1: print after", "web-1: print after", "web-1: print deployed"]);
     worker.shutdown().await;
 }
 

@@ -321,7 +321,7 @@ macro_rules! pass_promises_through {
                 id::{LetterId, RunId, TenantId},
                 store::{
                     DeadLetter, DeadLetters, Enqueued, Keep, Limit, LimitRecord, LimitScope, Limits, Listing,
-                    NewRun, Page, Retention,
+                    NewRun, Page, Repeats, Retention,
                 },
             };
 
@@ -385,8 +385,14 @@ macro_rules! pass_promises_through {
                     self.inner.redrive(tenant, run, new).await
                 }
 
-                async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
-                    self.inner.repeat(tenant, run, new).await
+                async fn repeat(
+                    &self,
+                    tenant: TenantId,
+                    run: RunId,
+                    new: NewRun,
+                    repeats: Repeats,
+                ) -> Result<Enqueued> {
+                    self.inner.repeat(tenant, run, new, repeats).await
                 }
             }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{Run, Scoped, earlier};
@@ -11,10 +12,10 @@ use crate::{
     auth::policy::{Action, Resource},
     id::{RunId, TargetId},
     run::{
-        plan::{RunPlan, TaskKey},
+        plan::{PlannedStep, RunPlan, TaskKey},
         state::TaskStatus,
     },
-    store::{NewRun, Page, RunRecord},
+    store::{NewRun, Page, Repeats, RunRecord, WaitsFor},
     target::Target,
 };
 
@@ -38,34 +39,36 @@ impl Run {
     ///
     /// The job's version and the parameters are those of this run; targets are as they are now, so that an address or a
     /// credential that was the fault can be mended first. **A task that was lost may have been done**: nothing is ever sent
-    /// again on its own, and whoever retries a run says that they have looked. The dead letters of this run go. A run that was
-    /// done again in the meantime is no other for it: go on from the newest one.
+    /// again on its own, and whoever retries a run says that they have looked. The dead letters of this run go. What was
+    /// done again is not done again once more: go on from the run that did it.
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `NotFound` when it has been removed; `Conflict` while it goes on, when it succeeded, and while another run
-    /// that does it again goes on; `InvalidInput` for a job that is not active, and when what is to be read of the steps that
+    /// `Forbidden`; `NotFound` when it has been removed; `Conflict` while it goes on, when it succeeded, when it was done again
+    /// already, and while another run that came of the same first one goes on; `InvalidInput` for a job that is not active, and when what is to be read of the steps that
     /// are done is more than [`EARLIER_BYTES_MAX`](crate::run::EARLIER_BYTES_MAX); `InvalidJob` when a target is not there any more.
     pub async fn retry(&self) -> Result<Run> {
         let over = self.to_repeat().await?;
         let rest = over.what_failed()?;
-        self.repeat(over, rest).await
+        self.repeat(over, rest, Repeats::Once).await
     }
 
     /// Does the step with the id `step` again and all that follows it, however they ended: a new run, with this one as its parent,
     /// of the step, of all steps that wait for it, be it through others, and of those of `onFailure` and `finally`. What they read of the
     /// steps before they read as it was, also where these failed.
     ///
-    /// Otherwise as [`Run::retry`].
+    /// Otherwise as [`Run::retry`]. Nothing goes past a person who said no, or nothing: an approval that the step comes after must
+    /// have been given, or the run goes on from there.
     ///
     /// # Errors
     ///
-    /// As [`Run::retry`], but a run that succeeded will do; `NotFound`, naming the steps there are, for a step that the run did
+    /// As [`Run::retry`], but a run that succeeded will do, and one that was done again; `Conflict` too when an approval was not given;
+    /// `NotFound`, naming the steps there are, for a step that the run did
     /// not do; with [`RerunTargets::Failed`] `Conflict` when the step acts on none of the targets that failed.
     pub async fn rerun_from(&self, step: &str, targets: RerunTargets) -> Result<Run> {
         let over = self.to_repeat().await?;
         let rest = over.rest_from(step, targets)?;
-        self.repeat(over, rest).await
+        self.repeat(over, rest, Repeats::Often).await
     }
 
     async fn to_repeat(&self) -> Result<Over> {
@@ -73,9 +76,9 @@ impl Run {
         Over::read(&self.at, self.id).await
     }
 
-    async fn repeat(&self, over: Over, rest: RunPlan) -> Result<Run> {
+    async fn repeat(&self, over: Over, rest: RunPlan, repeats: Repeats) -> Result<Run> {
         let new = over.new_run(rest).await?;
-        let enqueued = self.store().repeat(self.tenant(), self.id, new).await?;
+        let enqueued = self.store().repeat(self.tenant(), self.id, new, repeats).await?;
         Ok(Run::new(self.at.clone(), enqueued.run.id))
     }
 }
@@ -153,6 +156,7 @@ impl Over {
             let message = format!("the run has no such step; it has {}", ids.join(", "));
             return Err(Error::new(ErrorKind::NotFound, message).with("step", id));
         };
+        self.check_approvals(first as u32)?;
         let follows = self.plan.from_step(first as u32);
         let failed: HashSet<TargetId> = self
             .plan
@@ -173,6 +177,24 @@ impl Over {
             let message = "no target on which something failed is one of the step's; run it from there on for all of them";
             Error::new(ErrorKind::Conflict, message).with("step", id)
         })
+    }
+
+    /// Refuses to begin at a step while an approval that it comes after was not given.
+    fn check_approvals(&self, first: u32) -> Result<()> {
+        let before = self.plan.before(first);
+        let asks = |key: &TaskKey| {
+            before[key.step as usize] && self.plan.step(key.step).is_some_and(|step| self.is_approval(step))
+        };
+        let refused = self.plan.tasks(false).map(|(key, _)| key).find(|key| asks(key) && !self.is_done(*key));
+        let Some(step) = refused.and_then(|key| self.plan.step(key.step)) else { return Ok(()) };
+        let message = format!("the approval {} was not given; run it from there on", step.id);
+        Err(Error::new(ErrorKind::Conflict, message).with("step", &self.plan.steps[first as usize].id))
+    }
+
+    fn is_approval(&self, step: &PlannedStep) -> bool {
+        let Some(handler) = self.at.inner.kinds.get(&step.kind) else { return false };
+        let timeout = Duration::from_secs(step.timeout_sec.into());
+        handler.waits(&step.fields, timeout).is_some_and(|waits| waits.what == WaitsFor::Approval)
     }
 
     /// A run of `rest`, which is part of this one's plan, with where its targets are now and what it reads of the rest.

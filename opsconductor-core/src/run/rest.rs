@@ -49,6 +49,20 @@ impl RunPlan {
         Some(RunPlan { targets: places.targets, steps, earlier: Vec::new(), ..self.clone() })
     }
 
+    /// Of each step whether the one at `step` comes after it: waits for it, be it through others.
+    pub fn before(&self, step: u32) -> Vec<bool> {
+        let mut before = vec![false; self.steps.len()];
+        let mut open = vec![step];
+        while let Some(planned) = open.pop().and_then(|at| self.step(at)) {
+            for edge in &planned.edges {
+                if !std::mem::replace(&mut before[edge.step as usize], true) {
+                    open.push(edge.step);
+                }
+            }
+        }
+        before
+    }
+
     /// Of each step whether it is the one at `first` or comes after it: it waits for it, be it through others, or belongs to a
     /// later part of the run.
     pub fn from_step(&self, first: u32) -> Vec<bool> {

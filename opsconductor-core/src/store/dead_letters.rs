@@ -68,7 +68,8 @@ pub trait DeadLetters: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` when the run is not there or has no letter; `Conflict` when it is not over; else as
+    /// `NotFound` when the run is not there or has no letter; `Conflict` when it is not over, or another run of its line is not: of
+    /// the runs that are its [parents](NewRun::parent) and theirs, and all that have one of these for a parent; else as
     /// [`Queue::enqueue`](super::Queue::enqueue). Nothing changed then.
     async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued>;
 
@@ -77,14 +78,30 @@ pub trait DeadLetters: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound` when the run is not there; `Conflict` when it is not over, and when another run whose parent it is is not over;
-    /// else as [`Queue::enqueue`](super::Queue::enqueue). Nothing changed then.
-    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued>;
+    /// `NotFound` when the run is not there; `Conflict` when it is not over, when another run of its line is not, as with
+    /// [`redrive`](DeadLetters::redrive), and with [`Repeats::Once`] when there is a run that it is the parent of; else as
+    /// [`Queue::enqueue`](super::Queue::enqueue). Nothing changed then.
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued>;
 }
 
-/// The refusal to do a run again while `other` does so already.
+/// How often a run may be [repeated](DeadLetters::repeat).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// Once: what did it again stands in its place.
+    Once,
+    /// As often as one likes, one after the other.
+    Often,
+}
+
+/// The refusal to do a run again while `other`, which came of the same first run, goes on.
+pub fn repeat_goes_on(run: RunId, other: RunId) -> Error {
+    let message = "another run does the same again and goes on; wait for its end, or cancel it";
+    Error::new(ErrorKind::Conflict, message).with("run", run).with("other", other)
+}
+
+/// The refusal to do a run again that `other` has done again.
 pub fn repeated_already(run: RunId, other: RunId) -> Error {
-    let message = "another run does this one again and goes on; wait for its end, or cancel it";
+    let message = "the run was done again already; go on from the run that did it";
     Error::new(ErrorKind::Conflict, message).with("run", run).with("other", other)
 }
 

@@ -28,7 +28,7 @@ use std::fmt;
 use tokio::sync::broadcast;
 
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
-pub use dead_letters::{DeadLetter, DeadLetters, NewLetter};
+pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
 pub use history::{
     AttemptRecord, History, OutputChunk, OutputQuery, Question, RunFilter, RunRecord, TaskRecord,

@@ -8,7 +8,7 @@ use opsconductor_core::{
     id::{LetterId, RunId, TenantId},
     store::{
         DeadLetter, DeadLetters, Enqueued, Keep, Limit, LimitRecord, LimitScope, Limits, Listing, NewRun,
-        Page, Queue, Retention,
+        Page, Queue, Repeats, Retention,
     },
 };
 
@@ -137,9 +137,9 @@ impl DeadLetters for Flawed {
         }
     }
 
-    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued> {
         let over = self.inner.run(tenant, run).await.is_ok_and(|run| run.status.is_final());
-        match self.inner.repeat(tenant, run, new.clone()).await {
+        match self.inner.repeat(tenant, run, new.clone(), repeats).await {
             Err(error) if self.has(Flaw::RepeatsTwice) && error.kind() == ErrorKind::Conflict && over => {
                 self.enqueue(tenant, new).await
             }

@@ -1,5 +1,7 @@
 //! Dead letters.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{MemoryStore, RunRow, State, history::listing, missing};
@@ -8,8 +10,8 @@ use crate::{
     id::{LetterId, RunId, TenantId},
     run::{plan::TaskKey, state::TaskStatus},
     store::{
-        Completion, DeadLetter, DeadLetters, Enqueued, Listing, NewLetter, NewRun, Page,
-        dead_letters::{not_over, repeated_already},
+        Completion, DeadLetter, DeadLetters, Enqueued, Listing, NewLetter, NewRun, Page, Repeats,
+        dead_letters::{not_over, repeat_goes_on, repeated_already},
     },
 };
 
@@ -51,20 +53,22 @@ impl DeadLetters for MemoryStore {
             if !status.is_final() {
                 return Err(not_over(run));
             }
+            state.check_line(run)?;
             let enqueued = state.enqueue(tenant, new)?;
             state.letters.retain(|_, (_, letter)| letter.run != run);
             Ok(enqueued)
         })
     }
 
-    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
+    async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued> {
         self.with(|state| {
             if !state.run_of(tenant, run)?.record.status.is_final() {
                 return Err(not_over(run));
             }
-            let alive = |other: &&RunRow| other.record.parent == Some(run) && !other.record.status.is_final();
-            if let Some(other) = state.runs.values().find(alive) {
-                return Err(repeated_already(run, other.record.id));
+            state.check_line(run)?;
+            let is_child = |other: &&RunRow| other.record.parent == Some(run);
+            if let Some(child) = state.runs.values().rfind(is_child).filter(|_| repeats == Repeats::Once) {
+                return Err(repeated_already(run, child.record.id));
             }
             let enqueued = state.enqueue(tenant, new)?;
             state.letters.retain(|_, (_, letter)| letter.run != run);
@@ -74,6 +78,26 @@ impl DeadLetters for MemoryStore {
 }
 
 impl State {
+    /// Refuses to do a run again while another of its line goes on.
+    fn check_line(&self, run: RunId) -> Result<()> {
+        let mut first = run;
+        while let Some(parent) = self.runs.get(&first).and_then(|row| row.record.parent) {
+            first = parent;
+        }
+        let mut line = BTreeSet::from([first]);
+        // A run is younger than its parent, so that one look in their order meets the parent first.
+        for row in self.runs.values() {
+            if row.record.parent.is_some_and(|parent| line.contains(&parent)) {
+                line.insert(row.record.id);
+            }
+        }
+        let alive = line
+            .into_iter()
+            .filter(|id| *id != run)
+            .find(|id| self.runs.get(id).is_some_and(|row| !row.record.status.is_final()));
+        alive.map_or(Ok(()), |other| Err(repeat_goes_on(run, other)))
+    }
+
     fn letter_of(&self, tenant: TenantId, id: LetterId) -> Result<&DeadLetter> {
         let row = self.letters.get(&id).filter(|(owner, _)| *owner == tenant);
         row.map(|(_, letter)| letter).ok_or_else(|| missing("dead letter", id))

@@ -233,6 +233,7 @@ macro_rules! store_suite {
                 tenants_see_their_own,
                 a_run_is_repeated_with_or_without_letters,
                 a_run_is_not_repeated_while_it_or_its_repeat_goes_on,
+                what_stands_in_the_place_of_a_run_is_repeated_in_its_place,
                 of_repeats_and_redrives_at_once_one_enqueues,
             }
             retention {

@@ -7,7 +7,7 @@ use crate::{
     ErrorKind,
     id::{LetterId, RunId},
     run::{RunStatus, TaskStatus, plan::Join},
-    store::{DeadLetter, NewRun, Page, RunRecord},
+    store::{DeadLetter, NewRun, Page, Repeats, RunRecord},
     testing::store::{Fixture, PlanSketch},
 };
 
@@ -173,32 +173,67 @@ pub async fn a_run_is_repeated_with_or_without_letters(f: Fixture) {
     let succeeded = ended(&f, TaskStatus::Succeeded).await;
     let other = ended(&f, TaskStatus::Failed).await;
     for run in [&failed, &succeeded] {
-        let enqueued = f.store.repeat(f.tenant, run.id, again(&f, run).await).await.unwrap();
+        let enqueued = f.store.repeat(f.tenant, run.id, again(&f, run).await, Repeats::Often).await.unwrap();
         assert_eq!(enqueued.run.parent, Some(run.id));
         assert_eq!(f.end(f.claim_one().await.lease, TaskStatus::Succeeded).await, Some(RunStatus::Succeeded));
     }
     assert_eq!(letters(&f).await.iter().map(|letter| letter.run).collect::<Vec<_>>(), [other.id]);
-    let more = f.store.repeat(f.tenant, failed.id, again(&f, &failed).await).await.unwrap();
+    let more = f.store.repeat(f.tenant, failed.id, again(&f, &failed).await, Repeats::Often).await.unwrap();
     assert_eq!(more.run.parent, Some(failed.id), "what did it again is over");
 }
 
 pub async fn a_run_is_not_repeated_while_it_or_its_repeat_goes_on(f: Fixture) {
     let run = f.single().await;
     let held = f.claim_one().await.lease;
-    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    assert_eq!(
+        kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await, Repeats::Often).await),
+        ErrorKind::Conflict
+    );
     f.end(held, TaskStatus::Failed).await;
-    f.store.repeat(f.tenant, run.id, again(&f, &run).await).await.unwrap();
-    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    f.store.repeat(f.tenant, run.id, again(&f, &run).await, Repeats::Often).await.unwrap();
+    assert_eq!(
+        kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await, Repeats::Often).await),
+        ErrorKind::Conflict
+    );
     let held = f.claim_one().await.lease;
-    assert_eq!(kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await).await), ErrorKind::Conflict);
+    assert_eq!(
+        kind(f.store.repeat(f.tenant, run.id, again(&f, &run).await, Repeats::Often).await),
+        ErrorKind::Conflict
+    );
     f.end(held, TaskStatus::Failed).await;
     let left = letters(&f).await.len();
     let other = f.other_tenant().await;
-    let astray = other.store.repeat(other.tenant, run.id, again(&f, &run).await).await;
+    let astray = other.store.repeat(other.tenant, run.id, again(&f, &run).await, Repeats::Often).await;
     assert_eq!(kind(astray), ErrorKind::NotFound);
     let wrong = NewRun { parent: Some(RunId::new(999_999)), ..again(&f, &run).await };
-    assert_eq!(kind(f.store.repeat(f.tenant, run.id, wrong).await), ErrorKind::NotFound);
+    assert_eq!(kind(f.store.repeat(f.tenant, run.id, wrong, Repeats::Often).await), ErrorKind::NotFound);
     assert_eq!((letters(&f).await.len(), f.claim(10).await.len()), (left, 0), "nothing changed");
+}
+
+pub async fn what_stands_in_the_place_of_a_run_is_repeated_in_its_place(f: Fixture) {
+    let first = ended(&f, TaskStatus::Failed).await;
+    let again_of = async |run: &RunRecord, repeats| {
+        f.store.repeat(f.tenant, run.id, again(&f, run).await, repeats).await.map(|enqueued| enqueued.run)
+    };
+    let second = again_of(&first, Repeats::Once).await.unwrap();
+    f.end(f.claim_one().await.lease, TaskStatus::Failed).await;
+    let refused = again_of(&first, Repeats::Once).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict, "once");
+    // Their own child goes on, or that of a child, or one that came of the same first run.
+    let third = again_of(&second, Repeats::Once).await.unwrap();
+    for run in [&first, &second] {
+        assert_eq!(kind(again_of(run, Repeats::Often).await), ErrorKind::Conflict);
+    }
+    f.end(f.claim_one().await.lease, TaskStatus::Failed).await;
+    again_of(&first, Repeats::Often).await.unwrap();
+    for run in [&second, &third] {
+        assert_eq!(kind(again_of(run, Repeats::Often).await), ErrorKind::Conflict);
+    }
+    let letter = f.store.redrive(f.tenant, third.id, again(&f, &third).await).await;
+    assert_eq!(kind(letter), ErrorKind::Conflict, "a redrive does the same");
+    f.end(f.claim_one().await.lease, TaskStatus::Succeeded).await;
+    f.store.redrive(f.tenant, third.id, again(&f, &third).await).await.unwrap();
+    assert_eq!(f.claim(10).await.len(), 1, "what was refused enqueued nothing");
 }
 
 pub async fn of_repeats_and_redrives_at_once_one_enqueues(f: Fixture) {
@@ -208,7 +243,7 @@ pub async fn of_repeats_and_redrives_at_once_one_enqueues(f: Fixture) {
         let (store, tenant, new) = (f.store.clone(), f.tenant, again(&f, &run).await);
         callers.push(tokio::spawn(async move {
             match number % 2 {
-                0 => store.repeat(tenant, run.id, new).await.is_ok(),
+                0 => store.repeat(tenant, run.id, new, Repeats::Often).await.is_ok(),
                 _ => store.redrive(tenant, run.id, new).await.is_ok(),
             }
         }));

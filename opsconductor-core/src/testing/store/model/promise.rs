@@ -35,8 +35,8 @@ pub(super) enum Promise {
         letter: Pick,
         other: Option<Pick>,
         astray: bool,
-        /// How often in a row, whether or not it has a letter, as its child.
-        repeats: u8,
+        /// Whether or not it has a letter, as its child: whether only if it has none, and how many times in a row.
+        repeats: Option<(bool, u8)>,
         /// Of another job than the run was of.
         job: Option<Pick>,
         shape: Shape,
@@ -83,7 +83,7 @@ pub(super) fn letters() -> impl Strategy<Value = Promise> {
     let other = || option::weighted(0.25, pick());
     prop_oneof![
         1 => (pick(), astray()).prop_map(|(letter, astray)| Promise::DiscardLetter { letter, astray }),
-        3 => (pick(), other(), astray(), 0_u8..3, other(), shape(), run_shape(0.3)).prop_map(
+        3 => (pick(), other(), astray(), option::weighted(0.7, (any::<bool>(), 1_u8..3)), other(), shape(), run_shape(0.3)).prop_map(
             |(letter, other, astray, repeats, job, shape, new)| Promise::Redrive {
                 letter,
                 other,

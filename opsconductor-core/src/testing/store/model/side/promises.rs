@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{NOBODY, Side};
 use crate::{
     id::{CredentialId, JobId, LetterId, RunId, TargetId, TenantId},
-    store::{DeadLetter, JobRecord, Keep, Limit, LimitScope, Listing, NewRun, Rate},
+    store::{DeadLetter, JobRecord, Keep, Limit, LimitScope, Listing, NewRun, Rate, Repeats},
     tenant::DEFAULT_TENANT,
     testing::store::{
         Fixture,
@@ -56,14 +56,15 @@ impl Side {
                 };
                 let Some(job) = job else { return "no job".to_owned() };
                 let (_, new) = self.new_run(job, shape, new).await;
-                if repeats == 0 {
+                let Some((once, times)) = repeats else {
                     let answer = store.redrive(tenant, run, new).await;
                     return self.answered(tenant, answer).await;
-                }
+                };
+                let often = if once { Repeats::Once } else { Repeats::Often };
                 let child = NewRun { parent: Some(run), ..new };
                 let mut said = String::new();
-                for _ in 0..repeats {
-                    let answer = store.repeat(tenant, run, child.clone()).await;
+                for _ in 0..times {
+                    let answer = store.repeat(tenant, run, child.clone(), often).await;
                     said += &self.answered(tenant, answer).await;
                 }
                 said
