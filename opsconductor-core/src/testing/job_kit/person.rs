@@ -1,19 +1,13 @@
 //! People in a test: what a run asks them, and what they answer.
 
-use std::{collections::HashMap, time::Duration};
-
 use super::run::KitRun;
 use crate::{
     Result,
     engine::{Answer, Scoped},
     id::UserId,
-    run::{EventKind, TaskStatus},
-    store::{Page, WaitsFor},
+    store::Page,
     tenant::{Actor, DEFAULT_TENANT, Role, Scope},
 };
-
-/// More events than the run of a test has.
-const EVENTS_MAX: usize = 1_000_000;
 
 /// What a run waits for an answer to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,29 +28,14 @@ impl KitRun {
     ///
     /// Those of the store, of which there are none.
     pub fn questions(&self) -> Result<Vec<Question>> {
-        let (store, id) = (self.engine.store(), self.run.id());
+        let (ops, id) = (self.engine.local(), self.run.id());
         self.still.within(async {
-            let plan = store.run_plan(DEFAULT_TENANT, id).await?;
-            let mut said = HashMap::new();
-            for event in store.events(DEFAULT_TENANT, id, 0, EVENTS_MAX).await? {
-                if let (Some(task), EventKind::StepRequeued { reason }) = (event.task, event.kind) {
-                    said.insert(task, reason);
-                }
-            }
-            let tasks = store.tasks(DEFAULT_TENANT, id, Page { skip: 0, limit: u32::MAX }).await?.items;
-            let waiting = tasks.into_iter().filter(|task| task.status == TaskStatus::Waiting);
-            let questions = waiting.filter_map(|task| {
-                // One that waits for the steps before it has said nothing yet.
-                let message = said.remove(&task.id)?;
-                let step = plan.step(task.step)?;
-                let timeout = Duration::from_secs(step.timeout_sec.into());
-                let handler = self.engine.step_kinds().get(&step.kind)?;
-                let sleeps =
-                    handler.waits(&step.fields, timeout).is_some_and(|waits| waits.what == WaitsFor::Time);
-                let target = task.target.and_then(|id| plan.target(id)).map(|target| target.name.clone());
-                (!sleeps).then(|| Question { step: step.id.clone(), target, message })
-            });
-            Ok(questions.collect())
+            let open = ops.approvals().list(Page { skip: 0, limit: u32::MAX }).await?.items;
+            // What was asked first comes first.
+            let of_run = open.into_iter().rev().filter(|open| open.run == id);
+            Ok(of_run
+                .map(|open| Question { step: open.step, target: open.target, message: open.message })
+                .collect())
         })
     }
 
