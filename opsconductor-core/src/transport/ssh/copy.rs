@@ -219,9 +219,11 @@ async fn copy_one(
     if let Some(mode) = mode {
         sftp.set_mode(&handle, mode).await?;
     }
-    sftp.flush(&handle).await?;
+    // What has been written can be read before it is on the disk.
+    let (arrived, flushed) = tokio::join!(hasher.sha256(sftp, &part), sftp.flush(&handle));
+    flushed?;
     sftp.close(handle).await?;
-    if hasher.sha256(sftp, &part).await? != source.sha256 {
+    if arrived? != source.sha256 {
         let message = "what arrived on the host is not what was sent; did the file change while it was read?";
         return Err(Error::transport(Layer::Script, message));
     }
