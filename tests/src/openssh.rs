@@ -20,7 +20,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// How long the server may take to listen.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// After how long without a new line the log is taken to be complete.
 const QUIET: Duration = Duration::from_millis(150);

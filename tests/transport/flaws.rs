@@ -184,7 +184,10 @@ async fn look(expected: &'static Expected) -> Vec<String> {
         let name = format!("{}::{}", case.subject, case.name);
         let left_out = expected.also.iter().any(|may| name.starts_with(may)) || SLOW.contains(&name.as_str());
         if name == expected.case || !left_out {
-            cases.spawn(async move { (failure(expected.flaw, case).await, name) });
+            let model = Model::flawed(expected.flaw);
+            // Some flaws show only in what does not come.
+            let model = if name == expected.case { model.hasty() } else { model };
+            cases.spawn(async move { (failure(model, case).await, name) });
         }
     }
     let ended = cases.join_all().await;
@@ -201,11 +204,8 @@ async fn look(expected: &'static Expected) -> Vec<String> {
 }
 
 /// What a case says when it fails.
-async fn failure(flaw: Flaw, case: Case) -> Option<String> {
-    let task = tokio::spawn(async move {
-        let builder = Model { flaw: Some(flaw) };
-        Fixture::run(&builder, case.run).await;
-    });
+async fn failure(model: Model, case: Case) -> Option<String> {
+    let task = tokio::spawn(async move { Fixture::run(&model, case.run).await });
     task.await.err().map(|error| said(&*error.into_panic()))
 }
 

@@ -42,5 +42,5 @@ mod ssh_with_a_key {
 mod model_as_it_should_be {
     use crate::model::Model;
 
-    opsconductor_core::transport_suite!(Model { flaw: None });
+    opsconductor_core::transport_suite!(Model::sound());
 }

@@ -1,6 +1,9 @@
 //! The connector, and the onlooker.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use opsconductor_core::{
@@ -22,6 +25,7 @@ use super::{
 pub(super) struct Reach {
     pub(super) host: Arc<Host>,
     pub(super) flaw: Option<Flaw>,
+    pub(super) leeway: Duration,
 }
 
 struct ModelConnector {
@@ -147,6 +151,10 @@ impl TestHost for Reach {
 
     fn commands_started(&self) -> Option<u64> {
         Some(self.host.started.load(Ordering::SeqCst))
+    }
+
+    fn leeway(&self) -> Duration {
+        self.leeway
     }
 
     fn commands_running(&self) -> Option<u64> {

@@ -24,7 +24,14 @@ use crate::{
 };
 
 /// How long a case may take; longer means that something waits without a limit.
-const CASE: Duration = Duration::from_secs(180);
+const CASE: Duration = Duration::from_secs(600);
+
+/// What a busy machine may add to the time in which a command stops; far less than [`Fixture::long`] takes.
+const STOP_LEEWAY_MAX: Duration = Duration::from_secs(25);
+
+/// What it may add to the limit of a connection; less than an endpoint's limit is unless one is given, so that a connector that
+/// overlooks what was given is found out.
+const LATE_MAX: Duration = Duration::from_secs(8);
 
 /// A host and a connector under test.
 #[derive(Debug)]
@@ -48,15 +55,6 @@ pub struct Said {
 }
 
 impl Fixture {
-    /// How long a case waits for what should come soon.
-    pub const PATIENCE: Duration = Duration::from_secs(20);
-
-    /// How long a call may take to return after it was told to stop: the promise, and a little for a busy machine.
-    pub const STOPPED_WITHIN: Duration = STOP_GRACE.saturating_add(Duration::from_secs(2));
-
-    /// How much later than its limit a call may return on a busy machine.
-    pub const LATE: Duration = Duration::from_secs(3);
-
     /// A fresh host and a fresh connector.
     pub async fn start(builder: &dyn TransportBuilder) -> Self {
         let host = builder.start().await;
@@ -67,6 +65,22 @@ impl Fixture {
     pub async fn run<F: Future<Output = ()>>(builder: &dyn TransportBuilder, case: impl FnOnce(Self) -> F) {
         let fixture = Self::start(builder).await;
         assert!(timeout(CASE, case(fixture)).await.is_ok(), "a call has no limit: the case took {CASE:?}");
+    }
+
+    /// How long a case waits for what should come soon.
+    pub fn patience(&self) -> Duration {
+        self.host.leeway()
+    }
+
+    /// How long a call may take to return after it was told to stop: the promise, and something for a busy machine. What does
+    /// not stop runs for minutes.
+    pub fn stopped_within(&self) -> Duration {
+        STOP_GRACE + self.host.leeway().min(STOP_LEEWAY_MAX)
+    }
+
+    /// How much later than its limit a call may return on a busy machine.
+    pub fn late(&self) -> Duration {
+        self.host.leeway().min(LATE_MAX)
     }
 
     /// What the connector says it can do.
@@ -97,9 +111,9 @@ impl Fixture {
         dialect.path(&format!("suite-{}-{number}.txt", Uuid::now_v7().simple()))
     }
 
-    /// A limit of a minute and nothing that cancels.
+    /// A limit that nothing reaches which ends by itself, and nothing that cancels.
     pub fn control() -> Control {
-        Control { timeout: Duration::from_secs(60), cancel: CancellationToken::new() }
+        Control { timeout: Duration::from_secs(240), cancel: CancellationToken::new() }
     }
 
     /// A command of several parts.
@@ -123,7 +137,7 @@ impl Fixture {
 
     /// The error of a connection that must not come about.
     pub async fn refused(&self, endpoint: &Endpoint, credential: &Credential) -> Error {
-        let limit = endpoint.connect_timeout + Self::LATE;
+        let limit = endpoint.connect_timeout + self.late();
         match timeout(limit, self.connector.connect(endpoint, credential)).await {
             Ok(Ok(_)) => panic!("a session was opened where there is nothing to open"),
             Ok(Err(error)) => error,
@@ -136,7 +150,7 @@ impl Fixture {
     /// What a probe finds, within the limit.
     pub async fn probe(&self, endpoint: &Endpoint, credential: &Credential) -> ProbeReport {
         // A probe of a host that answers also runs something there.
-        let limit = endpoint.connect_timeout + Self::PATIENCE;
+        let limit = endpoint.connect_timeout + self.patience();
         match timeout(limit, self.connector.probe(endpoint, credential)).await {
             Ok(report) => report,
             Err(_) => panic!("the probe goes on after {limit:?}"),
@@ -174,7 +188,18 @@ impl Fixture {
 
     /// Starts a command on a session of its own.
     pub async fn begin(&self, request: ExecRequest, recorder: &Recorder) -> Running {
-        Running::start(self.session().await, request, recorder, Self::control().timeout)
+        self.start_on(self.session().await, request, recorder, Self::control().timeout)
+    }
+
+    /// Starts a command that may take `limit` on a session that is there.
+    pub fn start_on(
+        &self,
+        session: Box<dyn Session>,
+        request: ExecRequest,
+        recorder: &Recorder,
+        limit: Duration,
+    ) -> Running {
+        Running::start(session, request, recorder, limit, self.patience())
     }
 
     /// A command that says `ready`, does nothing for long, and then writes to `mark`.
@@ -182,7 +207,7 @@ impl Fixture {
         // Whoever cannot see the host's processes has to wait for the mark that must not come.
         let time = match self.host.commands_running() {
             Some(_) => Duration::from_secs(300),
-            None => Self::STOPPED_WITHIN + Duration::from_secs(2),
+            None => self.stopped_within() + Duration::from_secs(2),
         };
         let parts = [dialect.print("ready"), dialect.wait(time), dialect.append(mark, "went on")];
         Self::request(dialect, &parts)
@@ -206,10 +231,10 @@ impl Fixture {
         let shell = dialect.shell().as_str();
         if self.host.commands_running().is_some() {
             let gone = || self.host.commands_running() == Some(0);
-            let left = Self::STOPPED_WITHIN.saturating_sub(since.elapsed());
+            let left = self.stopped_within().saturating_sub(since.elapsed());
             assert!(eventually(left, gone).await, "{shell}: after {what} the remote command goes on");
         } else {
-            sleep((Self::STOPPED_WITHIN + Duration::from_secs(4)).saturating_sub(since.elapsed())).await;
+            sleep((self.stopped_within() + Duration::from_secs(4)).saturating_sub(since.elapsed())).await;
         }
         let marks = self.lines(dialect, mark).await;
         assert_eq!(marks, 0, "{shell}: after {what} the remote command went on");
@@ -221,7 +246,7 @@ impl Fixture {
         if self.host.sessions_open().is_some() {
             let closed = || self.host.sessions_open() == Some(0);
             let left = self.host.sessions_open();
-            assert!(eventually(STOP_GRACE, closed).await, "{what} leaves {left:?} open on the host");
+            assert!(eventually(self.patience(), closed).await, "{what} leaves {left:?} open on the host");
         }
     }
 

@@ -28,7 +28,7 @@ mod recorder;
 mod running;
 mod suite;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -90,6 +90,12 @@ pub trait TestHost: Send + Sync {
     /// How many sessions, shells or the like are open now: what a client can forget to close.
     fn sessions_open(&self) -> Option<u64> {
         None
+    }
+
+    /// How much longer than it should anything may take here: the machine may be slow or busy. Only what is never done is
+    /// waited for so long.
+    fn leeway(&self) -> Duration {
+        Duration::from_secs(60)
     }
 
     /// Cuts every connection at once, and leaves the host running. `false` when it cannot be done.

@@ -10,7 +10,7 @@ use std::{
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Fixture, Recorder};
+use super::Recorder;
 use crate::{
     Error, Result,
     transport::{Control, ExecOutcome, ExecRequest, Session},
@@ -23,15 +23,17 @@ pub struct Running {
     task: JoinHandle<Ended>,
     recorder: Recorder,
     cancel: CancellationToken,
+    patience: Duration,
 }
 
 impl Running {
-    /// Starts `request`, which may take `limit`.
+    /// Starts `request`, which may take `limit`; what it should do soon is waited for with `patience`.
     pub fn start(
         mut session: Box<dyn Session>,
         request: ExecRequest,
         recorder: &Recorder,
         limit: Duration,
+        patience: Duration,
     ) -> Self {
         let cancel = CancellationToken::new();
         let control = Control { timeout: limit, cancel: cancel.clone() };
@@ -40,7 +42,7 @@ impl Running {
             let ended = session.exec(request, &mut observer, &control).await;
             (session, ended)
         });
-        Self { task, recorder: recorder.clone(), cancel }
+        Self { task, recorder: recorder.clone(), cancel, patience }
     }
 
     /// Cancels it.
@@ -58,9 +60,8 @@ impl Running {
     pub async fn says(&mut self, text: &str) {
         let needle = text.as_bytes();
         let recorder = self.recorder.clone();
-        let said = recorder.until(Fixture::PATIENCE, |heard| {
-            heard.stdout.windows(needle.len()).any(|window| window == needle)
-        });
+        let said = recorder
+            .until(self.patience, |heard| heard.stdout.windows(needle.len()).any(|window| window == needle));
         let mut said = std::pin::pin!(said);
         let task = &mut self.task;
         let (ended, said) = poll_fn(|context| {
@@ -79,14 +80,14 @@ impl Running {
         assert!(
             said,
             "{text:?} was not heard within {:?} while the command ran; it had said {stdout:?}",
-            Fixture::PATIENCE
+            self.patience
         );
     }
 
     /// Waits for the dispatch to be announced.
     pub async fn announces(&self) {
-        let announced = self.recorder.until(Fixture::PATIENCE, |heard| !heard.handles.is_empty()).await;
-        assert!(announced, "the dispatch was not announced within {:?}", Fixture::PATIENCE);
+        let announced = self.recorder.until(self.patience, |heard| !heard.handles.is_empty()).await;
+        assert!(announced, "the dispatch was not announced within {:?}", self.patience);
     }
 
     /// Waits for the call to return; `why` says what should have made it return within `limit`.

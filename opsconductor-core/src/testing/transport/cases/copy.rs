@@ -173,7 +173,7 @@ async fn interrupted(f: &Fixture, how: Interruption) {
         let (recorder, control) = (Recorder::default(), Fixture::control());
         let mut observer = recorder.clone();
         let interrupt = async {
-            recorder.until(Fixture::PATIENCE, |heard| heard.dispatched).await;
+            recorder.until(f.patience(), |heard| heard.dispatched).await;
             tokio::time::sleep(Duration::from_millis(delay)).await;
             match how {
                 Interruption::Cancel => control.cancel.cancel(),

@@ -19,7 +19,7 @@ pub async fn nothing_acts_before_the_dispatch_has_returned(f: Fixture) {
             "{shell}: the command acted while the dispatch was held"
         );
         recorder.open();
-        let (_, result) = running.returns(Fixture::PATIENCE, "the dispatch").await;
+        let (_, result) = running.returns(f.patience(), "the dispatch").await;
         assert_eq!(result.unwrap().exit_code, 0, "{shell}");
         assert_eq!(f.lines(&*dialect, &mark).await, 1, "{shell}: how often the command acted");
     }
@@ -108,10 +108,10 @@ pub async fn a_connection_lost_while_it_runs_sends_nothing_again(f: Fixture) {
             running.says("ready").await;
         }
         if !f.host.break_connections() {
-            running.returns(Fixture::PATIENCE, "its end").await.1.unwrap();
+            running.returns(f.patience(), "its end").await.1.unwrap();
             continue;
         }
-        let (_, result) = running.returns(Fixture::PATIENCE, "the connections broke").await;
+        let (_, result) = running.returns(f.patience(), "the connections broke").await;
         if let Err(error) = result {
             assert_eq!(error.kind(), ErrorKind::Transport, "{shell}: {error:?}");
             let unknown = error.is_outcome_unknown();
@@ -144,7 +144,7 @@ pub async fn a_connection_lost_at_the_dispatch_sends_once_at_most(f: Fixture) {
         running.announces().await;
         f.host.break_connections();
         recorder.open();
-        let (_, result) = running.returns(Fixture::PATIENCE, "the connections broke").await;
+        let (_, result) = running.returns(f.patience(), "the connections broke").await;
         let marks = f.lines(&*dialect, &mark).await;
         match result {
             Ok(_) => assert_eq!(marks, 1, "{shell}: the command ended well, so it acted once"),

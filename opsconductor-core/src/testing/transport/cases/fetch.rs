@@ -98,7 +98,7 @@ pub async fn an_interrupted_fetch_leaves_the_old_or_the_new(f: Fixture) {
         let (recorder, control) = (Recorder::default(), Fixture::control());
         let mut observer = recorder.clone();
         let interrupt = async {
-            recorder.until(Fixture::PATIENCE, |heard| heard.dispatched).await;
+            recorder.until(f.patience(), |heard| heard.dispatched).await;
             tokio::time::sleep(Duration::from_millis(delay)).await;
             if cancels {
                 control.cancel.cancel();

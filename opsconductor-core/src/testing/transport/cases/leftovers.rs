@@ -1,9 +1,6 @@
 //! Nothing stays open on a host.
 
-use crate::{
-    testing::transport::{Fixture, Recorder},
-    transport::STOP_GRACE,
-};
+use crate::testing::transport::{Fixture, Recorder};
 
 pub async fn a_closed_session_leaves_nothing(f: Fixture) {
     for dialect in f.dialects() {
@@ -12,7 +9,7 @@ pub async fn a_closed_session_leaves_nothing(f: Fixture) {
         session.close().await.unwrap();
         if f.host.sessions_open().is_some() {
             let gone =
-                super::super::fixture::eventually(STOP_GRACE, || f.host.sessions_open() == Some(0)).await;
+                super::super::fixture::eventually(f.patience(), || f.host.sessions_open() == Some(0)).await;
             assert!(gone, "a closed session leaves {:?} open", f.host.sessions_open());
         }
     }
@@ -50,7 +47,7 @@ pub async fn a_lost_connection_leaves_nothing_after_shutdown(f: Fixture) {
             continue;
         }
         running.cancel();
-        let _ = running.returns(Fixture::PATIENCE, "the connections broke").await;
+        let _ = running.returns(f.patience(), "the connections broke").await;
     }
     f.nothing_left("a lost connection").await;
 }

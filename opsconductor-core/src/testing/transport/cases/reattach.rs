@@ -42,10 +42,7 @@ pub async fn a_command_that_ended_meanwhile_tells_its_end(f: Fixture) {
         let handle = orphan(&f, Fixture::request(&*dialect, &script(&*dialect, wait)), "one").await;
         f.open(&*dialect, &gate).await;
         let gone = || f.host.commands_running().unwrap_or(0) == 0;
-        assert!(
-            super::super::fixture::eventually(Fixture::PATIENCE, gone).await,
-            "the command ends by itself"
-        );
+        assert!(super::super::fixture::eventually(f.patience(), gone).await, "the command ends by itself");
         let connector = f.host.connector();
         let mut session = f.session_through(&*connector).await;
         let recorder = Recorder::default();
@@ -70,7 +67,7 @@ pub async fn a_cancel_stops_a_command_that_was_reattached_to(f: Fixture) {
             control.cancel.cancel();
             Instant::now()
         };
-        let call = timeout(Fixture::STOPPED_WITHIN, session.reattach(&handle, &mut recorder, &control));
+        let call = timeout(f.stopped_within(), session.reattach(&handle, &mut recorder, &control));
         let (ended, since) = tokio::join!(call, cancel);
         let error = ended.expect("the call returns in time after the cancel").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Canceled, "{error:?}");
@@ -167,7 +164,7 @@ async fn orphan(f: &Fixture, request: ExecRequest, word: &str) -> RemoteHandle {
     let word = word.as_bytes();
     let streaming = f.capabilities().streaming;
     let begun = recorder
-        .until(Fixture::PATIENCE, |heard| {
+        .until(f.patience(), |heard| {
             heard.dispatched && (!streaming || heard.stdout.windows(word.len()).any(|window| window == word))
         })
         .await;

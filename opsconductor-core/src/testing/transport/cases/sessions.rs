@@ -13,10 +13,10 @@ pub async fn two_sessions_run_side_by_side(f: Fixture) {
             f.begin(Fixture::request(&*dialect, &[wait, dialect.print("through")]), &recorder).await;
         running.announces().await;
         // The first one ends only when a second one has run beside it.
-        let opened = timeout(Fixture::PATIENCE, f.open(&*dialect, &gate)).await;
+        let opened = timeout(f.patience(), f.open(&*dialect, &gate)).await;
         assert!(opened.is_ok(), "a second session waits until the first one is done");
         let why = "a second session opened its gate";
-        let (_, result) = running.returns(Fixture::PATIENCE, why).await;
+        let (_, result) = running.returns(f.patience(), why).await;
         assert_eq!(result.unwrap().exit_code, 0);
         assert_eq!(recorder.stdout().trim_end(), "through");
     }
@@ -33,7 +33,7 @@ pub async fn eight_at_once_each_hear_their_own(f: Fixture) {
             all.push((number, word, recorder, running));
         }
         for (number, word, recorder, running) in all {
-            let (_, result) = running.returns(Fixture::PATIENCE, "its start among eight").await;
+            let (_, result) = running.returns(f.patience(), "its start among eight").await;
             let shell = dialect.shell().as_str();
             assert_eq!(result.unwrap().exit_code, number, "{shell}");
             assert_eq!(
