@@ -47,9 +47,10 @@ pub(crate) async fn only_the_failures_that_a_step_names_are_tried_again() {
             let result = scene.run(side.job(on, json!({"steps": [side.exec(step)]})), json!({})).await;
             assert_eq!((result.steps[0].status, result.steps[0].attempts), (Failed, attempts), "{on}");
         }
-        let script = side.at_first("stuck", 2, &side.busy(Duration::from_secs(30)));
+        let script = side.at_first("stuck", 2, &side.busy(Duration::from_secs(60)));
         let retry = json!({"maxAttempts": 10, "backoffSec": 0, "on": ["timeout"]});
-        let step = side.exec(json!({"script": script, "timeoutSec": 2, "retry": retry}));
+        // The attempt that goes through has all of the time too, on a connection that is there by then.
+        let step = side.exec(json!({"script": script, "timeoutSec": 6, "retry": retry}));
         let result = scene.good(side.job("stuck", json!({"steps": [step]})), json!({})).await;
         assert!(result.steps[0].attempts > 1, "{:?}", result.steps);
     })
@@ -89,7 +90,8 @@ pub(crate) async fn a_step_that_was_lost_ends_so_or_is_sent_again_or_asks() {
             ("ask", json!({"onLost": "ask"})),
         ];
         for (name, members) in more {
-            let script = side.at_first(name, 2, &side.busy(Duration::from_secs(10)));
+            // It must not end before it is lost.
+            let script = side.at_first(name, 2, &side.busy(Duration::from_secs(60)));
             let step = with(side.exec(json!({"id": "work", "script": script})), members);
             let run = scene.begin(side.job(name, json!({"steps": [step]})), json!({})).await;
             said(&run, "work", &side.hosts[0]).await;

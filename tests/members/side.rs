@@ -6,6 +6,8 @@ use opsconductor_core::testing::transport::Dialect;
 use serde_json::{Value, json};
 use windows_sim::machine::Machine;
 
+use crate::scene::Scene;
+
 /// Hosts of one kind.
 pub(crate) struct Side {
     /// `winrm` or `ssh`.
@@ -60,6 +62,16 @@ impl Side {
             step["shell"] = json!(self.dialect.shell().as_str());
         }
         step
+    }
+
+    /// Connects, so that the time of what comes next is its own.
+    pub(crate) async fn warm(&self, scene: &Scene) {
+        scene
+            .good(
+                self.job("warm", json!({"steps": [self.exec(json!({"script": self.print("up")}))]})),
+                json!({}),
+            )
+            .await;
     }
 
     /// The path of a file of this test on the host.

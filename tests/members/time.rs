@@ -20,14 +20,16 @@ use crate::{
 #[tokio::test]
 pub(crate) async fn a_step_over_its_time_is_stopped_and_has_failed() {
     on_both(async |scene, side| {
+        side.warm(scene).await;
         let steps = json!([
-            side.exec(json!({"script": side.all(&[side.hold("never"), side.append("trace", "late")]), "timeoutSec": 1})),
+            side.exec(json!({"script": side.all(&[side.hold("never"), side.append("trace", "late")]), "timeoutSec": 2})),
             side.exec(json!({"script": side.append("trace", "after")})),
         ]);
         let result = scene.run(side.job("slow step", json!({"steps": steps})), json!({})).await;
         assert_eq!((result.status, statuses(&result)), (RunStatus::Failed, vec![Failed, Aborted]));
         let reason = result.steps[0].error.as_deref().unwrap();
-        assert!(reason.contains("timeoutSec of 1 s"), "{reason}");
+        assert!(reason.contains("timeoutSec of 2 s"), "{reason}");
+        assert_eq!(result.steps[0].stdout.trim(), "begun", "it was running");
         side.open("never");
         // A command that went on would have written its line by the time this one has.
         let trace = side.exec(json!({"script": side.all(&[side.hold("never"), side.append("trace", "next")])}));
@@ -40,10 +42,11 @@ pub(crate) async fn a_step_over_its_time_is_stopped_and_has_failed() {
 #[tokio::test]
 pub(crate) async fn a_run_over_its_time_is_stopped_fails_and_cleans_up() {
     on_both(async |scene, side| {
+        side.warm(scene).await;
         let job = side.job(
             "slow run",
             json!({
-                "timeoutSec": 1,
+                "timeoutSec": 2,
                 "steps": [side.exec(json!({"script": side.hold("never")})), side.exec(json!({"script": side.append("trace", "late")}))],
                 "finally": [side.exec(json!({"script": side.append("trace", "swept")}))]
             }),
@@ -51,7 +54,7 @@ pub(crate) async fn a_run_over_its_time_is_stopped_fails_and_cleans_up() {
         let result = scene.run(job, json!({})).await;
         assert_eq!((result.status, statuses(&result)), (RunStatus::Failed, vec![Aborted, Aborted, Succeeded]));
         let reason = result.steps[0].error.as_deref().unwrap();
-        assert!(reason.contains("longer than its timeoutSec of 1 s"), "{reason}");
+        assert!(reason.contains("longer than its timeoutSec of 2 s"), "{reason}");
         assert_eq!(side.lines("trace"), ["swept"]);
     })
     .await;
