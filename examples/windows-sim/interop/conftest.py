@@ -52,7 +52,7 @@ def running(directory: pathlib.Path, *arguments: str):
             )
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
 
 @pytest.fixture(autouse=True)

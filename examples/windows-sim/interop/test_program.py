@@ -24,7 +24,7 @@ def start(*arguments):
 def stop(process):
     """Ends the program: what it says last."""
     process.terminate()
-    said, _ = process.communicate(timeout=10)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     (line,) = said.splitlines()
     return json.loads(line)
@@ -80,14 +80,14 @@ def test_failed_logons_are_counted_by_user():
 )
 def test_a_bad_fault_is_refused_with_the_remedy(spec, says):
     with start("--listen", "127.0.0.1:0", "--fault", spec) as process:
-        _, error = process.communicate(timeout=10)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert says in error
 
 
 def test_more_hosts_than_ports_are_refused():
     with start("--listen", "127.0.0.1:65535", "--hosts", "2") as process:
-        _, error = process.communicate(timeout=10)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "not enough ports" in error or "cannot start" in error
 

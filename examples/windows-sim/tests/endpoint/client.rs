@@ -1,6 +1,6 @@
 //! A small WS-Management client on one connection, with Basic and bodies that are not sealed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -20,6 +20,9 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 use windows_sim::{HostBuilder, WindowsHost};
+
+/// Far longer than anything here takes; a test that waits so long has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use windows_sim::{Action, Fault, WindowsHost};
 
-use crate::client::{Client, builder};
+use crate::client::{Client, LIMIT, builder};
 
 const LATENCY: Duration = Duration::from_millis(40);
 
@@ -33,8 +33,16 @@ async fn each_exchange_costs_one_round_trip_under_tls_as_without() {
     let host = builder().latency(LATENCY).https("127.0.0.1:0").start().await.unwrap();
     for mut client in [Client::connect(&host).await, Client::connect_tls(&host).await] {
         client.open().await;
-        let takes = elapsed(client.open()).await;
-        assert!(takes >= LATENCY && takes < 10 * LATENCY, "{takes:?}");
+        // The quickest of several, for a busy machine adds what it likes.
+        let mut quickest = Duration::MAX;
+        for _ in 0..10 {
+            quickest = quickest.min(elapsed(client.open()).await);
+            assert!(quickest >= LATENCY, "{quickest:?}");
+            if quickest < 2 * LATENCY {
+                break;
+            }
+        }
+        assert!(quickest < 10 * LATENCY, "{quickest:?}");
     }
 }
 
@@ -55,9 +63,13 @@ async fn bytes_take_their_time_in_both_directions() {
 
 #[tokio::test]
 async fn several_messages_share_the_wait_but_not_the_bandwidth() {
-    let host = builder().latency(LATENCY).start().await.unwrap();
+    // One after the other they would take 30 s.
+    let (latency, count) = (Duration::from_millis(600), 50);
+    let mut quotas = windows_sim::Quotas::default();
+    quotas.shells_per_user_max = count;
+    let host = builder().latency(latency).quotas(quotas).start().await.unwrap();
     let mut clients = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..count {
         clients.push(Client::connect(&host).await);
     }
     let start = Instant::now();
@@ -66,7 +78,7 @@ async fn several_messages_share_the_wait_but_not_the_bandwidth() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert!(start.elapsed() < 8 * LATENCY, "{:?}", start.elapsed());
+    assert!(start.elapsed() < 25 * latency, "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -99,13 +111,13 @@ async fn connections_and_bytes_are_counted() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_client_that_stops_in_the_middle_of_a_body_is_given_up() {
     let mut quotas = windows_sim::Quotas::default();
-    quotas.connection_idle_timeout = Duration::from_millis(100);
+    quotas.connection_idle_timeout = Duration::from_millis(500);
     let host = builder().quotas(quotas).start().await.unwrap();
     let mut stream = tokio::net::TcpStream::connect(host.http_addr().unwrap()).await.unwrap();
     let head = b"POST /wsman HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n<half";

@@ -1,10 +1,8 @@
 //! Shells that are left for a while: Disconnect, Reconnect and Connect.
 
-use std::time::Duration;
-
 use windows_sim::WindowsHost;
 
-use crate::client::{Client, builder};
+use crate::client::{Client, LIMIT, builder};
 
 const SESSION: &str = "11111111-1111-1111-1111-111111111111";
 const OTHER_SESSION: &str = "22222222-2222-2222-2222-222222222222";
@@ -97,7 +95,7 @@ async fn a_shell_that_was_left_closes_after_the_idle_time_out_it_was_left_with()
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
     assert_eq!(client.reconnect(&shell).await.unwrap().fault(), 2_150_858_843);
     assert_eq!(client.get(&kept).await.unwrap().status, 200);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use windows_sim::Quotas;
 
-use crate::client::{Client, OTHER_USER, USER, builder};
+use crate::client::{Client, LIMIT, OTHER_USER, USER, builder};
 
 #[tokio::test]
 async fn another_users_shell_is_out_of_reach() {
@@ -35,9 +35,9 @@ async fn a_shell_that_is_not_there_and_a_command_that_is_not_there_are_told_apar
 #[tokio::test]
 async fn an_idle_shell_closes_by_itself_and_a_long_poll_keeps_it_open() {
     let mut quotas = Quotas::default();
-    quotas.shell_idle_timeout = Duration::from_millis(150);
+    quotas.shell_idle_timeout = Duration::from_millis(500);
     let host = builder().quotas(quotas).start().await.unwrap();
-    let mut client = Client::connect(&host).await.timeout("PT0.5S");
+    let mut client = Client::connect(&host).await.timeout("PT1.5S");
     let shell = client.open().await;
     let command = client.start(&shell, "more").await;
     // The poll outlives the idle time-out three times over.
@@ -48,7 +48,7 @@ async fn an_idle_shell_closes_by_itself_and_a_long_poll_keeps_it_open() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
     assert_eq!(client.receive(&shell, &command).await.unwrap().fault(), 2_150_858_843);
 }
 
@@ -84,11 +84,11 @@ async fn what_reached_the_host_is_counted() {
 #[tokio::test]
 async fn a_silent_connection_is_closed_whether_it_was_used_or_not() {
     let mut quotas = Quotas::default();
-    quotas.connection_idle_timeout = Duration::from_millis(100);
+    quotas.connection_idle_timeout = Duration::from_millis(500);
     let host = builder().quotas(quotas).start().await.unwrap();
     let closed = async {
         let mut fresh = tokio::net::TcpStream::connect(host.http_addr().unwrap()).await.unwrap();
-        let mut used = Client::connect(&host).await.timeout("PT0.3S");
+        let mut used = Client::connect(&host).await.timeout("PT1S");
         let shell = used.open().await;
         let command = used.start(&shell, "more").await;
         // A poll that takes longer is no silence.
@@ -96,7 +96,7 @@ async fn a_silent_connection_is_closed_whether_it_was_used_or_not() {
         used.closed().await;
         tokio::io::AsyncReadExt::read_to_end(&mut fresh, &mut Vec::new()).await.unwrap();
     };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
 }
 
 #[tokio::test]
@@ -108,5 +108,5 @@ async fn a_host_that_is_dropped_closes_its_connections_and_stops_listening() {
     drop(host);
     assert!(client.create("").await.is_err());
     let closed = async { while tokio::net::TcpStream::connect(address).await.is_ok() {} };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    tokio::time::timeout(LIMIT, closed).await.unwrap();
 }

@@ -1,8 +1,6 @@
 //! Standard input and output: order, pieces, blocking, and who may wait.
 
-use std::time::Duration;
-
-use crate::client::{Client, builder};
+use crate::client::{Client, LIMIT, builder};
 
 /// A command that neither reads nor writes for a long time.
 const SILENT: &str = "powershell -NoProfile -Command \"Start-Sleep -Seconds 600\"";
@@ -96,7 +94,7 @@ async fn a_second_receive_is_busy_and_a_dropped_one_frees_the_command() {
             assert_eq!(answer.fault(), 170);
         }
     };
-    let output = tokio::time::timeout(Duration::from_secs(10), freed).await.unwrap();
+    let output = tokio::time::timeout(LIMIT, freed).await.unwrap();
     assert!(output.starts_with(b"free\r\n"), "nothing was taken by the dropped Receive");
 }
 
