@@ -20,7 +20,8 @@ async fn a_statement_that_takes_too_long_may_be_tried_again() {
     let place = place();
     let (fixture, ()) = Fixture::build(&Shared(&place)).await;
     fixture.single().await;
-    let hasty = options(&place).with_statement_timeout(Duration::from_millis(100));
+    // Enough for every statement that nothing holds up.
+    let hasty = options(&place).with_statement_timeout(Duration::from_secs(2));
     let hasty = PgStore::connect(&url(&place), hasty).await.unwrap();
     let mut owner = outsider(&place).await;
     run(&mut owner, &place, "BEGIN; LOCK TABLE :schema.queue IN ACCESS EXCLUSIVE MODE").await;
@@ -36,7 +37,7 @@ async fn a_statement_that_takes_too_long_may_be_tried_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_without_a_free_connection_may_be_tried_again() {
     let place = place();
-    let narrow = options(&place).with_connections(1).with_acquire_timeout(Duration::from_secs(2));
+    let narrow = options(&place).with_connections(1).with_acquire_timeout(Duration::from_secs(3));
     let store = Arc::new(PgStore::connect(&url(&place), narrow).await.unwrap());
     let mut owner = outsider(&place).await;
     run(&mut owner, &place, "BEGIN; LOCK TABLE :schema.queue IN ACCESS EXCLUSIVE MODE").await;

@@ -16,7 +16,7 @@ use opsconductor_store_pg::{
 use tokio::sync::broadcast::Receiver;
 
 /// Far longer than anything here takes; a test that waits so long has failed.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn place() -> Place {
     Server::shared().place()

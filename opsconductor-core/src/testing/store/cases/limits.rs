@@ -291,7 +291,7 @@ pub async fn listeners_hear_of_room(f: Fixture) {
     let held = f.claim(10).await.remove(0).lease;
     while notices.try_recv().is_ok() {}
     f.end(held, TaskStatus::Succeeded).await;
-    let heard = tokio::time::timeout(Duration::from_secs(10), async {
+    let heard = tokio::time::timeout(Duration::from_secs(120), async {
         while notices.recv().await.unwrap() != Notice::Ready {}
     });
     heard.await.unwrap();

@@ -83,7 +83,7 @@ pub async fn listeners_hear_of_the_end(f: Fixture) {
     assert!(f.claim(10).await.is_empty());
     while notices.try_recv().is_ok() {}
     f.store.resume(f.tenant, LimitScope::Tenant).await.unwrap();
-    let heard = tokio::time::timeout(Duration::from_secs(10), async {
+    let heard = tokio::time::timeout(Duration::from_secs(120), async {
         while notices.recv().await.unwrap() != Notice::Ready {}
     });
     heard.await.unwrap();

@@ -118,7 +118,7 @@ pub async fn listeners_hear_that_the_next_one_may_begin(f: Fixture) {
     let held = f.claim_one().await.lease;
     while notices.try_recv().is_ok() {}
     f.end(held, TaskStatus::Failed).await;
-    let heard = tokio::time::timeout(Duration::from_secs(10), async {
+    let heard = tokio::time::timeout(Duration::from_secs(120), async {
         while notices.recv().await.unwrap() != Notice::Ready {}
     });
     heard.await.unwrap();
