@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Far longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 struct Scene {
     server: OpenSsh,
@@ -94,11 +94,14 @@ async fn commands_and_files_go_through() {
 async fn a_cancel_and_a_time_out_reach_the_command() {
     let scene = Scene::start().await;
     let worker = scene.engine.worker(WorkerSettings::default()).unwrap();
-    let steps =
-        json!([{"type": "ssh.exec", "target": "unix-1", "script": "echo up; sleep 300", "timeoutSec": 2}]);
+    // The first step connects, so that the time of the second is its own.
+    let steps = json!([
+        {"type": "ssh.exec", "target": "unix-1", "script": "true"},
+        {"type": "ssh.exec", "target": "unix-1", "script": "echo up; sleep 300", "timeoutSec": 2},
+    ]);
     let result = scene.run(steps, json!({})).await.wait(LIMIT).await.unwrap();
-    assert_eq!(result.status, RunStatus::Failed);
-    assert_eq!(result.steps[0].stdout, "up\n");
+    assert_eq!((result.status, result.steps[1].status), (RunStatus::Failed, TaskStatus::Failed));
+    assert_eq!(result.steps[1].stdout, "up\n");
     assert_eq!(scene.server.processes(), 0, "it goes on");
     worker.shutdown().await;
 }
@@ -108,12 +111,15 @@ async fn a_connection_lost_in_the_middle_leaves_the_step_lost() {
     let scene = Scene::start().await;
     let worker = scene.engine.worker(WorkerSettings::default()).unwrap();
     let mark = scene.server.folder().join("files").join("mark");
-    let script = format!("echo x >> {}; sleep 5", mark.display());
+    let script = format!("echo x >> {}; sleep 60", mark.display());
     let steps = json!([{"type": "ssh.exec", "target": "unix-1", "script": script}]);
     let run = scene.run(steps, json!({})).await;
-    while !mark.exists() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let begun = async {
+        while !mark.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, begun).await.unwrap();
     scene.relay.cut();
     let result = run.wait(LIMIT).await.unwrap();
     assert_eq!((result.status, result.steps[0].status), (RunStatus::Failed, TaskStatus::Lost));

@@ -75,9 +75,9 @@ async fn a_signal_is_told_and_a_process_left_behind_does_not_hold_up_the_end() {
     let said = run(&mut *session, sh("kill -KILL $$")).await.unwrap();
     assert_eq!((said.outcome.exit_code, said.outcome.signal.as_deref()), (137, Some("KILL")));
     let begun = Instant::now();
-    let said = run(&mut *session, sh("sleep 20 & echo left")).await.unwrap();
+    let said = run(&mut *session, sh("sleep 60 & echo left")).await.unwrap();
     assert_eq!((said.outcome.exit_code, said.stdout.as_str()), (0, "left\n"));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }
 
 /// The server heeds signals of the protocol for such a user, and not for root.
@@ -91,7 +91,7 @@ async fn a_cancel_ends_every_process_of_a_user_without_rights() {
     let control = control();
     let script = "trap '' TERM; sh -c 'trap \"\" TERM; sleep 300' & echo ready; sleep 300; sleep 300";
     let cancel = async {
-        assert!(recorder.until(Duration::from_secs(20), |heard| heard.stdout.starts_with(b"ready")).await);
+        assert!(recorder.until(Duration::from_secs(60), |heard| heard.stdout.starts_with(b"ready")).await);
         control.cancel.cancel();
         Instant::now()
     };
@@ -100,7 +100,7 @@ async fn a_cancel_ends_every_process_of_a_user_without_rights() {
     let error = ended.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Canceled, "{error:?}");
     assert!(!error.is_outcome_unknown(), "{error:?}");
-    assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
     assert_eq!(server.processes(), 0);
 }
 
