@@ -168,7 +168,9 @@ async fn a_warm_session_outlives_a_restart_of_the_host() {
     host.reboot();
     assert_eq!(run(&mut *session, powershell("exit 2")).await.exit_code, 2);
     host.reboot();
-    // A cmd command is not sent twice, so the end of the connection has to be known.
+    // A cmd command is not sent twice, so the end of the connection has to be known: the host lets go, and this side sees it
+    // as soon as it waits for anything.
+    eventually("the connections are closed", || host.counters().connections_open == 0).await;
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert_eq!(run(&mut *session, cmd("exit 3")).await.exit_code, 3);
 }
