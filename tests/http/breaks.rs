@@ -78,12 +78,12 @@ async fn an_answer_that_does_not_end_in_time_is_given_up() {
     .await;
     let scene = Scene::new();
     scene.api(&service).await;
-    let ended = scene.request(json!({"timeoutSec": 1, "idempotent": true})).await;
-    assert!(ended.failed().contains("timeoutSec of 1 s"), "{}", ended.failed());
+    let ended = scene.request(json!({"timeoutSec": 2, "idempotent": true})).await;
+    assert!(ended.failed().contains("timeoutSec of 2 s"), "{}", ended.failed());
     assert_eq!(ended.output, "begun");
     service.left(1).await;
-    let ended = scene.request(json!({"timeoutSec": 1, "method": "POST"})).await;
-    assert!(ended.lost().contains("timeoutSec of 1 s"), "{}", ended.lost());
+    let ended = scene.request(json!({"timeoutSec": 2, "method": "POST"})).await;
+    assert!(ended.lost().contains("timeoutSec of 2 s"), "{}", ended.lost());
     scene.end().await;
 }
 
