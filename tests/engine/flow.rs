@@ -131,7 +131,7 @@ async fn a_run_over_its_time_stops_fails_and_cleans_up(fleet: Fleet) {
     let definition = job(
         "slow",
         json!({
-            "timeoutSec": 1,
+            "timeoutSec": 2,
             "steps": [exec(json!("web-1"), "hold"), exec(json!("web-1"), "print late")],
             "finally": [exec(json!("db-1"), "print swept")]
         }),
@@ -140,7 +140,7 @@ async fn a_run_over_its_time_stops_fails_and_cleans_up(fleet: Fleet) {
     assert_eq!((result.status, statuses(&result)), (RunStatus::Failed, vec![Aborted, Aborted, Succeeded]));
     for step in &result.steps[..2] {
         let error = step.error.as_deref().unwrap();
-        assert!(error.contains("longer than its timeoutSec of 1 s"), "{error}");
+        assert!(error.contains("longer than its timeoutSec of 2 s"), "{error}");
     }
     assert_eq!(fleet.hosts.stopped(), 1);
     worker.shutdown().await;

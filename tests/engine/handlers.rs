@@ -16,6 +16,8 @@ use opsconductor_tests::flaky::Flaky;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::LIMIT;
+
 struct Act;
 
 #[async_trait]
@@ -69,7 +71,7 @@ async fn a_time_out_whose_command_could_not_be_stopped_is_lost() {
     job(&engine, "t", "timeout").await;
     let worker = engine.worker(WorkerSettings::default()).unwrap();
     let run = engine.local().jobs().run("t", Map::new(), RunOptions::default()).await.unwrap();
-    let result = run.wait(Duration::from_secs(30)).await.unwrap();
+    let result = run.wait(LIMIT).await.unwrap();
     assert_eq!(result.steps[0].status, TaskStatus::Lost, "{:?}", result.steps[0].error);
     worker.shutdown().await;
 }
@@ -88,8 +90,8 @@ async fn a_handler_that_panics_ends_its_task_and_the_worker_goes_on() {
     let worker = engine.worker(settings).unwrap();
     let first = engine.local().jobs().run("p", Map::new(), RunOptions::default()).await.unwrap();
     let second = engine.local().jobs().run("n", Map::new(), RunOptions::default()).await.unwrap();
-    let after = second.wait(Duration::from_secs(30)).await.map(|result| result.status);
-    let before = first.wait(Duration::from_secs(30)).await.map(|result| result.status);
+    let after = second.wait(LIMIT).await.map(|result| result.status);
+    let before = first.wait(LIMIT).await.map(|result| result.status);
     assert!(after.is_ok() && before.is_ok(), "next: {after:?}; panicked: {before:?}");
     worker.shutdown().await;
 }
@@ -159,7 +161,7 @@ async fn a_cancel_that_the_store_alone_knows_of_aborts_the_task() {
     ready.notified().await;
     run.cancel().await.unwrap();
     told.notify_one();
-    let result = run.wait(Duration::from_secs(30)).await.unwrap();
+    let result = run.wait(LIMIT).await.unwrap();
     let step = &result.steps[0];
     assert_eq!((result.status, step.status), (RunStatus::Canceled, TaskStatus::Aborted), "{:?}", step.error);
     worker.shutdown().await;

@@ -1,27 +1,25 @@
 //! A task is told to stop while its credential is being opened: nothing was sent, so nothing failed.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use opsconductor_core::{
     Engine, JobSpec, Secret,
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     engine::{Run, WorkerSettings},
     run::{RunStatus, TaskStatus},
     store::memory::MemoryStore,
     target::TargetSpec,
+    testing::ManualClock,
     vault::{CallbackKeys, credential::Credential},
 };
 use opsconductor_tests::{flaky::Flaky, fleet::steps, scripted::Scripted};
 use serde_json::Map;
 use tokio::sync::Notify;
 
-use crate::LIMIT;
+use crate::{LIMIT, passing};
 
 const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
@@ -44,9 +42,11 @@ impl Drop for Leaving {
 }
 
 impl Scene {
-    async fn new() -> Self {
-        let store = Flaky::new(Arc::new(MemoryStore::new(Arc::new(SystemClock::new()))));
-        let builder = || Engine::builder().shared_store(store.clone()).connector(Scripted::default());
+    async fn new(clock: Arc<dyn Clock>) -> Self {
+        let store = Flaky::new(Arc::new(MemoryStore::new(clock.clone())));
+        let builder = || {
+            Engine::builder().shared_store(store.clone()).connector(Scripted::default()).clock(clock.clone())
+        };
         let quick = CallbackKeys::new("k", [""; 0], |_| async { Ok(Secret::from(KEY)) }).unwrap();
         let office = builder().keys(quick).build().unwrap();
         let ops = office.local();
@@ -77,26 +77,21 @@ impl Scene {
 
 #[tokio::test]
 async fn a_task_that_lost_its_lease_is_queued_again() {
-    let scene = Scene::new().await;
-    let settings = WorkerSettings {
-        heartbeat: Duration::from_millis(100),
-        lease_ttl: Duration::from_millis(900),
-        rescue: Duration::from_millis(100),
-        ..WorkerSettings::default()
-    };
-    let worker = scene.worker.worker(settings).unwrap();
-    scene.asked.notified().await;
+    let clock = Arc::new(ManualClock::new());
+    let scene = Scene::new(clock.clone()).await;
+    let worker = scene.worker.worker(WorkerSettings::default()).unwrap();
+    passing(&clock, scene.asked.notified()).await;
     scene.store.away("renew", usize::MAX);
-    scene.left.notified().await;
+    passing(&clock, scene.left.notified()).await;
     scene.store.away("renew", 0);
-    let result = scene.run.wait(LIMIT).await.unwrap();
+    let result = passing(&clock, scene.run.wait(LIMIT)).await.unwrap();
     assert_eq!(result.status, RunStatus::Succeeded, "{result:?}");
-    worker.shutdown().await;
+    passing(&clock, worker.shutdown()).await;
 }
 
 #[tokio::test]
 async fn a_task_of_a_canceled_run_is_aborted() {
-    let scene = Scene::new().await;
+    let scene = Scene::new(Arc::new(SystemClock::new())).await;
     let worker = scene.worker.worker(WorkerSettings::default()).unwrap();
     scene.asked.notified().await;
     scene.run.cancel().await.unwrap();

@@ -130,7 +130,7 @@ async fn a_rate_wakes_the_worker_when_the_next_may_start(fleet: Fleet) {
     fleet.ops.queue().set_limit(QueuePart::Credential("admin"), limit).await.unwrap();
     // Far longer than the rate needs: it is the store that says when.
     let mut settings = quick();
-    settings.poll = Duration::from_secs(20);
+    settings.poll = Duration::from_secs(120);
     let worker = fleet.engine.worker(settings).unwrap();
     let began = Instant::now();
     let mut runs = Vec::new();
@@ -146,7 +146,7 @@ async fn a_rate_wakes_the_worker_when_the_next_may_start(fleet: Fleet) {
     }
     let apart = started[3] - started[0];
     assert!(apart.num_milliseconds() >= 450, "four starts take three intervals: {apart}");
-    assert!(began.elapsed() < Duration::from_secs(15), "nothing waited for the poll");
+    assert!(began.elapsed() < Duration::from_secs(60), "nothing waited for the poll");
     worker.shutdown().await;
 }
 

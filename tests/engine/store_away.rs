@@ -1,9 +1,6 @@
 //! What the engine does while its store does not answer, and what it lets out of the secrets it was given.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use opsconductor_core::{
@@ -15,6 +12,7 @@ use opsconductor_core::{
     store::{NewJob, memory::MemoryStore},
     target::TargetSpec,
     tenant::DEFAULT_TENANT,
+    testing::ManualClock,
     transport::{ExecRequest, Protocol, Shell},
     vault::{Keyring, credential::Credential},
 };
@@ -25,7 +23,7 @@ use opsconductor_tests::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::LIMIT;
+use crate::{LIMIT, moment, passing};
 
 async fn flaky() -> (Fleet, Arc<Flaky>) {
     let clock = Arc::new(SystemClock::new());
@@ -44,30 +42,30 @@ async fn eventually(what: &str, done: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_task_is_stopped_before_its_lease_ends_when_the_store_stops_answering() {
-    let (fleet, store) = flaky().await;
-    let ttl = Duration::from_millis(900);
-    let settings = WorkerSettings {
-        heartbeat: Duration::from_millis(100),
-        lease_ttl: ttl,
-        rescue: Duration::from_millis(100),
-        ..WorkerSettings::default()
-    };
+    let clock = Arc::new(ManualClock::new());
+    let store = Flaky::new(Arc::new(MemoryStore::new(clock.clone())));
+    let fleet = Fleet::on(store.clone(), clock.clone(), None).await.unwrap();
+    let settings = WorkerSettings::default();
+    let ttl = settings.lease_ttl;
     let worker = fleet.engine.worker(settings).unwrap();
     let run = fleet.run(&steps("fenced", &[("web-1", "hold")]), json!({})).await.unwrap();
-    fleet.hosts.holding(1).await;
+    passing(&clock, fleet.hosts.holding(1)).await;
     for call in ["renew", "take_expired", "complete"] {
         store.away(call, usize::MAX);
     }
     // Whatever was renewed was renewed before this.
-    let since = Instant::now();
-    eventually("the command is stopped on its host", || fleet.hosts.stopped() == 1).await;
-    assert!(since.elapsed() < ttl, "another worker could have it after {:?}", since.elapsed());
+    let since = clock.monotonic();
+    while fleet.hosts.stopped() == 0 {
+        let gone = clock.monotonic() - since;
+        assert!(gone < ttl, "another worker could have it after {gone:?}");
+        moment(&clock).await;
+    }
     for call in ["renew", "take_expired", "complete"] {
         store.away(call, 0);
     }
-    let result = run.wait(LIMIT).await.unwrap();
+    let result = passing(&clock, run.wait(LIMIT)).await.unwrap();
     assert_eq!(result.steps[0].status, TaskStatus::Lost, "what lost its lease writes no result: {result:?}");
-    worker.shutdown().await;
+    passing(&clock, worker.shutdown()).await;
 }
 
 #[tokio::test]
