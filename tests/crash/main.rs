@@ -18,7 +18,7 @@ use opsconductor_core::{
 };
 use opsconductor_tests::{fleet::Fleet, scripted::Scripted};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Starts a worker that enqueues a run, and kills it (SIGKILL) when it is in the middle of it.
 fn kill_in_the_middle(folder: &Path, of: &str) {

@@ -5,23 +5,31 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use async_trait::async_trait;
 use opsconductor_core::{
     Engine, JobSpec,
+    clock::{Clock, SystemClock, Timestamp},
     engine::{Run, RunResult, WorkerSettings},
     run::{EventKind, RunStatus, TaskStatus},
     store::RunFilter,
     vault,
 };
+use opsconductor_store_sqlite::{SqliteOptions, SqliteStore};
 use opsconductor_tests::windows::{PASSWORD, USER, engine, populate, store};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use windows_sim::{Action, Fault, WindowsHost};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Says a word, waits for a file, says the password, and ends.
 const SCRIPT: &str = "Add-Content C:\\temp\\ran.txt x; 'one'; while(-not (Test-Path C:\\temp\\go.txt)){Start-Sleep -Milliseconds 20}; \
@@ -92,6 +100,38 @@ impl Scene {
     fn ran(&self) -> usize {
         let file = self.host.machine().read_file("C:\\temp\\ran.txt");
         file.map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'x').count())
+    }
+}
+
+/// The machine's clock, and an hour later once it is told so.
+#[derive(Debug, Default)]
+struct Jumping {
+    clock: SystemClock,
+    jumped: AtomicBool,
+}
+
+impl Jumping {
+    fn jump(&self) {
+        self.jumped.store(true, Ordering::SeqCst);
+    }
+
+    fn ahead(&self) -> Duration {
+        if self.jumped.load(Ordering::SeqCst) { HOUR } else { Duration::ZERO }
+    }
+}
+
+#[async_trait]
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        self.clock.now() + self.ahead()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic() + self.ahead()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
     }
 }
 
@@ -218,14 +258,18 @@ async fn a_cancel_reaches_a_command_whose_worker_is_gone() {
 async fn the_time_limit_counts_from_the_dispatch() {
     let scene = Scene::new().await;
     let mut job = job("powershell", SCRIPT);
-    job["steps"][0]["timeoutSec"] = json!(4);
+    job["steps"][0]["timeoutSec"] = json!(3602);
     scene.kill_after_output(&job);
-    let engine = scene.engine();
+    // An hour later two seconds are left of it; from now on it would take another hour.
+    let clock = Arc::new(Jumping::default());
+    let options = SqliteOptions::default().with_clock(clock.clone());
+    let store = SqliteStore::open(scene.path().join("ops.db"), options).unwrap();
+    clock.jump();
+    let engine = engine(Arc::new(store), scene.path()).unwrap();
     let (_, result) = see_through(&engine).await;
     let step = &result.steps[0];
     assert_eq!(step.status, TaskStatus::Failed, "{step:?}");
-    assert!(step.error.as_ref().unwrap().contains("timeoutSec of 4 s"), "{step:?}");
-    assert!(step.duration.unwrap() < Duration::from_secs(8), "{step:?}");
+    assert!(step.error.as_ref().unwrap().contains("timeoutSec of 3602 s"), "{step:?}");
     eventually("nothing runs", || scene.host.machine().running_processes() == 0).await;
     assert_eq!(scene.host.counters().shells_open, 0);
     engine.close().await;
@@ -253,7 +297,12 @@ async fn a_worker_that_is_shut_down_hands_its_command_over() {
     populate(&first, &scene.address()).await.unwrap();
     let ops = first.local();
     ops.jobs().create(&JobSpec::parse(&job("powershell", SCRIPT).to_string()).unwrap()).await.unwrap();
-    let settings = WorkerSettings { rescue: Duration::from_millis(50), ..WorkerSettings::default() };
+    // Whoever waited for the lease to end would wait longer than this test does.
+    let settings = WorkerSettings {
+        lease_ttl: 5 * LIMIT,
+        rescue: Duration::from_millis(50),
+        ..WorkerSettings::default()
+    };
     let worker = first.worker(settings.clone().with_drain(Duration::ZERO)).unwrap();
     let run = ops.jobs().run("interrupted", Map::new(), Default::default()).await.unwrap();
     let mut events = run.events();
@@ -268,7 +317,7 @@ async fn a_worker_that_is_shut_down_hands_its_command_over() {
     let second = engine(shared, scene.path()).unwrap();
     let worker = second.worker(settings).unwrap();
     scene.go();
-    let result = run.wait(Duration::from_secs(10)).await.unwrap();
+    let result = run.wait(LIMIT).await.unwrap();
     assert_eq!(result.steps[0].exit_code, Some(3), "{result:?}");
     assert!(result.steps[0].stdout.contains("two"), "{result:?}");
     assert_eq!(scene.ran(), 1);
