@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::process::{Orders, Role, STUCK};
 
 /// How long processes may take to end by themselves.
-const END_LIMIT: Duration = Duration::from_secs(45);
+const END_LIMIT: Duration = Duration::from_secs(180);
 
 /// Processes with their orders.
 #[derive(Debug)]

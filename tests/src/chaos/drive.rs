@@ -24,7 +24,7 @@ use crate::history::{Acknowledged, History, Kept, Left, read_acknowledged, read_
 const TICK: Duration = Duration::from_millis(20);
 
 /// How long until things are broken though nothing was acknowledged.
-const BEGIN_LIMIT: Duration = Duration::from_secs(60);
+const BEGIN_LIMIT: Duration = Duration::from_secs(180);
 
 /// How often it is counted what was acknowledged.
 const COUNT: Duration = Duration::from_millis(500);

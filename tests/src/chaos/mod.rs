@@ -67,7 +67,7 @@ impl Settings {
             producers: 1,
             limit: Duration::from_secs(35),
             kept: Duration::from_secs(20),
-            settle: Duration::from_secs(300),
+            settle: Duration::from_secs(900),
             program,
         }
     }

@@ -31,7 +31,7 @@ use crate::history::{Limited, Log, Part, read_acknowledged};
 const OPEN_TRIES: u32 = 200;
 
 /// How long a process may take to end, and the status of one that takes longer.
-const END_LIMIT: Duration = Duration::from_secs(30);
+const END_LIMIT: Duration = Duration::from_secs(120);
 pub(super) const STUCK: i32 = 70;
 
 /// How many enqueues a producer has under way.
