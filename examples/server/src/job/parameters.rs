@@ -139,7 +139,7 @@ mod tests {
             "{\"password\": \"hunter2\", hunter2",
             "a: [hunter2",
         ] {
-            let Err(error) = JobSpec::parse(text) else { continue };
+            let error = JobSpec::parse(text).expect_err(text);
             let said = unreadable(&error).report();
             assert!(said.contains("line 1") && !said.contains("hunter2"), "{said}");
         }

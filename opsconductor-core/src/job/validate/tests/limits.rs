@@ -12,7 +12,7 @@ fn a_thousand_problems_are_listed_and_the_rest_is_noted() {
     let members: Vec<_> = (0..50_000).map(|n| format!(r#""m{n}":0"#)).collect();
     let started = Instant::now();
     let found = faults(&format!("{{{}}}", members.join(",")));
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     assert_eq!(found.len(), 1001);
     assert_eq!(found[1000].1, "there are more problems than are listed here: mend these first");
 }
