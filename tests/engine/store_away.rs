@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use opsconductor_core::{
     Engine, Error, ErrorKind, JobSpec, Result,
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     engine::{RunOptions, WorkerSettings},
     job::step::{StepContext, StepHandler, StepOutcome, TemplateField},
     run::{EventKind, RunStatus, TaskStatus},
