@@ -65,6 +65,7 @@ pub async fn run(settings: Settings) -> Result<Summary, String> {
     let began = Instant::now();
     let left = chaos.come_to_rest().await?;
     chaos.summary.seconds.1 = began.elapsed().as_secs_f64();
+    chaos.summary.at_rest = left == Left::default();
     chaos.look(left, witness).await
 }
 

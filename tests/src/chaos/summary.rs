@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Backend, Settings};
 use crate::history::{Breach, History};
 
-/// How many breaches are told in full.
-const TOLD_MAX: usize = 20;
+/// How many breaches of each rule are told in full.
+const TOLD_MAX: u64 = 3;
 
 /// What was done and what came of it.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Summary {
     pub stuck: usize,
     /// How long it took, in seconds: to break, to come to rest.
     pub seconds: (f64, f64),
+    /// Whether all was done before the history was looked at. If not, what has not ended breaks rules too.
+    pub at_rest: bool,
     /// What broke a rule.
     pub breaches: Vec<Breach>,
 }
@@ -64,6 +66,7 @@ impl Summary {
             unseen: 0.0,
             stuck: 0,
             seconds: (0.0, 0.0),
+            at_rest: false,
             breaches: Vec::new(),
         }
     }
@@ -100,7 +103,15 @@ impl Summary {
             Backend::Postgres => "postgres",
             Backend::Sqlite => "sqlite",
         };
-        let told: Vec<_> = self.breaches.iter().take(TOLD_MAX).map(ToString::to_string).collect();
+        let mut rules: BTreeMap<String, u64> = BTreeMap::new();
+        let mut told = Vec::new();
+        for breach in &self.breaches {
+            let count = rules.entry(format!("{:?}", breach.rule)).or_default();
+            *count += 1;
+            if *count <= TOLD_MAX {
+                told.push(breach.to_string());
+            }
+        }
         json!({
             "chaos": store,
             "seed": self.seed,
@@ -117,7 +128,9 @@ impl Summary {
             "stuck_processes": self.stuck,
             "seconds_breaking": self.seconds.0.round(),
             "seconds_to_rest": self.seconds.1.round(),
+            "at_rest": self.at_rest,
             "breaches": self.breaches.len(),
+            "broken_rules": rules,
             "first_breaches": told,
         })
     }
