@@ -54,6 +54,7 @@ impl OpenSsh {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
         fs::create_dir(path.join("files")).expect("a folder");
+        fs::create_dir(path.join("home")).expect("a folder");
         keygen(&path.join("host_ed25519"), &["-t", "ed25519"]);
         keygen(&path.join("user"), &["-t", "ed25519"]);
         keygen(&path.join("other"), &["-t", "ed25519"]);
@@ -83,7 +84,8 @@ impl OpenSsh {
             "PermitRootLogin yes".to_owned(),
             "LogLevel VERBOSE".to_owned(),
             "Subsystem sftp internal-sftp".to_owned(),
-            format!("SetEnv OPSCONDUCTOR_SUITE={}", mark(path)),
+            // What a shell of this machine reads when it starts is not what is tested, and can take longer than all else.
+            format!("SetEnv OPSCONDUCTOR_SUITE={} HOME={at}/home", mark(path)),
             "MaxStartups 100".to_owned(),
         ]);
         fs::write(path.join("sshd_config"), config.join("\n") + "\n").expect("a file");
