@@ -26,12 +26,11 @@ use crate::{
 /// How long a case may take; longer means that something waits without a limit.
 const CASE: Duration = Duration::from_secs(600);
 
-/// What a busy machine may add to the time in which a command stops; far less than [`Fixture::long`] takes.
-const STOP_LEEWAY_MAX: Duration = Duration::from_secs(25);
+/// What a busy machine may add to the time in which a command stops.
+const STOP_LEEWAY: Duration = Duration::from_secs(2);
 
-/// What it may add to the limit of a connection; less than an endpoint's limit is unless one is given, so that a connector that
-/// overlooks what was given is found out.
-const LATE_MAX: Duration = Duration::from_secs(8);
+/// What it may add to the limit of a connection.
+const LATE: Duration = Duration::from_secs(3);
 
 /// A host and a connector under test.
 #[derive(Debug)]
@@ -72,15 +71,14 @@ impl Fixture {
         self.host.leeway()
     }
 
-    /// How long a call may take to return after it was told to stop: the promise, and something for a busy machine. What does
-    /// not stop runs for minutes.
-    pub fn stopped_within(&self) -> Duration {
-        STOP_GRACE + self.host.leeway().min(STOP_LEEWAY_MAX)
+    /// How long a call may take to return after it was told to stop: the promise, and a little for a busy machine.
+    pub fn stopped_within() -> Duration {
+        STOP_GRACE + STOP_LEEWAY
     }
 
     /// How much later than its limit a call may return on a busy machine.
-    pub fn late(&self) -> Duration {
-        self.host.leeway().min(LATE_MAX)
+    pub fn late() -> Duration {
+        LATE
     }
 
     /// What the connector says it can do.
@@ -137,7 +135,7 @@ impl Fixture {
 
     /// The error of a connection that must not come about.
     pub async fn refused(&self, endpoint: &Endpoint, credential: &Credential) -> Error {
-        let limit = endpoint.connect_timeout + self.late();
+        let limit = endpoint.connect_timeout + Self::late();
         match timeout(limit, self.connector.connect(endpoint, credential)).await {
             Ok(Ok(_)) => panic!("a session was opened where there is nothing to open"),
             Ok(Err(error)) => error,
@@ -207,7 +205,7 @@ impl Fixture {
         // Whoever cannot see the host's processes has to wait for the mark that must not come.
         let time = match self.host.commands_running() {
             Some(_) => Duration::from_secs(300),
-            None => self.stopped_within() + Duration::from_secs(2),
+            None => Self::stopped_within() + Duration::from_secs(2),
         };
         let parts = [dialect.print("ready"), dialect.wait(time), dialect.append(mark, "went on")];
         Self::request(dialect, &parts)
@@ -231,10 +229,10 @@ impl Fixture {
         let shell = dialect.shell().as_str();
         if self.host.commands_running().is_some() {
             let gone = || self.host.commands_running() == Some(0);
-            let left = self.stopped_within().saturating_sub(since.elapsed());
+            let left = Self::stopped_within().saturating_sub(since.elapsed());
             assert!(eventually(left, gone).await, "{shell}: after {what} the remote command goes on");
         } else {
-            sleep((self.stopped_within() + Duration::from_secs(4)).saturating_sub(since.elapsed())).await;
+            sleep((Self::stopped_within() + Duration::from_secs(4)).saturating_sub(since.elapsed())).await;
         }
         let marks = self.lines(dialect, mark).await;
         assert_eq!(marks, 0, "{shell}: after {what} the remote command went on");
@@ -246,7 +244,7 @@ impl Fixture {
         if self.host.sessions_open().is_some() {
             let closed = || self.host.sessions_open() == Some(0);
             let left = self.host.sessions_open();
-            assert!(eventually(self.patience(), closed).await, "{what} leaves {left:?} open on the host");
+            assert!(eventually(STOP_GRACE, closed).await, "{what} leaves {left:?} open on the host");
         }
     }
 

@@ -125,7 +125,7 @@ pub async fn an_observer_that_fails_ends_the_command(f: Fixture) {
         let heard = recorder.until(f.patience(), |heard| heard.pieces > 0).await;
         assert!(heard, "{shell}: no output came while the command ran");
         let since = std::time::Instant::now();
-        let (_, error) = running.fails(f.stopped_within(), "the observer failed").await;
+        let (_, error) = running.fails(Fixture::stopped_within(), "the observer failed").await;
         assert_eq!(
             error.kind(),
             Recorder::REFUSAL,
@@ -152,7 +152,7 @@ pub async fn output_comes_while_the_command_runs(f: Fixture) {
             let mut running = f.begin(Fixture::request(&*dialect, &parts), &recorder).await;
             running.says("first").await;
             running.cancel();
-            let (_, error) = running.fails(f.stopped_within(), "the cancel").await;
+            let (_, error) = running.fails(Fixture::stopped_within(), "the cancel").await;
             assert_eq!(error.kind(), ErrorKind::Canceled, "{error:?}");
         } else {
             let parts = [dialect.print("first"), dialect.wait(Duration::from_secs(1)), dialect.print("last")];

@@ -1,6 +1,9 @@
 //! Nothing stays open on a host.
 
-use crate::testing::transport::{Fixture, Recorder};
+use crate::{
+    testing::transport::{Fixture, Recorder},
+    transport::STOP_GRACE,
+};
 
 pub async fn a_closed_session_leaves_nothing(f: Fixture) {
     for dialect in f.dialects() {
@@ -9,7 +12,7 @@ pub async fn a_closed_session_leaves_nothing(f: Fixture) {
         session.close().await.unwrap();
         if f.host.sessions_open().is_some() {
             let gone =
-                super::super::fixture::eventually(f.patience(), || f.host.sessions_open() == Some(0)).await;
+                super::super::fixture::eventually(STOP_GRACE, || f.host.sessions_open() == Some(0)).await;
             assert!(gone, "a closed session leaves {:?} open", f.host.sessions_open());
         }
     }

@@ -61,7 +61,7 @@ pub async fn no_password_is_shown(f: Fixture) {
     let running = f.begin(f.long(&*dialect, &mark), &recorder).await;
     running.announces().await;
     running.cancel();
-    let (_, error) = running.fails(f.stopped_within(), "the cancel").await;
+    let (_, error) = running.fails(Fixture::stopped_within(), "the cancel").await;
     f.keeps_secrets(&Fixture::shown(&error), "the error about a canceled command");
 }
 

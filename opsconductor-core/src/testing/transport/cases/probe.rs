@@ -45,7 +45,7 @@ pub async fn a_silent_host_is_given_up_in_time(f: Fixture) {
     endpoint.connect_timeout = Duration::from_millis(500);
     let begun = Instant::now();
     let report = f.probe(&endpoint, &f.host.credential()).await;
-    assert!(begun.elapsed() < endpoint.connect_timeout + f.late(), "it took {:?}", begun.elapsed());
+    assert!(begun.elapsed() < endpoint.connect_timeout + Fixture::late(), "it took {:?}", begun.elapsed());
     assert!(!report.ok && report.layer.is_some(), "{report:?}");
 }
 

@@ -67,7 +67,7 @@ pub async fn a_cancel_stops_a_command_that_was_reattached_to(f: Fixture) {
             control.cancel.cancel();
             Instant::now()
         };
-        let call = timeout(f.stopped_within(), session.reattach(&handle, &mut recorder, &control));
+        let call = timeout(Fixture::stopped_within(), session.reattach(&handle, &mut recorder, &control));
         let (ended, since) = tokio::join!(call, cancel);
         let error = ended.expect("the call returns in time after the cancel").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Canceled, "{error:?}");

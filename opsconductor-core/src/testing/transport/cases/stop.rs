@@ -21,7 +21,7 @@ pub async fn a_cancel_stops_the_remote_command(f: Fixture) {
         }
         let since = Instant::now();
         running.cancel();
-        let (_, error) = running.fails(f.stopped_within(), "the cancel").await;
+        let (_, error) = running.fails(Fixture::stopped_within(), "the cancel").await;
         assert_eq!(error.kind(), ErrorKind::Canceled, "{}: {error:?}", dialect.shell().as_str());
         judge(&f, &*dialect, &mark, since, &error, "a cancel").await;
         if f.capabilities().streaming {
@@ -39,7 +39,7 @@ pub async fn a_timeout_stops_the_remote_command(f: Fixture) {
         f.say(&mut *session, Fixture::request(&*dialect, &[dialect.exit(0)])).await;
         let begun = Instant::now();
         let running = f.start_on(session, f.long(&*dialect, &mark), &recorder, TIMEOUT);
-        let (_, error) = running.fails(TIMEOUT + f.stopped_within(), "its time-out").await;
+        let (_, error) = running.fails(TIMEOUT + Fixture::stopped_within(), "its time-out").await;
         assert_eq!(error.kind(), ErrorKind::Timeout, "{}: {error:?}", dialect.shell().as_str());
         assert!(begun.elapsed() >= TIMEOUT, "{}: the time was not up yet", dialect.shell().as_str());
         judge(&f, &*dialect, &mark, begun + TIMEOUT, &error, "a time-out").await;
@@ -80,7 +80,7 @@ pub async fn a_session_goes_on_after_a_stop(f: Fixture) {
         let running = f.begin(f.long(&*dialect, &mark), &recorder).await;
         running.announces().await;
         running.cancel();
-        let (mut session, _) = running.fails(f.stopped_within(), "the cancel").await;
+        let (mut session, _) = running.fails(Fixture::stopped_within(), "the cancel").await;
         let said = f.say(&mut *session, Fixture::request(&*dialect, &[dialect.print("goes on")])).await;
         assert_eq!(said.stdout.trim_end(), "goes on", "{}", dialect.shell().as_str());
     }
