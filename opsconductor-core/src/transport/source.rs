@@ -5,8 +5,9 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::{Error, ErrorKind, Result, transport::FileSource};
 /// How much of a file is read at a time to hash it.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// A content whose length and hash are known.
+/// A content whose length is known, and its hash once it was read.
 #[derive(Clone)]
 pub(super) struct Source {
     content: Content,
@@ -26,6 +27,8 @@ pub(super) struct Source {
     start: u64,
     pub(super) length: u64,
     pub(super) sha256: String,
+    /// When the file was last written to, for one that is read once only.
+    modified: Option<SystemTime>,
 }
 
 #[derive(Clone)]
@@ -37,20 +40,51 @@ enum Content {
 impl Source {
     /// Measures a content: one pass over all of it.
     pub(super) async fn measure(source: FileSource) -> Result<Self> {
-        let content = match source {
-            FileSource::Bytes(bytes) => Content::Bytes(bytes),
-            FileSource::Path(path) => Content::Path(Arc::new(path)),
-        };
+        Self::measure_content(Content::from(source)).await
+    }
+
+    async fn measure_content(content: Content) -> Result<Self> {
         let measured = content.clone();
         let hashed = blocking(move || measured.hash(0..u64::MAX)).await;
         let (length, sha256) = hashed.map_err(|error| content.unreadable(error))?;
-        Ok(Self { content, start: 0, length, sha256 })
+        Ok(Self { content, start: 0, length, sha256, modified: None })
+    }
+
+    /// A content that is not hashed yet, for whoever does so while sending it. What is not a plain file has no length until it
+    /// is read, so it is measured.
+    pub(super) async fn size(source: FileSource) -> Result<Self> {
+        let content = Content::from(source);
+        let path = match &content {
+            Content::Bytes(bytes) => {
+                let length = bytes.len() as u64;
+                return Ok(Self { content, start: 0, length, sha256: String::new(), modified: None });
+            }
+            Content::Path(path) => Arc::clone(path),
+        };
+        let sized = blocking(move || stand(&path)).await.map_err(|error| content.unreadable(error))?;
+        match sized {
+            Some((length, modified)) => {
+                Ok(Self { content, start: 0, length, sha256: String::new(), modified: Some(modified) })
+            }
+            None => Self::measure_content(content).await,
+        }
+    }
+
+    /// Whether a file is no longer as long or as old as it was when its [size](Self::size) was taken.
+    pub(super) fn has_changed(&self) -> bool {
+        match (&self.content, self.modified) {
+            (Content::Path(path), Some(modified)) => {
+                !matches!(stand(path), Ok(Some(now)) if now == (self.length, modified))
+            }
+            _ => false,
+        }
     }
 
     /// A part of the content, not measured yet.
     pub(super) fn slice(&self, range: Range<u64>) -> Self {
         let start = self.start + range.start;
-        Self { content: self.content.clone(), start, length: range.end - range.start, sha256: String::new() }
+        let length = range.end - range.start;
+        Self { content: self.content.clone(), start, length, sha256: String::new(), modified: None }
     }
 
     /// The same with its hash.
@@ -74,6 +108,24 @@ impl Source {
     /// What to say of a content that cannot be read, or not to its end.
     pub(super) fn unreadable(&self, error: io::Error) -> Error {
         self.content.unreadable(error)
+    }
+}
+
+/// How long a plain file is, and when it was last written to.
+fn stand(path: &Path) -> io::Result<Option<(u64, SystemTime)>> {
+    let found = File::open(path)?.metadata()?;
+    if !found.is_file() {
+        return Ok(None);
+    }
+    Ok(Some((found.len(), found.modified()?)))
+}
+
+impl From<FileSource> for Content {
+    fn from(source: FileSource) -> Self {
+        match source {
+            FileSource::Bytes(bytes) => Self::Bytes(bytes),
+            FileSource::Path(path) => Self::Path(Arc::new(path)),
+        }
     }
 }
 
@@ -199,9 +251,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_is_missing_is_named() {
-        let path = std::path::PathBuf::from("no-such-folder/no-such-file");
-        let error = Source::measure(FileSource::Path(path)).await.err().unwrap();
-        assert_eq!(error.kind(), ErrorKind::NotFound);
-        assert!(error.to_string().contains("no-such-file"), "{error}");
+        let path = || FileSource::Path(std::path::PathBuf::from("no-such-folder/no-such-file"));
+        for error in [Source::measure(path()).await.err().unwrap(), Source::size(path()).await.err().unwrap()]
+        {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(error.to_string().contains("no-such-file"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_hashed_yet_tells_whether_it_has_changed() {
+        let folder =
+            std::env::temp_dir().join(format!("opsconductor-source-{}", uuid::Uuid::now_v7().simple()));
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("file");
+        std::fs::write(&path, "content").unwrap();
+        let sized = Source::size(FileSource::Path(path.clone())).await.unwrap();
+        assert_eq!((sized.length, sized.sha256.as_str(), sized.has_changed()), (7, "", false));
+        std::fs::write(&path, "longer content").unwrap();
+        assert!(sized.has_changed());
+        std::fs::remove_file(&path).unwrap();
+        assert!(sized.has_changed());
+        let error = Source::size(FileSource::Path(folder.clone())).await.err().unwrap();
+        assert!(error.to_string().contains("cannot be read"), "a folder: {error}");
+        std::fs::remove_dir(&folder).unwrap();
+        let memory = Source::size(FileSource::Bytes("content".into())).await.unwrap();
+        assert_eq!((memory.length, memory.has_changed()), (7, false));
     }
 }

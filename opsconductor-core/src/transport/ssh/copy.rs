@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use sha2::{Digest as _, Sha256};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 
 use super::{
@@ -22,7 +23,9 @@ use crate::{
     Error, ErrorKind, Result,
     error::Layer,
     transport::{
-        CopyEntry, CopyOutcome, CopyRequest, CopySource, CopyStatus, Observer, limits::Limits, source::Source,
+        CopyEntry, CopyOutcome, CopyRequest, CopySource, CopyStatus, Observer,
+        limits::Limits,
+        source::{Source, hex},
     },
 };
 
@@ -61,7 +64,7 @@ pub(super) async fn copy(
     }
     let how = How { overwrite, mode };
     let source = match source {
-        CopySource::One(source) => Ok(limits.within(Source::measure(source)).await?),
+        CopySource::One(source) => Ok(limits.within(Source::size(source)).await?),
         CopySource::Many(entries) => Err(entries),
     };
     let mut transfer = Transfer::open(session, observer, limits).await?;
@@ -69,8 +72,8 @@ pub(super) async fn copy(
     let copying = async {
         match source {
             Ok(source) => {
-                let status = copy_one(&mut transfer, &progress, &dest_path, &source, &how).await?;
-                Ok(CopyOutcome::one(status, source.length, source.sha256))
+                let (status, sha256) = copy_one(&mut transfer, &progress, &dest_path, &source, &how).await?;
+                Ok(CopyOutcome::one(status, source.length, sha256))
             }
             Err(entries) => copy_many(&mut transfer, &progress, &dest_path, entries, &how).await,
         }
@@ -121,14 +124,14 @@ async fn copy_many(
             let message = "a file's path below the destination is not a plain one";
             return Err(at(Error::new(ErrorKind::InvalidInput, message)));
         }
-        let source = Source::measure(entry.source).await.map_err(at)?;
+        let source = Source::size(entry.source).await.map_err(at)?;
         let path = format!("{}/{}", base.trim_end_matches('/'), entry.path);
         check_path(&path, "destination").map_err(at)?;
         if let Some((folder, _)) = path.rsplit_once('/') {
             make_folders(&transfer.sftp, folder, &mut made).await.map_err(at)?;
         }
         let status = copy_one(transfer, progress, &path, &source, how).await;
-        let status = status.map_err(|error| match written {
+        let (status, _) = status.map_err(|error| match written {
             0 => at(error),
             // Some files are new and others are not; each is whole.
             _ => at(error).with("files written before", written).with_retryable(true),
@@ -168,13 +171,14 @@ async fn make_folders(sftp: &Sftp, folder: &str, made: &mut HashSet<String>) -> 
     Ok(())
 }
 
+/// Writes one file, and answers with the hash that it has on the host.
 async fn copy_one(
     transfer: &mut Transfer,
     progress: &Progress,
     dest: &str,
     source: &Source,
     how: &How,
-) -> Result<CopyStatus> {
+) -> Result<(CopyStatus, String)> {
     let Transfer { sftp, hasher } = transfer;
     let mut dest = dest.to_owned();
     let mut found = sftp.look(&dest).await?;
@@ -197,14 +201,19 @@ async fn copy_one(
                 return Err(Error::new(ErrorKind::InvalidInput, message));
             }
         }
-        if found.length == source.length && hasher.sha256(sftp, &dest).await? == source.sha256 {
-            return match how.mode {
-                Some(mode) if how.overwrite && found.mode != Some(mode) => {
-                    sftp.set_mode_of(&dest, mode).await?;
-                    Ok(CopyStatus::Copied)
-                }
-                _ => Ok(CopyStatus::Unchanged),
-            };
+        if found.length == source.length {
+            // Only what may be there already is read before it is sent.
+            let (there, here) = tokio::join!(hasher.sha256(sftp, &dest), source.prefix_sha256(source.length));
+            let (there, here) = (there?, here?);
+            if there == here {
+                return match how.mode {
+                    Some(mode) if how.overwrite && found.mode != Some(mode) => {
+                        sftp.set_mode_of(&dest, mode).await?;
+                        Ok((CopyStatus::Copied, here))
+                    }
+                    _ => Ok((CopyStatus::Unchanged, here)),
+                };
+            }
         }
         if !how.overwrite {
             return Err(exists());
@@ -215,7 +224,7 @@ async fn copy_one(
     let mode = how.mode.or(found.and_then(|found| found.mode));
     let handle = sftp.create(&part, mode.is_some()).await?;
     *progress.part.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(part.clone());
-    send(sftp, &handle, source).await?;
+    let sent = send(sftp, &handle, source).await?;
     if let Some(mode) = mode {
         sftp.set_mode(&handle, mode).await?;
     }
@@ -223,7 +232,7 @@ async fn copy_one(
     let (arrived, flushed) = tokio::join!(hasher.sha256(sftp, &part), sftp.flush(&handle));
     flushed?;
     sftp.close(handle).await?;
-    if arrived? != source.sha256 {
+    if arrived? != sent.sha256 || sent.has_changed {
         let message = "what arrived on the host is not what was sent; did the file change while it was read?";
         return Err(Error::transport(Layer::Script, message));
     }
@@ -244,22 +253,32 @@ async fn copy_one(
     }
     progress.placing.store(false, Ordering::Release);
     progress.part.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    Ok(CopyStatus::Copied)
+    Ok((CopyStatus::Copied, sent.sha256))
 }
 
-/// Sends a content, many pieces on their way at a time.
-async fn send(sftp: &Sftp, handle: &str, source: &Source) -> Result<()> {
+/// A content that was sent.
+struct Sent {
+    sha256: String,
+    /// Whether the file is another than it was before.
+    has_changed: bool,
+}
+
+/// Sends a content, many pieces on their way at a time, and hashes it meanwhile.
+async fn send(sftp: &Sftp, handle: &str, source: &Source) -> Result<Sent> {
     let (give, mut pieces) = mpsc::channel::<Vec<u8>>(PIECES_MAX);
     let reading = source.clone();
     let reader = spawn_blocking(move || {
         let mut reader = reading.open(0..reading.length)?;
+        let mut hash = Sha256::new();
         loop {
             let mut piece = vec![0; PIECE_BYTES];
             let count = reader.read_full(&mut piece)?;
             piece.truncate(count);
+            hash.update(&piece);
             // Whoever takes no more says why.
             if count == 0 || give.blocking_send(piece).is_err() || count < PIECE_BYTES {
-                return Ok(());
+                let sha256 = hex(&hash.finalize());
+                return Ok(Sent { sha256, has_changed: reading.has_changed() });
             }
         }
     });
