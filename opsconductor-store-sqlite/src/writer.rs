@@ -182,6 +182,8 @@ impl Desk {
         }
         let mut effects = Effects::default();
         let mut done: Vec<Box<dyn Request>> = Vec::with_capacity(batch.len());
+        // What a request is refused for may be another one's doing, which nobody else can see before it is committed.
+        let mut refused: Vec<Box<dyn Request>> = Vec::new();
         // One alone needs nothing to step back to but the transaction itself.
         let alone = batch.len() == 1;
         for mut request in std::mem::take(batch) {
@@ -195,7 +197,7 @@ impl Desk {
                     self.roll_back();
                     return request.answer(None);
                 }
-                Ok(false) => request.answer(None),
+                Ok(false) => refused.push(request),
                 Err(error) => {
                     // Even stepping back failed. The transaction cannot be trusted, so nothing of it is kept.
                     request.answer(Some(&lost(error)));
@@ -205,16 +207,19 @@ impl Desk {
         }
         if self.connection.is_autocommit() {
             let message = "the transaction was rolled back because of another request; try again".to_owned();
-            return answer_all(done, Some(&Lost { kind: ErrorKind::StoreUnavailable, message }));
+            return answer_all(
+                done.into_iter().chain(refused),
+                Some(&Lost { kind: ErrorKind::StoreUnavailable, message }),
+            );
         }
         match self.execute("COMMIT") {
             Ok(()) => {
                 self.publish(effects);
-                answer_all(done, None);
+                answer_all(done.into_iter().chain(refused), None);
             }
             Err(error) => {
                 self.roll_back();
-                answer_all(done, Some(&lost(error)));
+                answer_all(done.into_iter().chain(refused), Some(&lost(error)));
             }
         }
     }
@@ -327,8 +332,8 @@ where
 
     fn answer(self: Box<Self>, lost: Option<&Lost>) {
         let answer = match (self.outcome, lost) {
-            (Some(Err(failure)), _) => Err(failure.into()),
             (_, Some(lost)) => Err(Error::new(lost.kind, lost.message.clone())),
+            (Some(Err(failure)), None) => Err(failure.into()),
             (Some(Ok(value)), None) => Ok(value),
             (None, None) => Err(Error::new(ErrorKind::Internal, "a request was not run; please report it")),
         };
