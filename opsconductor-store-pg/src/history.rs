@@ -9,7 +9,7 @@ use opsconductor_core::{
     Result,
     clock::Timestamp,
     id::{JobId, RunId, TaskId, TenantId},
-    run::{Event, RunPlan, RunStatus},
+    run::{Event, RunPlan, RunStatus, TaskStatus, plan::TaskKey},
     store::{
         AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
         SealedParameter, TaskRecord,
@@ -49,6 +49,10 @@ impl History for PgStore {
 
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>> {
         Ok(tasks(self, tenant, run, page).await?)
+    }
+
+    async fn outcomes(&self, tenant: TenantId, run: RunId) -> Result<Vec<(TaskKey, TaskStatus)>> {
+        Ok(outcomes(self, tenant, run).await?)
     }
 
     async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
@@ -200,6 +204,17 @@ async fn tasks(store: &PgStore, tenant: TenantId, id: RunId, page: Page) -> DbRe
     tx.commit().await?;
     let items = found.iter().map(|row| rows::task(row, id)).collect::<sqlx::Result<_>>()?;
     Ok(Listing { items, total: total as u64 })
+}
+
+async fn outcomes(store: &PgStore, tenant: TenantId, id: RunId) -> DbResult<Vec<(TaskKey, TaskStatus)>> {
+    let mut tx = store.pools.read(tenant).await?;
+    exists(store, &mut tx, tenant, id).await?;
+    let sql = "SELECT s.idx, s.target_id, s.status FROM :schema.job_run_steps AS s
+        WHERE s.job_run_id = $1 AND NOT EXISTS (SELECT 1 FROM :schema.queue AS q WHERE q.task_id = s.id)
+        ORDER BY s.id";
+    let found = sqlx::query(store.statements.of(sql)).bind(id.get()).fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(found.iter().map(rows::outcome).collect::<sqlx::Result<_>>()?)
 }
 
 async fn task_at(store: &PgStore, tenant: TenantId, id: RunId, place: u64) -> DbResult<TaskRecord> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use opsconductor_core::{
     Result,
     id::{JobId, RunId, TaskId, TenantId, UserId},
-    run::{Event, EventKind, RunPlan, RunStatus},
+    run::{Event, EventKind, RunPlan, RunStatus, TaskStatus, plan::TaskKey},
     store::{
         AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
         SealedParameter, TaskRecord,
@@ -72,6 +72,23 @@ impl History for SqliteStore {
                 let rows = find
                     .query_map(params![run.get(), page.limit, columns::count(page.skip)], |r| task(r, run))?;
                 Ok(Listing { items: rows.collect::<rusqlite::Result<_>>()?, total: total as u64 })
+            })
+            .await
+    }
+
+    async fn outcomes(&self, tenant: TenantId, run: RunId) -> Result<Vec<(TaskKey, TaskStatus)>> {
+        self.readers
+            .read(move |db| {
+                exists(db, tenant, run)?;
+                let sql = "SELECT idx, target_id, status FROM job_run_steps AS s
+                    WHERE s.job_run_id = ?1 AND NOT EXISTS (SELECT 1 FROM queue AS q WHERE q.task_id = s.id)
+                    ORDER BY s.id";
+                let mut find = db.prepare_cached(sql)?;
+                let rows = find.query_map([run.get()], |row| {
+                    let key = TaskKey { step: row.get(0)?, target: columns::target(row, 1)? };
+                    Ok((key, columns::parsed(row, 2)?))
+                })?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
             })
             .await
     }

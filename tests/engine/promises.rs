@@ -46,6 +46,7 @@ async fn a_job_is_run_as_it_is_whoever_changed_it(fleet: Fleet) {
             targets: vec!["web-1".into()],
             created_by: None,
             is_active,
+            expected_version: None,
         };
         let store = fleet.engine.store();
         let known = match store.job_by_name(DEFAULT_TENANT, "nightly").await {

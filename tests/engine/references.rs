@@ -19,6 +19,7 @@ on_each_store!(
     a_credential_of_another_type_is_refused_when_target_and_job_are_saved,
     two_jobs_of_one_definition_have_two_names,
     a_job_that_is_not_active_runs_again_when_it_is,
+    two_changes_of_a_job_at_once_are_both_kept,
 );
 
 fn spec(name: &str, target: &str) -> JobSpec {
@@ -149,4 +150,20 @@ async fn a_job_that_is_not_active_runs_again_when_it_is(fleet: Fleet) {
     let active = jobs.set_active("j", true).await.unwrap();
     assert!(active.is_active && active.definition["steps"][0]["target"] == "web-2");
     run().await.unwrap();
+}
+
+async fn two_changes_of_a_job_at_once_are_both_kept(fleet: Fleet) {
+    let jobs = fleet.ops.jobs();
+    jobs.create(&spec("j", "web-1")).await.unwrap();
+    for round in 0..20 {
+        let (target, other) = if round % 2 == 0 { ("web-2", "web-1") } else { ("web-1", "web-2") };
+        jobs.update("j", &spec("j", other)).await.unwrap();
+        jobs.set_active("j", true).await.unwrap();
+        let definition = spec("j", target);
+        let (updated, idle) = tokio::join!(jobs.update("j", &definition), jobs.set_active("j", false));
+        updated.unwrap();
+        idle.unwrap();
+        let now = jobs.get("j").await.unwrap();
+        assert_eq!((now.is_active, &now.definition["steps"][0]["target"]), (false, &json!(target)));
+    }
 }

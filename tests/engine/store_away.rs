@@ -216,6 +216,7 @@ async fn a_repeat_is_answered_though_the_job_has_been_deactivated() {
         targets: Vec::new(),
         created_by: None,
         is_active: false,
+        expected_version: None,
     };
     use opsconductor_core::store::Catalog as _;
     store.update_job(DEFAULT_TENANT, job.id, new).await.unwrap();

@@ -42,7 +42,11 @@ macro_rules! pass_history_through {
             use ::opsconductor_core::{
                 Result,
                 id::{RunId, TaskId, TenantId},
-                run::{event::Event, plan::RunPlan},
+                run::{
+                    TaskStatus,
+                    event::Event,
+                    plan::{RunPlan, TaskKey},
+                },
                 store::{
                     AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter,
                     RunRecord, SealedParameter, TaskRecord,
@@ -87,6 +91,11 @@ macro_rules! pass_history_through {
                 ) -> Result<Listing<TaskRecord>> {
                     self.before("tasks")?;
                     self.inner.tasks(tenant, run, page).await
+                }
+
+                async fn outcomes(&self, tenant: TenantId, run: RunId) -> Result<Vec<(TaskKey, TaskStatus)>> {
+                    self.before("outcomes")?;
+                    self.inner.outcomes(tenant, run).await
                 }
 
                 async fn task_at(&self, tenant: TenantId, run: RunId, place: u64) -> Result<TaskRecord> {
@@ -200,6 +209,14 @@ macro_rules! pass_catalog_through {
                     page: Page,
                 ) -> Result<Listing<CredentialRecord>> {
                     self.inner.list_credentials(tenant, page).await
+                }
+
+                async fn credential_types(
+                    &self,
+                    tenant: TenantId,
+                    ids: &[CredentialId],
+                ) -> Result<Vec<(CredentialId, String)>> {
+                    self.inner.credential_types(tenant, ids).await
                 }
 
                 async fn delete_credential(&self, tenant: TenantId, id: CredentialId) -> Result<()> {

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::{Inner, Scoped};
 use crate::{
-    Error, ErrorKind, Result,
+    Error, Result,
     auth::policy::{Action, Resource},
     clock::Timestamp,
     id::{CredentialId, TenantId},
@@ -145,17 +145,12 @@ pub(super) async fn kinds(
     tenant: TenantId,
     ids: BTreeSet<CredentialId>,
 ) -> Result<HashMap<CredentialId, CredentialKind>> {
-    let mut kinds = HashMap::with_capacity(ids.len());
-    for id in ids {
-        match inner.store.credential(tenant, id).await {
-            Ok(record) => {
-                kinds.insert(id, record.credential_type.parse()?);
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+    if ids.is_empty() {
+        return Ok(HashMap::new());
     }
-    Ok(kinds)
+    let ids: Vec<CredentialId> = ids.into_iter().collect();
+    let types = inner.store.credential_types(tenant, &ids).await?;
+    types.into_iter().map(|(id, kind)| Ok((id, kind.parse()?))).collect()
 }
 
 /// Opens the present version of a credential for a task.

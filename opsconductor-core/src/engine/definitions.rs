@@ -5,6 +5,7 @@ use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -17,11 +18,22 @@ use crate::{
 /// How many definitions are kept, and how many names.
 const KEPT_MAX: usize = 256;
 
+/// How long a job is taken to be as it was read. What has become of it meanwhile the store finds out, but until then a parameter
+/// that has just become secret is treated as it was before.
+const KNOWN_FOR: Duration = Duration::from_secs(1);
+
 /// Bounded caches of checked definitions by job and version, and of jobs by name.
 #[derive(Default)]
 pub(crate) struct Definitions {
     checked: Mutex<Kept<(JobId, i32), ValidJob>>,
-    known: Mutex<Kept<(TenantId, String), Arc<JobRecord>>>,
+    known: Mutex<Kept<(TenantId, String), Known>>,
+}
+
+/// A job as it was read.
+struct Known {
+    record: Arc<JobRecord>,
+    /// When, by the monotonic clock.
+    at: Duration,
 }
 
 /// Values by key; the oldest goes first.
@@ -49,15 +61,31 @@ impl<K: Clone + Eq + Hash, V> Kept<K, V> {
     }
 }
 
+impl<K: Eq + Hash, V> Kept<K, V> {
+    fn remove(&mut self, key: &K) {
+        if self.values.remove(key).is_some() {
+            self.order.retain(|other| other != key);
+        }
+    }
+}
+
 impl Definitions {
     /// The job that had this name when it was last read. Whether that is so still is for the store to say.
-    pub(super) fn known(&self, tenant: TenantId, name: &str) -> Option<Arc<JobRecord>> {
-        lock(&self.known).values.get(&(tenant, name.to_owned())).cloned()
+    pub(super) fn known(&self, tenant: TenantId, name: &str, now: Duration) -> Option<Arc<JobRecord>> {
+        let known = lock(&self.known);
+        let found = known.values.get(&(tenant, name.to_owned()))?;
+        (now.saturating_sub(found.at) < KNOWN_FOR).then(|| Arc::clone(&found.record))
     }
 
     /// Remembers a job by its name.
-    pub(super) fn remember(&self, tenant: TenantId, record: &Arc<JobRecord>) {
-        lock(&self.known).keep((tenant, record.name.clone()), Arc::clone(record));
+    pub(super) fn remember(&self, tenant: TenantId, record: &Arc<JobRecord>, now: Duration) {
+        let known = Known { record: Arc::clone(record), at: now };
+        lock(&self.known).keep((tenant, record.name.clone()), known);
+    }
+
+    /// A job is not what it was: whoever asks for it by this name reads it anew.
+    pub(super) fn forget(&self, tenant: TenantId, name: &str) {
+        lock(&self.known).remove(&(tenant, name.to_owned()));
     }
 
     /// The definition of a stored job, checked.
@@ -112,5 +140,19 @@ mod tests {
             definitions.of(&record(id, 1, "more"), &kinds).unwrap();
         }
         assert_eq!(lock(&definitions.checked).values.len(), KEPT_MAX);
+    }
+
+    #[test]
+    fn what_is_known_of_a_job_is_soon_read_anew() {
+        let definitions = Definitions::default();
+        let (tenant, job) = (TenantId::new(1), Arc::new(record(1, 1, "one")));
+        definitions.remember(tenant, &job, KNOWN_FOR);
+        assert!(definitions.known(tenant, "one", 2 * KNOWN_FOR - Duration::from_millis(1)).is_some());
+        assert!(definitions.known(tenant, "one", 2 * KNOWN_FOR).is_none());
+        definitions.remember(tenant, &job, 2 * KNOWN_FOR);
+        definitions.forget(TenantId::new(2), "one");
+        assert!(definitions.known(tenant, "one", 2 * KNOWN_FOR).is_some());
+        definitions.forget(tenant, "one");
+        assert!(definitions.known(tenant, "one", 2 * KNOWN_FOR).is_none());
     }
 }

@@ -21,6 +21,9 @@ use crate::{
 /// The longest name of a job, in characters: that of a definition is as long.
 const NAME_CHARS_MAX: usize = 255;
 
+/// How often a change is tried while others change the same job.
+const CHANGE_TRIES_MAX: usize = 10;
+
 /// Calls on the jobs of a tenant.
 pub struct Jobs<'a> {
     pub(super) at: &'a Scoped,
@@ -109,9 +112,11 @@ impl Jobs<'_> {
     pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
         self.at.authorize(Action::Update, Resource::Job)?;
         let job = self.check(spec).await?;
-        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        let new = NewJob { name: found.name, is_active: found.is_active, ..self.new_job(&job) };
-        self.at.inner.store.update_job(self.at.scope.tenant, found.id, options.over(new)?).await
+        self.change(name, async |found: &JobRecord| {
+            let new = NewJob { name: found.name.clone(), is_active: found.is_active, ..self.new_job(&job) };
+            options.clone().over(new)
+        })
+        .await
     }
 
     /// Lets the job called `name` be run, or no longer. Its definition stays, as a new version; that of a job that is to be run
@@ -122,18 +127,47 @@ impl Jobs<'_> {
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
         self.at.authorize(Action::Update, Resource::Job)?;
-        let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        let spec = JobSpec::from_value(found.definition.clone());
-        let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
-        let new = NewJob {
-            name: found.name,
-            version: found.version,
-            definition: found.definition,
-            targets,
-            created_by: self.at.scope.actor.user_id(),
-            is_active,
-        };
-        self.at.inner.store.update_job(self.at.scope.tenant, found.id, new).await
+        self.change(name, async |found: &JobRecord| {
+            let spec = JobSpec::from_value(found.definition.clone());
+            let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
+            Ok(NewJob {
+                name: found.name.clone(),
+                version: found.version,
+                definition: found.definition.clone(),
+                targets,
+                created_by: self.at.scope.actor.user_id(),
+                is_active,
+                expected_version: None,
+            })
+        })
+        .await
+    }
+
+    /// Saves what `next` makes of the job called `name`. Where somebody else saves it at the same moment, `next` is asked again,
+    /// so that neither change is lost.
+    async fn change(
+        &self,
+        name: &str,
+        next: impl AsyncFn(&JobRecord) -> Result<NewJob>,
+    ) -> Result<JobRecord> {
+        let (store, tenant) = (&self.at.inner.store, self.at.scope.tenant);
+        let mut found = store.job_by_name(tenant, name).await?;
+        let mut tries = 1;
+        loop {
+            let new = NewJob { expected_version: Some(found.version), ..next(&found).await? };
+            let saved = store.update_job(tenant, found.id, new).await;
+            self.at.inner.definitions.forget(tenant, name);
+            match saved {
+                Err(error) if error.kind() == ErrorKind::Conflict && tries < CHANGE_TRIES_MAX => {
+                    let present = store.job(tenant, found.id).await?;
+                    if present.version == found.version {
+                        return Err(error);
+                    }
+                    (found, tries) = (present, tries + 1);
+                }
+                saved => return saved,
+            }
+        }
     }
 
     /// Every problem of a definition, as [`Jobs::create`] would find them; none when it holds.
@@ -211,7 +245,7 @@ impl Jobs<'_> {
         let tenant = self.at.scope.tenant;
         let asked = Asked { parameters, options };
         // A job that is known need not be read again: the store refuses the run if that is not what the job is.
-        if let Some(record) = self.at.inner.definitions.known(tenant, name)
+        if let Some(record) = self.at.inner.definitions.known(tenant, name, self.at.inner.clock.monotonic())
             && let Ok(new) = self.new_run(&record, &asked, true).await
         {
             match store.enqueue(tenant, new).await {
@@ -220,6 +254,7 @@ impl Jobs<'_> {
                 enqueued => return self.enqueued(&record, &asked, enqueued?).await,
             }
         }
+        let read_at = self.at.inner.clock.monotonic();
         let record = Arc::new(store.job_by_name(tenant, name).await?);
         // A repeat is answered whatever became of the job since.
         if let Some(given) = asked.idempotency(&record)
@@ -231,7 +266,7 @@ impl Jobs<'_> {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", name));
         }
         let new = self.new_run(&record, &asked, false).await?;
-        self.at.inner.definitions.remember(tenant, &record);
+        self.at.inner.definitions.remember(tenant, &record, read_at);
         let enqueued = store.enqueue(tenant, new).await?;
         self.enqueued(&record, &asked, enqueued).await
     }
@@ -323,6 +358,7 @@ impl Jobs<'_> {
             targets: named(job),
             created_by: self.at.scope.actor.user_id(),
             is_active: true,
+            expected_version: None,
         }
     }
 }

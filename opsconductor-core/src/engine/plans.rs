@@ -21,6 +21,10 @@ use crate::{
 /// How many plans a worker keeps; the oldest goes first.
 const PLANS_MAX: usize = 256;
 
+/// How many bytes of outputs of earlier runs are kept with them: a plan may hold
+/// [`EARLIER_BYTES_MAX`](crate::run::EARLIER_BYTES_MAX).
+const EARLIER_BYTES_KEPT: usize = 16 * 1024 * 1024;
+
 /// A bounded cache of plans.
 #[derive(Default)]
 pub(super) struct Plans {
@@ -31,6 +35,24 @@ pub(super) struct Plans {
 struct Cache {
     by_run: HashMap<RunId, Arc<Prepared>>,
     order: VecDeque<RunId>,
+    /// How many bytes of outputs of earlier runs are in them.
+    earlier: usize,
+}
+
+impl Cache {
+    fn keep(&mut self, run: RunId, prepared: Arc<Prepared>) {
+        self.earlier += prepared.plan.earlier_bytes();
+        match self.by_run.insert(run, prepared) {
+            None => self.order.push_back(run),
+            Some(before) => self.earlier -= before.plan.earlier_bytes(),
+        }
+        while self.order.len() > PLANS_MAX || (self.earlier > EARLIER_BYTES_KEPT && self.order.len() > 1) {
+            let Some(gone) = self.order.pop_front().and_then(|oldest| self.by_run.remove(&oldest)) else {
+                break;
+            };
+            self.earlier -= gone.plan.earlier_bytes();
+        }
+    }
 }
 
 /// A plan whose templates are compiled when a step first needs them.
@@ -56,17 +78,8 @@ impl Plans {
             return Ok(Arc::clone(found));
         }
         let plan = inner.store.run_plan(tenant, run).await?;
-        let compiled = plan.steps.iter().map(|_| OnceLock::new()).collect();
-        let prepared = Arc::new(Prepared { plan, compiled, secrets: Default::default() });
-        let mut cache = self.lock();
-        if cache.by_run.insert(run, Arc::clone(&prepared)).is_none() {
-            cache.order.push_back(run);
-        }
-        while cache.order.len() > PLANS_MAX {
-            if let Some(oldest) = cache.order.pop_front() {
-                cache.by_run.remove(&oldest);
-            }
-        }
+        let prepared = Arc::new(Prepared::of(plan));
+        self.lock().keep(run, Arc::clone(&prepared));
         Ok(prepared)
     }
 
@@ -77,6 +90,11 @@ impl Plans {
 }
 
 impl Prepared {
+    fn of(plan: Arc<RunPlan>) -> Self {
+        let compiled = plan.steps.iter().map(|_| OnceLock::new()).collect();
+        Self { plan, compiled, secrets: Default::default() }
+    }
+
     /// The templates and the condition of the step at `index`.
     pub(super) fn compiled(&self, inner: &Inner, index: u32) -> Result<&Compiled> {
         let step = self.step(index)?;
@@ -133,4 +151,53 @@ pub(super) fn unknown_kind(kind: &str) -> Error {
             "this worker does not know the step kind {kind}; register it with `step_kind` when building the engine"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+    use crate::run::{EarlierOutput, EarlierStep, TaskStatus};
+
+    fn plan(earlier: usize) -> Arc<Prepared> {
+        let stdout = "x".repeat(earlier);
+        let output = EarlierOutput {
+            target: None,
+            status: TaskStatus::Succeeded,
+            exit_code: None,
+            stdout,
+            stderr: String::new(),
+        };
+        let step =
+            EarlierStep { id: "a".to_owned(), register: None, per_target: false, outputs: vec![output] };
+        Arc::new(Prepared::of(Arc::new(RunPlan {
+            job_name: String::new(),
+            job_version: 1,
+            parameters: Map::new(),
+            secrets: Vec::new(),
+            targets: Vec::new(),
+            steps: Vec::new(),
+            earlier: vec![step],
+            timeout_sec: None,
+            max_parallel: None,
+        })))
+    }
+
+    #[test]
+    fn plans_are_bounded_in_number_and_by_what_they_hold_of_other_runs() {
+        let mut cache = Cache::default();
+        for run in 0..PLANS_MAX as i64 + 10 {
+            cache.keep(RunId::new(run), plan(0));
+        }
+        assert_eq!(cache.by_run.len(), PLANS_MAX);
+        for run in 1_000..1_009 {
+            cache.keep(RunId::new(run), plan(EARLIER_BYTES_KEPT / 4));
+        }
+        assert_eq!((cache.by_run.len(), cache.earlier), (4, EARLIER_BYTES_KEPT));
+        cache.keep(RunId::new(1_008), plan(1));
+        assert_eq!(cache.earlier, EARLIER_BYTES_KEPT / 4 * 3 + 1, "one that is kept again counts once");
+        cache.keep(RunId::new(2_000), plan(2 * EARLIER_BYTES_KEPT));
+        assert_eq!(cache.by_run.len(), 1, "one that is larger is kept alone");
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
         plan::{PlannedStep, RunPlan, TaskKey},
         state::TaskStatus,
     },
-    store::{NewRun, Page, Repeats, RunRecord, WaitsFor},
+    store::{NewRun, Repeats, RunRecord, WaitsFor},
     target::Target,
 };
 
@@ -109,19 +109,7 @@ impl Over {
             return Err(Error::new(ErrorKind::InvalidInput, "the job is not active").with("job", job.name));
         }
         let plan = store.run_plan(tenant, run).await?;
-        let mut ended = HashMap::new();
-        let mut page = Page { skip: 0, limit: TASKS_MAX };
-        loop {
-            let tasks = store.tasks(tenant, run, page).await?;
-            page.skip += tasks.items.len() as u64;
-            let done = tasks.items.is_empty() || page.skip >= tasks.total;
-            for task in tasks.items {
-                ended.insert(TaskKey { step: task.step, target: task.target }, task.status);
-            }
-            if done {
-                break;
-            }
-        }
+        let ended = store.outcomes(tenant, run).await?.into_iter().collect();
         Ok(Self { at: at.clone(), record, plan, ended })
     }
 

@@ -106,6 +106,12 @@ impl RunPlan {
         (!others_only).then(|| self.source(at, target))?.map(OutputPlace::Task)
     }
 
+    /// How many bytes of such outputs the plan holds.
+    pub fn earlier_bytes(&self) -> usize {
+        let outputs = self.earlier.iter().flat_map(|step| &step.outputs);
+        outputs.map(|output| output.stdout.len() + output.stderr.len()).sum()
+    }
+
     /// Whether there is such a task.
     pub fn has_task(&self, key: TaskKey) -> bool {
         let Some(step) = self.step(key.step) else { return false };

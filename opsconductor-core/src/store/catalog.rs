@@ -99,6 +99,13 @@ pub struct NewJob {
     pub created_by: Option<UserId>,
     /// Whether it may be run.
     pub is_active: bool,
+    /// The version that the job must still have when it is updated; none: any.
+    pub expected_version: Option<i32>,
+}
+
+/// What a store answers whoever would update a job that has another version than was expected.
+pub fn changed_meanwhile(job: JobId, version: i32) -> Error {
+    Error::new(ErrorKind::Conflict, "the job was changed meanwhile").with("job", job).with("version", version)
 }
 
 /// What a store answers whoever would take a target from the active job called `job`.
@@ -159,6 +166,17 @@ pub trait Catalog: Send + Sync {
     ///
     /// `NotFound`.
     async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord>;
+
+    /// Of which type each of these credentials is, by id; those that are not there are left out.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn credential_types(
+        &self,
+        tenant: TenantId,
+        ids: &[CredentialId],
+    ) -> Result<Vec<(CredentialId, String)>>;
 
     /// One credential, by name.
     ///
@@ -240,7 +258,8 @@ pub trait Catalog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`; else as [`Catalog::insert_job`].
+    /// `NotFound`; `Conflict` when the version is not the one that was expected, which is looked at first; else as
+    /// [`Catalog::insert_job`].
     async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord>;
 
     /// A job in its present version.

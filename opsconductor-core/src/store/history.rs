@@ -12,7 +12,7 @@ use crate::{
     id::{JobId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
         event::Event,
-        plan::RunPlan,
+        plan::{RunPlan, TaskKey},
         state::{RunStatus, TaskStatus},
     },
     transport::Stream,
@@ -208,6 +208,13 @@ pub trait History: Send + Sync {
     ///
     /// `NotFound` when the run is not there.
     async fn tasks(&self, tenant: TenantId, run: RunId, page: Page) -> Result<Listing<TaskRecord>>;
+
+    /// How the tasks of a run ended, in the order of [`History::tasks`]; those that have not are left out.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when the run is not there.
+    async fn outcomes(&self, tenant: TenantId, run: RunId) -> Result<Vec<(TaskKey, TaskStatus)>>;
 
     /// The task at `place`, from 0, in the order of [`RunPlan::tasks`].
     ///

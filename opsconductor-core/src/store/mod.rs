@@ -27,7 +27,9 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
-pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
+pub use catalog::{
+    Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, changed_meanwhile, named_by,
+};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
 pub use history::{

@@ -132,6 +132,22 @@ pub(super) async fn get(store: &PgStore, owner: TenantId, id: CredentialId) -> D
     Ok(record)
 }
 
+pub(super) async fn types(
+    store: &PgStore,
+    owner: TenantId,
+    ids: &[CredentialId],
+) -> DbResult<Vec<(CredentialId, String)>> {
+    let mut tx = store.pools.read(owner).await?;
+    let sql = "SELECT id, credential_type FROM :schema.credentials WHERE tenant_id = $1 AND id = ANY ($2)";
+    let found: Vec<(i64, String)> = sqlx::query_as(store.statements.of(sql))
+        .bind(owner.get())
+        .bind(ids.iter().map(|id| id.get()).collect::<Vec<_>>())
+        .fetch_all(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(found.into_iter().map(|(id, kind)| (CredentialId::new(id), kind)).collect())
+}
+
 pub(super) async fn by_name(store: &PgStore, owner: TenantId, name: &str) -> DbResult<CredentialRecord> {
     let mut tx = store.pools.read(owner).await?;
     let found = sqlx::query(store.statements.of(BY_NAME))

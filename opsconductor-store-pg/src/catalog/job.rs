@@ -4,7 +4,7 @@ use opsconductor_core::{
     Error, ErrorKind,
     clock::Timestamp,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page},
+    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page, changed_meanwhile},
 };
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
 
@@ -61,6 +61,9 @@ pub(super) async fn update(store: &PgStore, owner: TenantId, id: JobId, new: New
         .fetch_optional(&mut *tx)
         .await?;
     let present = present.ok_or_else(|| missing("job", id))?;
+    if new.expected_version.is_some_and(|expected| expected != present) {
+        return Err(changed_meanwhile(id, present).into());
+    }
     check_version(&new)?;
     let version = new.version.max(present.saturating_add(1));
     let sql = "UPDATE :schema.jobs

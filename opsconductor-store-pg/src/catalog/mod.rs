@@ -50,6 +50,14 @@ impl Catalog for PgStore {
         Ok(credential::get(self, tenant, id).await?)
     }
 
+    async fn credential_types(
+        &self,
+        tenant: TenantId,
+        ids: &[CredentialId],
+    ) -> Result<Vec<(CredentialId, String)>> {
+        Ok(credential::types(self, tenant, ids).await?)
+    }
+
     async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord> {
         Ok(credential::by_name(self, tenant, name).await?)
     }

@@ -3,7 +3,7 @@
 use opsconductor_core::{
     clock::Timestamp,
     id::{JobId, RunId, TargetId, TaskId, UserId},
-    run::{Event, EventKind},
+    run::{Event, EventKind, TaskStatus, plan::TaskKey},
     store::{AttemptRecord, OutputChunk, RunRecord, SealedParameter, TaskRecord},
     transport::Stream,
 };
@@ -63,6 +63,11 @@ pub(super) fn task(row: &PgRow, run: RunId) -> sqlx::Result<TaskRecord> {
         started_at: columns::get(row, 11)?,
         finished_at: columns::get(row, 12)?,
     })
+}
+
+pub(super) fn outcome(row: &PgRow) -> sqlx::Result<(TaskKey, TaskStatus)> {
+    let key = TaskKey { step: columns::unsigned(row, 0)?, target: columns::target(row, 1)? };
+    Ok((key, columns::parsed(row, 2)?))
 }
 
 pub(super) fn attempt(row: &PgRow, task: TaskId) -> sqlx::Result<AttemptRecord> {

@@ -92,6 +92,21 @@ pub(super) fn by_id(db: &Connection, owner: TenantId, id: CredentialId) -> DbRes
     Ok(found.ok_or_else(|| missing("credential", id))?)
 }
 
+pub(super) fn types(
+    db: &Connection,
+    owner: TenantId,
+    ids: &[CredentialId],
+) -> DbResult<Vec<(CredentialId, String)>> {
+    let sql = "SELECT credential_type FROM credentials WHERE id = ?1 AND tenant_id = ?2";
+    let mut find = db.prepare_cached(sql)?;
+    let mut types = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = find.query_row([id.get(), owner.get()], |row| row.get(0)).optional()?;
+        types.extend(found.map(|kind| (*id, kind)));
+    }
+    Ok(types)
+}
+
 pub(super) fn by_name(db: &Connection, owner: TenantId, name: &str) -> DbResult<CredentialRecord> {
     let sql = format!("SELECT {COLUMNS} FROM credentials WHERE tenant_id = ?1 AND name = ?2");
     let found = db.prepare_cached(&sql)?.query_row(params![owner.get(), name], read).optional()?;

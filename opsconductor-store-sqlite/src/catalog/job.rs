@@ -3,7 +3,7 @@
 use opsconductor_core::{
     Error, ErrorKind,
     id::{JobId, TenantId, UserId},
-    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page, named_by},
+    store::{JobRecord, JobVersion, LimitScope, Listing, NewJob, Page, changed_meanwhile, named_by},
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
@@ -50,6 +50,9 @@ pub(super) fn update(
     (definition, targets): (&str, &str),
 ) -> DbResult<JobRecord> {
     let present = by_id(tx.db, owner, id)?;
+    if new.expected_version.is_some_and(|expected| expected != present.version) {
+        return Err(changed_meanwhile(id, present.version).into());
+    }
     check(tx, owner, Some(id), new)?;
     let version = new.version.max(present.version + 1);
     let sql = "UPDATE jobs

@@ -49,6 +49,15 @@ impl Catalog for SqliteStore {
         self.readers.glance(move |db| credential::by_id(db, tenant, id)).await
     }
 
+    async fn credential_types(
+        &self,
+        tenant: TenantId,
+        ids: &[CredentialId],
+    ) -> Result<Vec<(CredentialId, String)>> {
+        let ids = ids.to_vec();
+        self.readers.read(move |db| credential::types(db, tenant, &ids)).await
+    }
+
     async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord> {
         let name = name.to_owned();
         self.readers.glance(move |db| credential::by_name(db, tenant, &name)).await

@@ -11,7 +11,7 @@ use crate::{
     id::{CredentialId, JobId, TargetId, TenantId},
     store::{
         Catalog, CredentialRecord, JobRecord, JobVersion, LimitScope, Listing, NewCredential, NewJob, Page,
-        named_by,
+        changed_meanwhile, named_by,
     },
     target::{Target, TargetSpec},
     tenant::Tenant,
@@ -57,6 +57,19 @@ impl Catalog for MemoryStore {
 
     async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord> {
         self.with(|state| state.credential_of(tenant, id).cloned())
+    }
+
+    async fn credential_types(
+        &self,
+        tenant: TenantId,
+        ids: &[CredentialId],
+    ) -> Result<Vec<(CredentialId, String)>> {
+        self.with(|state| {
+            let mine =
+                state.credentials.values().filter(|(owner, _)| *owner == tenant).map(|(_, record)| record);
+            let wanted = mine.filter(|record| ids.contains(&record.id));
+            Ok(wanted.map(|record| (record.id, record.credential_type.clone())).collect())
+        })
     }
 
     async fn credential_by_name(&self, tenant: TenantId, name: &str) -> Result<CredentialRecord> {
@@ -157,7 +170,10 @@ impl Catalog for MemoryStore {
 
     async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord> {
         self.with(|state| {
-            state.job_of(tenant, id)?;
+            let present = state.job_of(tenant, id)?.record.version;
+            if new.expected_version.is_some_and(|expected| expected != present) {
+                return Err(changed_meanwhile(id, present));
+            }
             state.check_job(tenant, Some(id), &new)?;
             let now = state.now;
             let row = state.jobs.get_mut(&id).ok_or_else(|| missing("job", id))?;

@@ -8,7 +8,11 @@ use super::{LiveState, MemoryStore, missing};
 use crate::{
     Result,
     id::{RunId, TaskId, TenantId},
-    run::{event::Event, plan::RunPlan},
+    run::{
+        TaskStatus,
+        event::Event,
+        plan::{RunPlan, TaskKey},
+    },
     store::{
         AttemptRecord, History, Listing, OutputChunk, OutputQuery, Page, Question, RunFilter, RunRecord,
         SealedParameter, TaskRecord,
@@ -45,6 +49,14 @@ impl History for MemoryStore {
             let tasks = &state.run_of(tenant, run)?.tasks;
             let records = tasks.iter().filter_map(|id| state.tasks.get(id)).map(|task| &task.record);
             Ok(listing(records, page))
+        })
+    }
+
+    async fn outcomes(&self, tenant: TenantId, run: RunId) -> Result<Vec<(TaskKey, TaskStatus)>> {
+        self.with(|state| {
+            let tasks = state.run_of(tenant, run)?.tasks.iter().filter_map(|id| state.tasks.get(id));
+            let over = tasks.map(|task| &task.record).filter(|task| task.status.is_final());
+            Ok(over.map(|task| (TaskKey { step: task.step, target: task.target }, task.status)).collect())
         })
     }
 

@@ -69,6 +69,7 @@ impl Fixture {
             targets: Vec::new(),
             created_by: None,
             is_active: true,
+            expected_version: None,
         }
     }
 

@@ -85,6 +85,7 @@ pub async fn job(store: &dyn Store) -> JobRecord {
         targets: Vec::new(),
         created_by: None,
         is_active: true,
+        expected_version: None,
     };
     store.insert_job(DEFAULT_TENANT, new).await.unwrap()
 }

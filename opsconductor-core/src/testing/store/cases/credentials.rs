@@ -121,3 +121,18 @@ pub async fn a_target_and_the_end_of_its_credential_do_not_both_come_through(f: 
         }
     }
 }
+
+pub async fn the_types_of_many_are_read_at_once(f: Fixture) {
+    let windows = new(&f, "w").await;
+    let service = NewCredential { credential_type: "api_key".to_owned(), ..new(&f, "s").await };
+    let elsewhere = f.other_tenant().await;
+    let theirs = new(&elsewhere, "t").await;
+    for (tenant, credential) in [(f.tenant, &windows), (f.tenant, &service), (elsewhere.tenant, &theirs)] {
+        f.store.insert_credential(tenant, credential.clone()).await.unwrap();
+    }
+    let asked = [service.id, CredentialId::new(999_999), theirs.id, windows.id];
+    let mut types = f.store.credential_types(f.tenant, &asked).await.unwrap();
+    types.sort();
+    assert_eq!(types, [(windows.id, "winrm".to_owned()), (service.id, "api_key".to_owned())]);
+    assert!(f.store.credential_types(f.tenant, &[]).await.unwrap().is_empty());
+}

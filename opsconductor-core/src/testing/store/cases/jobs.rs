@@ -114,3 +114,37 @@ pub async fn an_active_job_names_targets_that_are_there(f: Fixture) {
     assert_eq!(kind(woken), ErrorKind::InvalidInput);
     assert_eq!(f.store.job(f.tenant, idle.id).await.unwrap(), idle, "nothing changed");
 }
+
+pub async fn a_change_of_a_job_that_was_changed_meanwhile_is_refused(f: Fixture) {
+    let job = f.job().await;
+    let expecting = |version| NewJob { expected_version: Some(version), ..f.new_job() };
+    let saved = f.store.update_job(f.tenant, job.id, expecting(job.version)).await.unwrap();
+    let late = f.store.update_job(f.tenant, job.id, expecting(job.version)).await;
+    assert_eq!(kind(late), ErrorKind::Conflict);
+    assert_eq!(f.store.job(f.tenant, job.id).await.unwrap(), saved, "nothing changed");
+    assert!(f.store.update_job(f.tenant, job.id, expecting(saved.version)).await.is_ok());
+}
+
+pub async fn whoever_is_refused_a_name_finds_who_has_it(f: Fixture) {
+    for _ in 0..20 {
+        let new = f.new_job();
+        let one = async || {
+            let answer = f.store.insert_job(f.tenant, new.clone()).await;
+            // The moment that the answer is there.
+            (answer.map(|job| job.id), f.store.job_by_name(f.tenant, &new.name).await.map(|job| job.id))
+        };
+        let answers = tokio::join!(one(), one(), one());
+        let answers = [answers.0, answers.1, answers.2];
+        let [there] = answers.iter().filter_map(|(made, _)| made.as_ref().ok()).collect::<Vec<_>>()[..]
+        else {
+            panic!("one of them gets the name")
+        };
+        for (made, found) in &answers {
+            assert!(
+                made.as_ref().is_ok_and(|made| made == there)
+                    || made.as_ref().is_err_and(|error| error.kind() == ErrorKind::Conflict)
+            );
+            assert_eq!(found.as_ref().unwrap(), there);
+        }
+    }
+}

@@ -158,5 +158,6 @@ fn new_job(shape: &JobShape) -> NewJob {
         targets: shape.target.iter().map(|name| format!("name{name}")).collect(),
         created_by: None,
         is_active: shape.is_active,
+        expected_version: None,
     }
 }
