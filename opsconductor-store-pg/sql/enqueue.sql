@@ -1,5 +1,5 @@
 -- Writes runs with all that belongs to them. A run of which something is missing, or whose idempotency key was used before, is left out: its
--- caller then looks why. $1: the moment; $2 to $15 the runs, $16 to $22 their steps, $23 to $26 their tasks, which name their run by its place.
+-- caller then looks why. $1: the moment; $2 to $15 the runs, $16 to $21 their steps, $22 to $26 their tasks, which name their run by its place.
 -- Runs are numbered in the order given, and so are tasks. Answers by the place of the run.
 WITH given AS MATERIALIZED (
     SELECT run.*,
@@ -35,8 +35,8 @@ plans AS (
     INSERT INTO :schema.run_plans (run_id, tenant_id, plan) SELECT id, tenant_id, plan FROM runs
 ),
 steps AS MATERIALIZED (
-    SELECT * FROM unnest($16::bigint[], $17::int[], $18::text[], $19::text[], $20::int[], $21::int[], $22::int[])
-        AS step (place, idx, type, shell, timeoutsec, waits, tasks)
+    SELECT * FROM unnest($16::bigint[], $17::int[], $18::text[], $19::text[], $20::int[], $21::int[])
+        AS step (place, idx, type, shell, timeoutsec, tasks)
 ),
 counters AS (
     INSERT INTO :schema.run_steps (run_id, idx, tenant_id, remaining)
@@ -46,8 +46,9 @@ tasks AS MATERIALIZED (
     SELECT task.*, nextval(':schema.job_run_steps_id_seq'::regclass) AS id, CASE task.waits WHEN 0 THEN 'queued' ELSE 'waiting' END AS state
     FROM (
         SELECT r.id AS run_id, r.tenant_id, r.job_id, r.priority, r.queued_at, s.idx, s.type, s.shell, s.timeoutsec,
-               greatest(s.waits, r.taken) AS waits, task.target_id, task.credential_id
-        FROM unnest($23::bigint[], $24::int[], $25::bigint[], $26::bigint[]) WITH ORDINALITY AS task (place, idx, target_id, credential_id, nth)
+               greatest(task.waits, r.taken) AS waits, task.target_id, task.credential_id
+        FROM unnest($22::bigint[], $23::int[], $24::bigint[], $25::int[], $26::bigint[]) WITH ORDINALITY
+            AS task (place, idx, target_id, waits, credential_id, nth)
         JOIN steps AS s ON s.place = task.place AND s.idx = task.idx
         JOIN runs AS r ON r.place = task.place
         ORDER BY task.nth

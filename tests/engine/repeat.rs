@@ -23,6 +23,7 @@ on_each_store!(
     each_target_reads_what_was_said_on_it_whichever_run_did_it,
     a_step_is_done_again_with_all_that_follows_it,
     a_step_is_done_again_for_the_targets_that_failed,
+    a_target_that_is_retried_waits_for_no_other,
     what_goes_on_or_went_well_is_not_retried,
     what_was_lost_is_sent_again_because_someone_says_so,
     what_waits_for_a_person_is_listed,
@@ -201,6 +202,30 @@ async fn a_step_is_done_again_for_the_targets_that_failed(fleet: Fleet) {
     let all = run.rerun_from("c", RerunTargets::All).await.unwrap();
     assert_eq!(ended(&all).await, RunStatus::Succeeded, "what failed before the step is read as it was");
     assert_eq!(received(&fleet, before), ["gone: print c-aborted", "web-1: print c-succeeded"]);
+    worker.shutdown().await;
+}
+
+async fn a_target_that_is_retried_waits_for_no_other(fleet: Fleet) {
+    let worker = fleet.engine.worker(quick()).unwrap();
+    let on = |command: &str, id: &str| with(exec(json!(["web-1", "gone"]), command), json!({"id": id}));
+    let steps = json!([on("print a", "a"), on("falter 1", "b"), on("print c", "c")]);
+    let first = fleet.run(&job("fan", json!({"steps": steps})), json!({})).await.unwrap();
+    assert_eq!(ended(&first).await, RunStatus::Failed);
+    // One target failed at the first step, the other at the second.
+    let again = first.retry().await.unwrap();
+    assert_eq!(ended(&again).await, RunStatus::Failed);
+    let over = [
+        ("a", "gone", TaskStatus::Failed),
+        ("b", "web-1", Succeeded),
+        ("b", "gone", Aborted),
+        ("c", "web-1", Succeeded),
+        ("c", "gone", Aborted),
+    ];
+    let mut over = over.map(|(step, target, status)| (step.to_owned(), target.to_owned(), status));
+    let mut steps = done(&again).await;
+    over.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    steps.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    assert_eq!(steps, over);
     worker.shutdown().await;
 }
 

@@ -223,7 +223,7 @@ impl Ends<'_> {
             let name = &plan.steps[step as usize].id;
             for (successor, join) in successors(plan, step) {
                 let (target, go) = match join {
-                    Join::PerTarget => (which, goes_on),
+                    Join::PerTarget | Join::SharedTargets => (which, goes_on),
                     Join::Barrier => {
                         let all = self.counters[step as usize];
                         if all.remaining > 0 || settled[step as usize] {
@@ -233,11 +233,14 @@ impl Ends<'_> {
                         (Waiting::All, !failed && all.aborted == 0)
                     }
                 };
-                if go || plan.steps[successor as usize].runs == Runs::Always {
-                    ledger.release(successor, target)?;
-                } else {
-                    let reason = format!("step {name} {}", because(status));
-                    self.abort(successor, target, Idle::Waiting, &reason, ledger)?;
+                let go = go || plan.steps[successor as usize].runs == Runs::Always;
+                for target in met(plan, step, target, join) {
+                    if go {
+                        ledger.release(successor, target)?;
+                    } else {
+                        let reason = format!("step {name} {}", because(status));
+                        self.abort(successor, target, Idle::Waiting, &reason, ledger)?;
+                    }
                 }
             }
             if self.counters[step as usize].remaining == 0 {
@@ -302,6 +305,17 @@ impl Ends<'_> {
         }
         Ok(!self.ended.is_empty())
     }
+}
+
+/// The tasks of a successor that wait for `which` of a step: a step that shares only some targets with it is met target by target.
+fn met(plan: &RunPlan, step: u32, which: Waiting, join: Join) -> impl Iterator<Item = Waiting> {
+    let one_by_one = join == Join::SharedTargets && which == Waiting::All;
+    let each = match plan.step(step) {
+        Some(step) if one_by_one => plan.targets_of(step, 0, u32::MAX),
+        _ => Vec::new(),
+    };
+    let each = each.into_iter().map(|target| Waiting::One(Some(target)));
+    each.chain((!one_by_one).then_some(which))
 }
 
 fn may_go_on(plan: &RunPlan, step: u32, status: TaskStatus) -> bool {

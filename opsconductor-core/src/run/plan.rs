@@ -1,13 +1,13 @@
 //! The snapshot that `enqueue` freezes: what will be done, where, and in which order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
-    run::{earlier::EarlierStep, retry::Retry},
+    run::{advance::Waiting, earlier::EarlierStep, retry::Retry},
     target::Target,
     transport::Protocol,
 };
@@ -163,6 +163,9 @@ pub struct Edge {
 pub enum Join {
     /// Same set of targets: a task waits for its own target only.
     PerTarget,
+    /// Sets that are not the same, in what is left of a run: a task waits for its own target where the other step acts on it
+    /// too, and else for nothing. Only steps that are what the run is about are matched so.
+    SharedTargets,
     /// Different sets: every task waits for all of them.
     Barrier,
 }
@@ -195,14 +198,51 @@ impl RunPlan {
     /// for the run's turn too.
     pub fn tasks(&self, turn: bool) -> impl Iterator<Item = (TaskKey, u32)> + '_ {
         self.steps.iter().zip(0_u32..).flat_map(move |(step, index)| {
-            let waits = step.waits().max(u32::from(turn));
             let open = step.first_batch();
-            let alone = step.targets.is_empty().then_some(None);
-            let each = step.targets.iter().map(|at| Some(self.targets[*at as usize].id));
-            alone.into_iter().chain(each).zip(0..).map(move |(target, place)| {
-                (TaskKey { step: index, target }, waits + u32::from(place >= open))
+            self.tasks_of(step, index).zip(0..).map(move |((key, waits), place)| {
+                (key, waits.max(u32::from(turn)) + u32::from(place >= open))
             })
         })
+    }
+
+    /// Every task with the number of things it waits for apart from a later batch and the run's turn.
+    pub fn tasks_by_edges(&self) -> impl Iterator<Item = (TaskKey, u32)> + '_ {
+        self.steps.iter().zip(0_u32..).flat_map(|(step, index)| self.tasks_of(step, index))
+    }
+
+    fn tasks_of<'p>(
+        &'p self,
+        step: &'p PlannedStep,
+        index: u32,
+    ) -> impl Iterator<Item = (TaskKey, u32)> + 'p {
+        let all = step.waits();
+        let shared = self.shared_with(step);
+        let alone = step.targets.is_empty().then_some((TaskKey { step: index, target: None }, all));
+        let each = step.targets.iter().map(move |at| {
+            let not_met = shared.iter().filter(|targets| !targets.contains(at)).count() as u32;
+            (TaskKey { step: index, target: Some(self.targets[*at as usize].id) }, all - not_met)
+        });
+        alone.into_iter().chain(each)
+    }
+
+    /// Of each step that this one shares targets with, all of its targets.
+    fn shared_with(&self, step: &PlannedStep) -> Vec<HashSet<u32>> {
+        let shared = step.edges.iter().filter(|edge| edge.join == Join::SharedTargets);
+        shared.map(|edge| self.steps[edge.step as usize].targets.iter().copied().collect()).collect()
+    }
+
+    /// What begins with the run: whole steps, and of those that share targets with others the tasks that wait for nothing.
+    pub fn begins(&self) -> Vec<(u32, Waiting)> {
+        let mut begins = Vec::new();
+        for (step, index) in self.steps.iter().zip(0_u32..) {
+            if step.waits() == 0 {
+                begins.push((index, Waiting::All));
+            } else if step.edges.iter().all(|edge| edge.join == Join::SharedTargets) {
+                let free = self.tasks_of(step, index).filter(|(_, waits)| *waits == 0);
+                begins.extend(free.map(|(key, _)| (index, Waiting::One(key.target))));
+            }
+        }
+        begins
     }
 
     /// Whether all is said of it by its steps and their edges: a store then has nothing to write but these.
@@ -252,16 +292,11 @@ impl PlannedStep {
         (self.targets.len() as u32).max(1)
     }
 
-    /// How many things each of its tasks waits for, apart from a later batch: the edges, or without any the part of the run
-    /// that it belongs to.
+    /// How many things each of its tasks waits for, at most and apart from a later batch: the edges, or without any the part of
+    /// the run that it belongs to.
     pub fn waits(&self) -> u32 {
         let part = self.edges.is_empty() && !self.runs.is_on_success();
         self.edges.len() as u32 + u32::from(part)
-    }
-
-    /// Whether it begins with its run.
-    pub fn is_first(&self) -> bool {
-        self.waits() == 0
     }
 
     /// How many tasks the first batch has.

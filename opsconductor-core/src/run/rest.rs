@@ -8,8 +8,7 @@ impl RunPlan {
     /// The plan of the tasks that are not `done`, in the same order; none when all are. A step of which nothing is left goes,
     /// and what waited for it waits for what that waited for.
     ///
-    /// Steps that went target by target do so still where the same targets are left to both; else the later one waits for
-    /// all of the earlier one. Steps that follow a failure, or are done in any case, come along whole while anything is left of
+    /// Steps that went target by target do so still. Steps that follow a failure, or are done in any case, come along whole while anything is left of
     /// what the run is about; else the first part of which something is left is what the new run is about.
     ///
     /// What steps that stay read of steps that go is not in it: that is for whoever knows how these ended to add, as
@@ -36,7 +35,7 @@ impl RunPlan {
         for (index, kept) in left.iter().enumerate() {
             let Some(kept) = kept else { continue };
             let mut step = self.steps[index].clone();
-            step.edges = stands.edges(index);
+            step.edges = stands.edges(index, Some(step.runs) == first);
             step.targets = kept.iter().map(|at| places.of(self, *at)).collect();
             if Some(step.runs) == first {
                 step.runs = Runs::OnSuccess;
@@ -94,22 +93,25 @@ struct Stands<'p> {
     new: Vec<Option<u32>>,
     /// For steps that go: what those wait for now that waited for them.
     through: HashMap<u32, BTreeSet<u32>>,
+    /// For tasks that go, by step and target's place: whether something stays that they waited for.
+    behind: HashMap<(u32, u32), bool>,
 }
 
 impl<'p> Stands<'p> {
     fn new(plan: &'p RunPlan, left: &'p [Option<Vec<u32>>]) -> Self {
         let mut next = 0..;
         let new = left.iter().map(|kept| kept.as_ref().and_then(|_| next.next())).collect();
-        Self { plan, left, new, through: HashMap::new() }
+        Self { plan, left, new, through: HashMap::new(), behind: HashMap::new() }
     }
 
-    /// What a step that stays waits for in the new plan.
-    fn edges(&mut self, step: usize) -> Vec<Edge> {
+    /// What a step that stays waits for in the new plan, in which it is what the run is about or not.
+    fn edges(&mut self, step: usize, is_main: bool) -> Vec<Edge> {
         let mut edges = BTreeMap::new();
         for edge in &self.plan.steps[step].edges {
             match self.new[edge.step as usize] {
-                Some(at) if edge.join == Join::PerTarget && self.same_targets(step, edge.step as usize) => {
-                    edges.entry(at).or_insert(Join::PerTarget);
+                Some(at) if edge.join != Join::Barrier => {
+                    let join = self.target_by_target(step, edge.step, is_main).unwrap_or(Join::Barrier);
+                    edges.entry(at).or_insert(join);
                 }
                 Some(at) => drop(edges.insert(at, Join::Barrier)),
                 None => edges.extend(self.through(edge.step).into_iter().map(|at| (at, Join::Barrier))),
@@ -118,9 +120,38 @@ impl<'p> Stands<'p> {
         edges.into_iter().map(|(step, join)| Edge { step, join }).collect()
     }
 
-    fn same_targets(&self, one: usize, other: usize) -> bool {
-        let set = |step: usize| self.left[step].iter().flatten().collect::<BTreeSet<_>>();
-        set(one) == set(other)
+    /// How tasks of a step meet those of one that it went target by target with, if they still can: a task whose own one goes
+    /// must not begin before what that one waited for.
+    fn target_by_target(&mut self, step: usize, other: u32, is_main: bool) -> Option<Join> {
+        let left = self.left;
+        let set = |step: usize| left[step].iter().flatten().copied().collect::<BTreeSet<u32>>();
+        let (own, others) = (set(step), set(other as usize));
+        if own == others {
+            return Some(Join::PerTarget);
+        }
+        let alone: Vec<u32> = own.difference(&others).copied().collect();
+        let is_free = is_main && !alone.into_iter().any(|target| self.is_behind(other, target));
+        is_free.then_some(Join::SharedTargets)
+    }
+
+    /// Whether something stays that the task of a step for a target, which goes, waited for.
+    fn is_behind(&mut self, gone: u32, target: u32) -> bool {
+        if let Some(known) = self.behind.get(&(gone, target)) {
+            return *known;
+        }
+        let stays = |left: &[Option<Vec<u32>>], step: u32| {
+            left[step as usize].as_ref().is_some_and(|targets| targets.contains(&target))
+        };
+        let mut is_behind = false;
+        for edge in &self.plan.steps[gone as usize].edges {
+            is_behind |= match (edge.join, self.new[edge.step as usize]) {
+                (Join::Barrier, Some(_)) => true,
+                (Join::Barrier, None) => !self.through(edge.step).is_empty(),
+                _ => stays(self.left, edge.step) || self.is_behind(edge.step, target),
+            };
+        }
+        self.behind.insert((gone, target), is_behind);
+        is_behind
     }
 
     /// What stays of that which a step that goes waited for. A step may wait for any other, before or after it in the plan,

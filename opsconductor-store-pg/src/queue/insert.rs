@@ -46,11 +46,11 @@ pub(super) async fn insert(
         .bind(&step.kind)
         .bind(&step.shell)
         .bind(&step.timeout)
-        .bind(&step.waits)
         .bind(&step.tasks)
         .bind(&task.run)
         .bind(&task.step)
         .bind(&task.target)
+        .bind(&task.waits)
         .bind(&task.credential)
         .fetch_all(db)
         .await?;
@@ -106,7 +106,6 @@ struct StepColumns<'a> {
     kind: Vec<&'a str>,
     shell: Vec<Option<&'a str>>,
     timeout: Vec<i32>,
-    waits: Vec<i32>,
     tasks: Vec<i32>,
 }
 
@@ -118,7 +117,6 @@ impl<'a> StepColumns<'a> {
             self.kind.push(&step.kind);
             self.shell.push(step.fields.get("shell").and_then(|shell| shell.as_str()));
             self.timeout.push(columns::int(step.timeout_sec));
-            self.waits.push(columns::int(step.waits()));
             self.tasks.push(columns::int(step.task_count()));
         }
     }
@@ -129,16 +127,18 @@ struct TaskColumns {
     run: Vec<i64>,
     step: Vec<i32>,
     target: Vec<Option<i64>>,
+    waits: Vec<i32>,
     credential: Vec<Option<i64>>,
 }
 
 impl TaskColumns {
     fn push(&mut self, run: i64, prepared: &Prepared) {
         let credentials = prepared.new.plan.credentials();
-        for (key, _) in prepared.new.plan.tasks(false) {
+        for (key, waits) in prepared.new.plan.tasks_by_edges() {
             self.run.push(run);
             self.step.push(columns::int(key.step));
             self.target.push(key.target.map(TargetId::get));
+            self.waits.push(columns::int(waits));
             let credential = key.target.and_then(|target| credentials.get(&target).copied());
             self.credential.push(credential.map(CredentialId::get));
         }

@@ -5,7 +5,8 @@
 
 use opsconductor_core::{
     Error, ErrorKind,
-    id::{RunId, TenantId},
+    id::{RunId, TargetId, TenantId},
+    run::advance::Waiting,
 };
 use sqlx::PgConnection;
 
@@ -74,19 +75,21 @@ pub(super) async fn pass_on(store: &PgStore, tx: &mut PgConnection, ended: &[End
 /// Takes the wait for its turn off the first tasks of each run.
 async fn begin(store: &PgStore, tx: &mut PgConnection, next: Vec<RunId>) -> DbResult<bool> {
     let plans = plans::of(store, tx, next.iter().copied()).await?;
-    let (mut runs, mut steps) = (Vec::new(), Vec::new());
+    let (mut runs, mut steps, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     for (run, plan) in &plans {
-        for (step, index) in plan.steps.iter().zip(0_u32..) {
-            if step.is_first() {
-                runs.push(run.get());
-                steps.push(columns::int(index));
-            }
+        for (step, which) in plan.begins() {
+            runs.push(run.get());
+            steps.push(columns::int(step));
+            targets.push(match which {
+                Waiting::One(target) => target.map(TargetId::get),
+                Waiting::All => None,
+            });
         }
     }
     if runs.is_empty() {
         return Ok(false);
     }
-    let (targets, edges) = (vec![None::<i64>; runs.len()], vec![1_i32; runs.len()]);
+    let edges = vec![1_i32; runs.len()];
     let ready: i64 = sqlx::query_scalar(store.statements.of(RELEASE))
         .bind(runs)
         .bind(steps)

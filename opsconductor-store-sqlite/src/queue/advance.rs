@@ -27,7 +27,7 @@ use crate::{
 };
 
 const RELEASE_ONE: &str = include_str!("../../sql/release_one.sql");
-pub(super) const RELEASE_ALL: &str = include_str!("../../sql/release_all.sql");
+const RELEASE_ALL: &str = include_str!("../../sql/release_all.sql");
 
 /// Takes note of the tasks that ended, carries out what follows, and says how the run ended if it did.
 pub(super) fn advance(
@@ -166,6 +166,27 @@ pub(super) fn end_idle(
     Ok(())
 }
 
+/// Takes one thing off what each of these waiting tasks waits for. A task with nothing left becomes ready.
+pub(super) fn release(tx: &mut Tx<'_>, run: RunId, step: u32, which: Waiting) -> DbResult<()> {
+    let queued = |row: &Row<'_>| Ok(row.get_ref(0)?.as_str().is_ok_and(|state| state == "queued"));
+    let states = match which {
+        Waiting::One(target) => tx
+            .db
+            .prepare_cached(RELEASE_ONE)?
+            .query_map(params![run.get(), step, target.map(TargetId::get)], queued)?
+            .collect::<rusqlite::Result<Vec<bool>>>()?,
+        Waiting::All => tx
+            .db
+            .prepare_cached(RELEASE_ALL)?
+            .query_map(params![run.get(), step], queued)?
+            .collect::<rusqlite::Result<Vec<bool>>>()?,
+    };
+    if states.contains(&true) {
+        tx.notice(Notice::Ready);
+    }
+    Ok(())
+}
+
 /// One run's waiting tasks, as `advance` moves them.
 pub(super) struct Rows<'a, 'tx> {
     pub(super) tx: &'a mut Tx<'tx>,
@@ -174,29 +195,6 @@ pub(super) struct Rows<'a, 'tx> {
 }
 
 impl Rows<'_, '_> {
-    fn try_release(&mut self, step: u32, which: Waiting) -> DbResult<()> {
-        let run = self.run.get();
-        let queued = |row: &Row<'_>| Ok(row.get_ref(0)?.as_str().is_ok_and(|state| state == "queued"));
-        let states = match which {
-            Waiting::One(target) => self
-                .tx
-                .db
-                .prepare_cached(RELEASE_ONE)?
-                .query_map(params![run, step, target.map(TargetId::get)], queued)?
-                .collect::<rusqlite::Result<Vec<bool>>>()?,
-            Waiting::All => self
-                .tx
-                .db
-                .prepare_cached(RELEASE_ALL)?
-                .query_map(params![run, step], queued)?
-                .collect::<rusqlite::Result<Vec<bool>>>()?,
-        };
-        if states.contains(&true) {
-            self.tx.notice(Notice::Ready);
-        }
-        Ok(())
-    }
-
     fn try_end(
         &mut self,
         step: u32,
@@ -268,7 +266,7 @@ impl Rows<'_, '_> {
 
 impl Ledger for Rows<'_, '_> {
     fn release(&mut self, step: u32, which: Waiting) -> Result<()> {
-        Ok(self.try_release(step, which)?)
+        Ok(release(self.tx, self.run, step, which)?)
     }
 
     fn end(

@@ -1,12 +1,9 @@
 //! Runs with the same concurrency key, one after the other.
 
-use opsconductor_core::{
-    id::{RunId, TenantId},
-    store::Notice,
-};
+use opsconductor_core::id::{RunId, TenantId};
 use rusqlite::{OptionalExtension, params};
 
-use super::advance::RELEASE_ALL;
+use super::advance::release;
 use crate::{error::DbResult, plans, writer::Tx};
 
 /// Whether a run with this key is alive.
@@ -30,13 +27,8 @@ pub(super) fn pass_on(tx: &mut Tx<'_>, ended: RunId, tenant: i64, key: &str) -> 
     // A run that was canceled while it waited had nothing to pass on: an older one has it.
     let Some(next) = first(tx, tenant, key)?.filter(|next| *next > ended) else { return Ok(()) };
     let plan = plans::of(tx.plans, tx.db, next)?;
-    for (step, index) in plan.steps.iter().zip(0_u32..) {
-        if step.is_first() {
-            let mut release = tx.db.prepare_cached(RELEASE_ALL)?;
-            let mut released = release.query(params![next.get(), index])?;
-            while released.next()?.is_some() {}
-        }
+    for (step, which) in plan.begins() {
+        release(tx, next, step, which)?;
     }
-    tx.notice(Notice::Ready);
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     id::TargetId,
     run::{
+        advance::Waiting,
         earlier::{EarlierOutput, EarlierStep, OutputPlace},
         plan::{OnLost, PlannedStep, Runs},
         state::TaskStatus,
@@ -96,15 +97,54 @@ fn a_target_that_failed_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn targets_that_are_not_the_same_are_waited_for_together() {
-    let plan = plan(2, &[(&[0, 1], &[]), (&[0, 1], &[(0, Join::PerTarget)])]);
+fn each_target_goes_on_where_it_stopped() {
+    let chain: &[Sketch<'_>] =
+        &[(&[0, 1], &[]), (&[0, 1], &[(0, Join::PerTarget)]), (&[0, 1], &[(1, Join::PerTarget)])];
+    let mut plan = plan(2, chain);
+    let left = [(0, 2), (1, 1), (1, 2), (2, 1), (2, 2)];
+    let (first, both) = (texts(&["t2"]), texts(&["t1", "t2"]));
+    let (shared, same) = (vec![(0, Join::SharedTargets)], vec![(1, Join::PerTarget)]);
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let found: Vec<Left> =
+        rest(&plan, &left).into_iter().map(|(id, targets, edges)| (id, sorted(targets), edges)).collect();
+    let expected = [
+        ("s0".to_owned(), first, vec![]),
+        ("s1".to_owned(), both.clone(), shared),
+        ("s2".to_owned(), both, same),
+    ];
+    assert_eq!(found, expected);
+    let rested = plan.rest(|key| !left.contains(&(key.step, key.target.map_or(0, TargetId::get)))).unwrap();
+    let waits: Vec<_> =
+        rested.tasks(false).map(|(key, waits)| (key.step, key.target.unwrap().get(), waits)).collect();
+    assert_eq!(waits, [(0, 2, 0), (1, 1, 0), (1, 2, 1), (2, 1, 1), (2, 2, 1)]);
     assert_eq!(
-        rest(&plan, &[(0, 2), (1, 1), (1, 2)]),
-        [
-            ("s0".to_owned(), texts(&["t2"]), vec![]),
-            ("s1".to_owned(), texts(&["t1", "t2"]), vec![(0, Join::Barrier)])
-        ]
+        rested.begins(),
+        [(0, Waiting::All), (1, Waiting::One(Some(TargetId::new(1))))],
+        "what begins in its turn"
     );
+    // Of what is done in any case the second step waits for the first, whole: nothing of it begins with the run.
+    plan.steps.iter_mut().for_each(|step| step.runs = Runs::Always);
+    plan.steps.insert(0, PlannedStep { runs: Runs::OnSuccess, ..plan.steps[0].clone() });
+    for step in &mut plan.steps[1..] {
+        step.edges.iter_mut().for_each(|edge| edge.step += 1);
+    }
+    let done =
+        |key: TaskKey| key.step > 0 && !left.contains(&(key.step - 1, key.target.map_or(0, TargetId::get)));
+    let rested = plan.rest(done).unwrap();
+    assert!(rested.steps.iter().flat_map(|step| &step.edges).all(|edge| edge.join != Join::SharedTargets));
+}
+
+#[test]
+fn a_target_does_not_overtake_what_its_own_task_had_to_wait_for() {
+    let chain: &[Sketch<'_>] =
+        &[(&[0, 1], &[]), (&[0, 1], &[(0, Join::PerTarget)]), (&[0, 1], &[(1, Join::PerTarget)])];
+    let plan = plan(2, chain);
+    // The first step is left on the one target, the second on the other.
+    let found = rest(&plan, &[(0, 1), (1, 2), (2, 1), (2, 2)]);
+    assert_eq!(found[2].2, [(1, Join::Barrier)]);
 }
 
 #[test]

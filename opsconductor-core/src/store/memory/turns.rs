@@ -3,7 +3,7 @@
 use super::{LiveState, State};
 use crate::{
     id::{RunId, TenantId},
-    run::{plan::PlannedStep, state::TaskStatus},
+    run::{advance::Waiting, state::TaskStatus},
     store::Notice,
 };
 
@@ -26,11 +26,12 @@ impl State {
         // A run that was canceled while it waited had nothing to pass on: an older one has it.
         let Some(next) = self.first_with_key(run.tenant, key).filter(|next| *next > ended) else { return };
         let Some(run) = self.runs.get(&next) else { return };
-        let (plan, tasks) = (run.plan.clone(), run.tasks.clone());
+        let (begins, tasks) = (run.plan.begins(), run.tasks.clone());
         for id in tasks {
             let (Some(row), Some(task)) = (self.live.get_mut(&id), self.tasks.get_mut(&id)) else { continue };
             let LiveState::Waiting { edges } = row.state else { continue };
-            if !plan.step(task.record.step).is_some_and(PlannedStep::is_first) {
+            let (step, own) = (task.record.step, Waiting::One(task.record.target));
+            if !(begins.contains(&(step, Waiting::All)) || begins.contains(&(step, own))) {
                 continue;
             }
             row.state = match edges {

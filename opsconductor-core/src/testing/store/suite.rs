@@ -31,6 +31,7 @@ macro_rules! store_suite {
                 an_update_keeps_names_apart_and_the_type,
                 a_credential_in_use_stays,
                 a_target_and_the_end_of_its_credential_do_not_both_come_through,
+                the_types_of_many_are_read_at_once,
             }
             targets {
                 what_was_stored_is_read,
@@ -53,6 +54,8 @@ macro_rules! store_suite {
                 a_job_with_runs_stays,
                 versions_stay_and_come_newest_first,
                 an_active_job_names_targets_that_are_there,
+                a_change_of_a_job_that_was_changed_meanwhile_is_refused,
+                whoever_is_refused_a_name_finds_who_has_it,
             }
             enqueue {
                 a_run_and_its_tasks_are_written,
@@ -119,6 +122,9 @@ macro_rules! store_suite {
             edges {
                 a_target_goes_on_by_itself_and_drops_out_when_it_fails,
                 the_success_of_one_target_releases_that_target_alone,
+                a_target_that_a_step_shares_waits_for_its_own_and_any_other_for_nothing,
+                a_step_that_goes_whole_takes_only_the_targets_that_are_shared_with_it,
+                how_each_task_ended_is_told_of_those_that_have,
                 a_barrier_waits_for_all,
                 a_barrier_behind_a_failure_aborts_all_that_follows,
                 a_task_with_two_edges_waits_for_both,
@@ -180,6 +186,7 @@ macro_rules! store_suite {
             }
             turns {
                 they_go_one_after_the_other_in_the_order_of_enqueue,
+                all_that_waits_for_nothing_else_begins_with_the_turn,
                 other_keys_and_runs_without_one_go_beside_them,
                 a_turn_passes_on_however_the_run_ended,
                 a_run_that_is_canceled_before_its_turn_leaves_the_row,

@@ -1,8 +1,10 @@
 //! What waits for what.
 
+use super::kind;
 use crate::{
+    ErrorKind,
     id::TargetId,
-    run::{EventKind, Join, RunStatus, TaskStatus},
+    run::{EventKind, Join, RunStatus, TaskStatus, plan::TaskKey},
     store::{Claimed, RunRecord},
     testing::store::{Fixture, PlanSketch},
 };
@@ -61,6 +63,55 @@ pub async fn the_success_of_one_target_releases_that_target_alone(f: Fixture) {
     );
     f.end(claimed[3].lease, Succeeded).await;
     assert_eq!(f.statuses(run.id).await[7], Queued);
+}
+
+pub async fn a_target_that_a_step_shares_waits_for_its_own_and_any_other_for_nothing(f: Fixture) {
+    let run = enqueue(&f, 3, |plan| {
+        plan.step(&[1], &[])
+            .step(&[0, 1], &[(0, Join::SharedTargets)])
+            .step(&[0, 1], &[(1, Join::PerTarget)])
+            .step(&[1, 2], &[(1, Join::SharedTargets)])
+    })
+    .await;
+    let [t0, t1, t2] = [1, 0, 6].map(async |place| f.tasks(run.id).await[place].target);
+    let (t0, t1, t2) = (t0.await, t1.await, t2.await);
+    assert_eq!(f.statuses(run.id).await, [Queued, Queued, Waiting, Waiting, Waiting, Waiting, Queued]);
+    let claimed = f.claim(10).await;
+    assert_eq!(claimed.len(), 3);
+    f.end(at(&claimed, 1, t0).lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await, [Running, Succeeded, Waiting, Queued, Waiting, Waiting, Running]);
+    f.end(at(&claimed, 0, t1).lease, Failed).await;
+    f.end(at(&claimed, 3, t2).lease, Succeeded).await;
+    assert_eq!(f.statuses(run.id).await, [Failed, Succeeded, Aborted, Queued, Aborted, Aborted, Succeeded]);
+    assert_eq!(f.end(f.claim_one().await.lease, Succeeded).await, Some(RunStatus::Failed));
+}
+
+pub async fn a_step_that_goes_whole_takes_only_the_targets_that_are_shared_with_it(f: Fixture) {
+    let run = enqueue(&f, 3, |plan| {
+        plan.step(&[], &[]).step(&[0, 1], &[(0, Join::Barrier)]).step(&[1, 2], &[(1, Join::SharedTargets)])
+    })
+    .await;
+    let claimed = f.claim(10).await;
+    assert_eq!(f.statuses(run.id).await, [Running, Waiting, Waiting, Waiting, Running]);
+    f.end(at(&claimed, 0, None).lease, Failed).await;
+    assert_eq!(f.statuses(run.id).await, [Failed, Aborted, Aborted, Aborted, Running]);
+}
+
+pub async fn how_each_task_ended_is_told_of_those_that_have(f: Fixture) {
+    let run = enqueue(&f, 2, |plan| plan.step(&[0, 1], &[]).step(&[0, 1], &[(0, Join::PerTarget)])).await;
+    let claimed = f.claim(10).await;
+    f.end(claimed[0].lease, Failed).await;
+    let key = |step, claimed: &Claimed| TaskKey { step, target: claimed.target };
+    let [failed, other] = [&claimed[0], &claimed[1]];
+    let outcomes = f.store.outcomes(f.tenant, run.id).await.unwrap();
+    assert_eq!(outcomes, [(key(0, failed), Failed), (key(1, failed), Aborted)]);
+    f.end(other.lease, Succeeded).await;
+    f.end(f.claim_one().await.lease, Succeeded).await;
+    let outcomes = f.store.outcomes(f.tenant, run.id).await.unwrap();
+    let all = [(0, failed, Failed), (0, other, Succeeded), (1, failed, Aborted), (1, other, Succeeded)];
+    assert_eq!(outcomes, all.map(|(step, task, status)| (key(step, task), status)));
+    let elsewhere = f.other_tenant().await;
+    assert_eq!(kind(f.store.outcomes(elsewhere.tenant, run.id).await), ErrorKind::NotFound);
 }
 
 pub async fn a_barrier_waits_for_all(f: Fixture) {

@@ -41,6 +41,20 @@ pub async fn they_go_one_after_the_other_in_the_order_of_enqueue(f: Fixture) {
     assert!(f.claim(10).await.is_empty());
 }
 
+pub async fn all_that_waits_for_nothing_else_begins_with_the_turn(f: Fixture) {
+    let first = keyed(&f, "deploy").await;
+    let (job, targets) = (f.job().await, f.targets(2).await);
+    let plan =
+        PlanSketch::new(&job, &targets).step(&[1], &[]).step(&[0, 1], &[(0, Join::SharedTargets)]).build();
+    let concurrency_key = Some("deploy".to_owned());
+    let second = f.enqueue(NewRun { concurrency_key, ..f.new_run(&job, plan) }).await;
+    assert_eq!(f.statuses(second.id).await, [TaskStatus::Waiting; 3]);
+    for _ in 0..2 {
+        assert_eq!(work(&f, TaskStatus::Succeeded).await.0, first.id);
+    }
+    assert_eq!(f.statuses(second.id).await, [TaskStatus::Queued, TaskStatus::Queued, TaskStatus::Waiting]);
+}
+
 pub async fn other_keys_and_runs_without_one_go_beside_them(f: Fixture) {
     keyed(&f, "a").await;
     keyed(&f, "a").await;

@@ -67,7 +67,12 @@ impl Shape {
                 edges.filter(|(back, _)| self.runs(index - back) == self.runs(index)).map(|(back, _)| {
                     let before = index - back;
                     let alike = count(&self.steps[before]) == count(step);
-                    let join = if alike && !step.barrier { Join::PerTarget } else { Join::Barrier };
+                    let both = count(&self.steps[before]) > 0 && count(step) > 0;
+                    let join = match (step.barrier, alike) {
+                        (false, true) => Join::PerTarget,
+                        (false, false) if both && self.runs(index).is_on_success() => Join::SharedTargets,
+                        _ => Join::Barrier,
+                    };
                     Edge { step: before as u32, join }
                 });
             PlannedStep {
