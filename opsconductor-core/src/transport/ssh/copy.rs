@@ -203,7 +203,8 @@ async fn copy_one(
         }
         if found.length == source.length {
             // Only what may be there already is read before it is sent.
-            let (there, here) = tokio::join!(hasher.sha256(sftp, &dest), source.prefix_sha256(source.length));
+            let (there, here) =
+                tokio::join!(hasher.sha256(sftp, &dest, source.length), source.prefix_sha256(source.length));
             let (there, here) = (there?, here?);
             if there == here {
                 return match how.mode {
@@ -229,7 +230,7 @@ async fn copy_one(
         sftp.set_mode(&handle, mode).await?;
     }
     // What has been written can be read before it is on the disk.
-    let (arrived, flushed) = tokio::join!(hasher.sha256(sftp, &part), sftp.flush(&handle));
+    let (arrived, flushed) = tokio::join!(hasher.sha256(sftp, &part, source.length), sftp.flush(&handle));
     flushed?;
     sftp.close(handle).await?;
     if arrived? != sent.sha256 || sent.has_changed {

@@ -73,7 +73,7 @@ async fn receive(transfer: &mut Transfer, request: &FetchRequest, local: Local) 
     let local = writer.await.unwrap_or_else(|_| Err(writer_lost()))?;
     read?;
     sftp.close(handle).await?;
-    let sha256 = hasher.sha256(sftp, path).await?;
+    let sha256 = hasher.sha256(sftp, path, length).await?;
     let after = sftp.look_through(path).await?.ok_or_else(missing)?;
     if !local.check(length, &sha256) || after.modified != before.modified {
         let message = "the file changed on the host while it was read; fetch it when nobody writes it";

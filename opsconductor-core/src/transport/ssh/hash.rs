@@ -16,6 +16,10 @@ use crate::{Result, transport::source::hex};
 /// How long the command may take to begin.
 const BEGIN: Duration = Duration::from_secs(5);
 
+/// From which length on a file is hashed by `openssl` where there is one: it knows the processor's own instructions, which
+/// `sha256sum` often does not, and takes longer to begin.
+const LARGE: u64 = 4 * 1024 * 1024;
+
 /// More than a line of ours ever has.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
@@ -40,11 +44,11 @@ impl Hasher {
         Self { command }
     }
 
-    /// The hash of a file, in lower-case hex.
-    pub(super) async fn sha256(&mut self, sftp: &Sftp, path: &str) -> Result<String> {
+    /// The hash of a file that is likely to be `length` long, in lower-case hex.
+    pub(super) async fn sha256(&mut self, sftp: &Sftp, path: &str, length: u64) -> Result<String> {
         if let Some(command) = &mut self.command {
             // The command reads one path a line.
-            let asked = if path.contains(['\n', '\r']) { None } else { command.ask(path).await };
+            let asked = if path.contains(['\n', '\r']) { None } else { command.ask(path, length).await };
             match asked {
                 Some(Some(sha256)) => return Ok(sha256),
                 // It sees other files than SFTP does, or may not read this one.
@@ -65,7 +69,10 @@ impl Command {
             "exec /bin/sh -c 'if command -v sha256sum >/dev/null; then h() {{ sha256sum; }}; \
              elif command -v shasum >/dev/null; then h() {{ shasum -a 256; }}; \
              elif command -v openssl >/dev/null; then h() {{ openssl dgst -sha256 -r; }}; else exit 1; fi; \
-             echo {token}; while IFS= read -r p; do [ -f \"$p\" ] && [ -r \"$p\" ] && h <\"$p\" || echo -; done'"
+             if command -v openssl >/dev/null; then l() {{ openssl dgst -sha256 -r; }}; else l() {{ h; }}; fi; \
+             echo {token}; while IFS= read -r r; do p=${{r#?}}; \
+             if [ -f \"$p\" ] && [ -r \"$p\" ]; then \
+             case $r in l*) l <\"$p\" || echo -;; *) h <\"$p\" || echo -;; esac; else echo -; fi; done'"
         );
         let mut command = Self { read, write, held: Vec::new() };
         command.write.exec(true, line).await.ok()?;
@@ -75,8 +82,9 @@ impl Command {
     }
 
     /// The hash; `Some(None)` when the command has none, `None` when it has ended.
-    async fn ask(&mut self, path: &str) -> Option<Option<String>> {
-        self.write.data_bytes(format!("{path}\n").into_bytes()).await.ok()?;
+    async fn ask(&mut self, path: &str, length: u64) -> Option<Option<String>> {
+        let how = if length >= LARGE { 'l' } else { 'h' };
+        self.write.data_bytes(format!("{how}{path}\n").into_bytes()).await.ok()?;
         let line = self.line().await?;
         let sha256 = line.get(..64).filter(|hash| hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
         Some(sha256.map(str::to_ascii_lowercase))
