@@ -77,6 +77,7 @@ macro_rules! on_each_store {
 
 mod definition;
 mod flow;
+mod keys;
 mod log;
 mod promises;
 mod references;

@@ -311,6 +311,38 @@ macro_rules! pass_roster_through {
     };
 }
 
+/// Implements [`Custody`](opsconductor_core::store::Custody) for a type whose field `inner` is a store.
+#[macro_export]
+macro_rules! pass_custody_through {
+    ($wrapper:ty) => {
+        const _: () = {
+            use ::opsconductor_core::{
+                Result,
+                store::{Custody, KeyUse, SealedAt, SealedChange, SealedRecord},
+            };
+
+            #[::async_trait::async_trait]
+            impl Custody for $wrapper {
+                async fn sealed_records(
+                    &self,
+                    after: Option<&SealedAt>,
+                    limit: usize,
+                ) -> Result<Vec<SealedRecord>> {
+                    self.inner.sealed_records(after, limit).await
+                }
+
+                async fn replace_sealed(&self, changes: Vec<SealedChange>) -> Result<Vec<bool>> {
+                    self.inner.replace_sealed(changes).await
+                }
+
+                async fn sealed_by_key(&self) -> Result<Vec<KeyUse>> {
+                    self.inner.sealed_by_key().await
+                }
+            }
+        };
+    };
+}
+
 /// The same for what the queue promises beyond claiming: limits, dead letters and retention.
 #[macro_export]
 macro_rules! pass_promises_through {

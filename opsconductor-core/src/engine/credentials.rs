@@ -85,6 +85,20 @@ impl Credentials<'_> {
         self.at.inner.store.credential_by_name(self.at.scope.tenant, name).await.map(CredentialInfo::from)
     }
 
+    /// What is sealed in the credential called `name`, for a person to see. Running a job with it takes no such right, and
+    /// shows it to nobody.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`, also for operators; `NotFound`; `Vault` when it does not open.
+    pub async fn reveal(&self, name: &str) -> Result<Credential> {
+        self.at.authorize(Action::Decrypt, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let record = inner.store.credential_by_name(self.at.scope.tenant, name).await?;
+        // Who reads it is written down here, before the plaintext is there.
+        unseal(inner, self.at.scope.tenant, &record).await
+    }
+
     /// Credentials, newest first, without what is sealed in them.
     ///
     /// # Errors
@@ -173,8 +187,11 @@ pub(super) async fn open(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId)
 
 /// Opens the present version of a credential.
 pub(super) async fn read(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Credential> {
-    let record = inner.store.credential(tenant, id).await?;
-    let place = RecordContext::credential(tenant, id, &record.credential_type, record.version);
+    unseal(inner, tenant, &inner.store.credential(tenant, id).await?).await
+}
+
+async fn unseal(inner: &Inner, tenant: TenantId, record: &CredentialRecord) -> Result<Credential> {
+    let place = RecordContext::credential(tenant, record.id, &record.credential_type, record.version);
     let opened = async {
         let plain = inner.vault.open(&place, &record.sealed).await?;
         Credential::parse(record.credential_type.parse()?, plain.expose())

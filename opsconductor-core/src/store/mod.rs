@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works), and the [`Custody`] (what is sealed). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -13,6 +13,7 @@
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
 pub mod catalog;
+pub mod custody;
 pub mod dead_letters;
 pub mod gate;
 pub mod history;
@@ -28,6 +29,7 @@ use std::fmt;
 use tokio::sync::broadcast;
 
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
+pub use custody::{Custody, KeyUse, SealedAt, SealedChange, SealedRecord};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
 pub use history::{
@@ -46,7 +48,7 @@ pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerSta
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
+pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Custody + fmt::Debug {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

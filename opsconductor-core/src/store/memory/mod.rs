@@ -3,6 +3,7 @@
 mod catalog;
 mod claim;
 mod complete;
+mod custody;
 mod dead_letters;
 mod enqueue;
 mod history;

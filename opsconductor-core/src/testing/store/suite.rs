@@ -253,6 +253,13 @@ macro_rules! store_suite {
                 they_are_of_their_tenant_alone,
                 they_go_with_their_run_and_not_with_one_that_repeats_it,
             }
+            custody {
+                records_of_all_tenants_come_once_with_what_they_are_bound_to,
+                a_record_is_replaced_while_it_is_as_it_was_and_nothing_else_changes,
+                what_was_rotated_or_removed_meanwhile_stays_as_it_is,
+                of_two_who_replace_at_once_one_does,
+                records_are_counted_by_what_they_are_and_the_key_they_name,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -333,6 +340,7 @@ mod tests {
             ("dead_letters", include_str!("cases/dead_letters.rs")),
             ("retention", include_str!("cases/retention.rs")),
             ("secrets", include_str!("cases/secrets.rs")),
+            ("custody", include_str!("cases/custody.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),

@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod claim;
 pub mod complete;
 pub mod credentials;
+pub mod custody;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod edges;
