@@ -284,6 +284,9 @@ macro_rules! store_suite {
                 workers_serve_every_tenant,
                 a_task_is_read_through_its_own_run,
             }
+            across {
+                what_is_another_tenants_is_not_there_whatever_the_call,
+            }
             workers {
                 a_heartbeat_writes_a_worker_down,
                 a_later_heartbeat_says_what_has_changed,
@@ -344,6 +347,7 @@ mod tests {
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+            ("across", include_str!("cases/across.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();
