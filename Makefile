@@ -29,7 +29,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -41,6 +41,7 @@ help: ## Show this list
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
+	@echo "make fuzz     Give random input to every parser, a minute each (ARGS=\"--seconds 2\" for a short round)"
 	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
@@ -68,6 +69,11 @@ test-rust: packages test-packages
 chaos: packages test-packages
 	@$(CARGO) build --release $(WORKSPACE) --bin chaos --bin crash-worker
 	@"$(TARGET)/release/chaos" $(ARGS)
+
+# The build of the tests: it checks that no arithmetic overflows. The seed goes to standard error first.
+fuzz: packages
+	@$(CARGO) build $(WORKSPACE) --bin fuzz
+	@"$(TARGET)/debug/fuzz" $(ARGS)
 
 test-kerberos: packages
 	$(KERBEROS) $(KERBEROS_BUILD)
