@@ -80,6 +80,7 @@ macro_rules! place {
 const PLACES: &[Place] = &[
     place!(json "credential", "credentials" ("id"), id "id", field "'data'", type "credential_type", in "credential_data"),
     place!(bytes "parameter", "run_secrets" ("run_id", "name"), id "id", field "name", type "'string'", in "sealed"),
+    place!(bytes "credential", "credential_versions" ("id"), id "credential_id", field "'data'", type "credential_type", in "sealed"),
 ];
 
 /// The statements on a table with a column of sealed records.

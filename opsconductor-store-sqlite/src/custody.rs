@@ -41,6 +41,18 @@ const PLACES: &[Place] = &[
         version: "p.version",
         sealed: "sealed",
     },
+    Place {
+        kind: "credential",
+        table: "credential_versions",
+        from: "credential_versions AS p",
+        key: Key::Number("p.id"),
+        tenant: "p.tenant_id",
+        id: "p.credential_id",
+        field: "'data'",
+        record_type: "p.credential_type",
+        version: "p.version",
+        sealed: "sealed",
+    },
 ];
 
 /// A table with a column of sealed records.

@@ -83,6 +83,7 @@ mod promises;
 mod references;
 mod repeat;
 mod secrets;
+mod versions;
 
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,

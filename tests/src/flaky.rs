@@ -212,5 +212,6 @@ impl Reading for Flaky {
 
 crate::pass_catalog_through!(Flaky);
 crate::pass_custody_through!(Flaky);
+crate::pass_versions_through!(Flaky);
 crate::pass_history_through!(Flaky);
 crate::pass_promises_through!(Flaky);

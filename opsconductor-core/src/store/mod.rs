@@ -2,7 +2,8 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), the [`Roster`] (who works), and the [`Custody`] (what is sealed). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works), the [`Custody`] (what is sealed)
+//! and the [`Versions`] of credentials. Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -22,6 +23,7 @@ pub mod memory;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
+pub mod versions;
 pub mod workers;
 
 use std::fmt;
@@ -43,12 +45,15 @@ pub use queue::{
     Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
+pub use versions::{FormerVersion, Versions};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Custody + fmt::Debug {
+pub trait Store:
+    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Custody + Versions + fmt::Debug
+{
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

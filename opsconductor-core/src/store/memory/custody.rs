@@ -8,7 +8,10 @@ use super::{MemoryStore, State};
 use crate::{
     Result,
     id::{CredentialId, RunId, TenantId},
-    store::{CredentialRecord, Custody, KeyUse, SealedAt, SealedChange, SealedParameter, SealedRecord},
+    store::{
+        CredentialRecord, Custody, FormerVersion, KeyUse, SealedAt, SealedChange, SealedParameter,
+        SealedRecord,
+    },
     vault::envelope,
 };
 
@@ -49,17 +52,19 @@ impl Custody for MemoryStore {
 
 const CREDENTIALS: u16 = 0;
 const PARAMETERS: u16 = 1;
+const VERSIONS: u16 = 2;
 
 /// A row with a sealed record.
 enum Row<'a> {
     Credential(TenantId, &'a CredentialRecord),
     Parameter(TenantId, &'a SealedParameter),
+    Version(TenantId, &'a FormerVersion),
 }
 
 impl<'a> Row<'a> {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Credential(..) => "credential",
+            Self::Credential(..) | Self::Version(..) => "credential",
             Self::Parameter(..) => "parameter",
         }
     }
@@ -68,6 +73,7 @@ impl<'a> Row<'a> {
         match self {
             Self::Credential(_, record) => &record.sealed,
             Self::Parameter(_, parameter) => &parameter.sealed,
+            Self::Version(_, version) => &version.sealed,
         }
     }
 
@@ -82,6 +88,13 @@ impl<'a> Row<'a> {
                 parameter.name.as_str(),
                 "string".to_owned(),
                 parameter.version,
+            ),
+            Self::Version(tenant, former) => (
+                *tenant,
+                former.credential.to_string(),
+                "data",
+                former.credential_type.clone(),
+                former.version,
             ),
         };
         let (kind, field, sealed) = (self.kind(), field.to_owned(), self.sealed().to_vec());
@@ -103,7 +116,11 @@ impl State {
                 (at, Row::Parameter(run.tenant, parameter))
             })
         });
-        credentials.chain(parameters)
+        let versions = self.versions.iter().map(|((id, number), (tenant, version))| {
+            let at = SealedAt { place: VERSIONS, number: id.get(), text: format!("{number:010}") };
+            (at, Row::Version(*tenant, version))
+        });
+        credentials.chain(parameters).chain(versions)
     }
 
     fn sealed_at(&mut self, at: &SealedAt) -> Option<&mut Vec<u8>> {
@@ -116,6 +133,10 @@ impl State {
                 let run = self.runs.get_mut(&RunId::new(at.number))?;
                 let found = run.secrets.iter_mut().find(|parameter| parameter.name == at.text)?;
                 Some(&mut found.sealed)
+            }
+            VERSIONS => {
+                let key = (CredentialId::new(at.number), at.text.parse().ok()?);
+                Some(&mut self.versions.get_mut(&key)?.1.sealed)
             }
             _ => None,
         }

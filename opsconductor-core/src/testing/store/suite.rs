@@ -260,6 +260,15 @@ macro_rules! store_suite {
                 of_two_who_replace_at_once_one_does,
                 records_are_counted_by_what_they_are_and_the_key_they_name,
             }
+            versions {
+                what_was_rotated_is_kept_as_it_was,
+                what_was_not_rotated_keeps_nothing,
+                old_versions_go_in_small_parts_and_the_present_one_stays,
+                versions_go_with_their_credential,
+                former_versions_are_in_custody,
+                an_expiry_is_set_shown_and_goes_with_its_secret,
+                what_expires_soon_is_found_over_all_tenants,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -344,6 +353,7 @@ mod tests {
             ("retention", include_str!("cases/retention.rs")),
             ("secrets", include_str!("cases/secrets.rs")),
             ("custody", include_str!("cases/custody.rs")),
+            ("versions", include_str!("cases/versions.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),

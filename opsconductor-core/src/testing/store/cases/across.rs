@@ -61,6 +61,8 @@ every_call! {
     credential_by_name(&own.credential.name) => NotFound;
     list_credentials(Fixture::ALL) => nothing;
     delete_credential(own.credential.id) => NotFound;
+    former_versions(own.credential.id) => NotFound;
+    set_expiry(own.credential.id, None) => NotFound;
     insert_target(own.target.spec.clone()) => InvalidInput;
     update_target(own.target.id, TargetSpec { credential_ref: None, ..own.target.spec.clone() }) => NotFound;
     target(own.target.id) => NotFound;

@@ -29,6 +29,7 @@ pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
 pub mod turns;
+pub mod versions;
 pub mod waits;
 pub mod workers;
 
