@@ -29,18 +29,20 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
 	@echo "make test     Run every test: units, doctests, store suites, scenarios, and pywinrm and pypsrp against the simulated host"
-	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README and guide"
+	@echo "make check    Look without changing: format, lints per feature set, docs, dependency rules, README, guide, and the tests SECURITY.md names"
 	@echo "make bench    Print the benchmarks, one JSON object a line (ARGS=--quick for one short round)"
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
 	@echo "make bench-ssh  Print what SSH costs beside Ansible and OpenSSH's sftp, one JSON object a line"
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
+	@echo "make bench-security  Print what looking after secrets costs: moving 100,000 credentials to another key under load"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
+	@echo "make fuzz     Give random input to every parser, a minute each (ARGS=\"--seconds 2\" for a short round)"
 	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
@@ -68,6 +70,11 @@ test-rust: packages test-packages
 chaos: packages test-packages
 	@$(CARGO) build --release $(WORKSPACE) --bin chaos --bin crash-worker
 	@"$(TARGET)/release/chaos" $(ARGS)
+
+# The build of the tests: it checks that no arithmetic overflows. The seed goes to standard error first.
+fuzz: packages
+	@$(CARGO) build $(WORKSPACE) --bin fuzz
+	@"$(TARGET)/debug/fuzz" $(ARGS)
 
 test-kerberos: packages
 	$(KERBEROS) $(KERBEROS_BUILD)
@@ -117,6 +124,7 @@ rules: packages
 
 guide: packages
 	$(PYTHON) $(SCRIPTS)/guide_agrees.py
+	$(PYTHON) $(SCRIPTS)/security_names_tests.py
 
 bench: packages
 	@$(CARGO) bench --locked --package opsconductor-benches -- $(ARGS)
@@ -135,6 +143,9 @@ bench-ssh: packages test-packages
 bench-queue: packages test-packages
 	@peers="$$(benches/peers/queue/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench queue -- $(ARGS)
+
+bench-security: packages test-packages
+	@$(CARGO) bench --locked --package opsconductor-benches --bench security -- $(ARGS)
 
 # CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
 bare:

@@ -25,7 +25,8 @@ pub enum ErrorKind {
     InvalidParameters,
     /// A template does not parse, or a value may not go where it stands. Not retried.
     Template,
-    /// A key is missing or wrong, or a sealed record does not open. Not retried.
+    /// A key is missing or wrong, a sealed record does not open, or a credential has expired that may then not be used. Not
+    /// retried.
     Vault,
     /// The actor's role does not allow the action. Not retried.
     Forbidden,

@@ -79,6 +79,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `fuzzing` | no | Doors to parsers that are not public, for the repository's own fuzz targets. Outside the semver promise. |
 //! | `http` | no | [`transport::http`]: the connector for `http.request`. Brings TLS and a C compiler for `ring`. |
 //! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |

@@ -36,6 +36,7 @@
 mod address;
 mod catalog;
 mod columns;
+mod custody;
 mod dead_letters;
 mod error;
 mod events;

@@ -24,6 +24,7 @@
 
 mod catalog;
 mod columns;
+mod custody;
 mod dead_letters;
 mod error;
 mod events;

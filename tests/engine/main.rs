@@ -77,11 +77,13 @@ macro_rules! on_each_store {
 
 mod definition;
 mod flow;
+mod keys;
 mod log;
 mod promises;
 mod references;
 mod repeat;
 mod secrets;
+mod versions;
 
 on_each_store!(
     a_run_goes_through_and_is_told_event_by_event,

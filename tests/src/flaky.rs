@@ -211,5 +211,7 @@ impl Reading for Flaky {
 }
 
 crate::pass_catalog_through!(Flaky);
+crate::pass_custody_through!(Flaky);
+crate::pass_versions_through!(Flaky);
 crate::pass_history_through!(Flaky);
 crate::pass_promises_through!(Flaky);

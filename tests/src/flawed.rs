@@ -267,5 +267,7 @@ impl Reading for Flawed {
 }
 
 crate::pass_catalog_through!(Flawed);
+crate::pass_custody_through!(Flawed);
+crate::pass_versions_through!(Flawed);
 crate::pass_roster_through!(Flawed);
 crate::pass_history_through!(Flawed);

@@ -8,6 +8,7 @@ use crate::{
     approvals::ApprovalsOptions,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
+    key::KeyOptions,
     run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
     worker::{MigrateOptions, WorkerOptions, WorkersOptions},
 };
@@ -102,4 +103,29 @@ pub(crate) enum KeyCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// List the keys, and how many records of the store are sealed under each.
+    Status(KeyOptions),
+    /// Move every record of the store under the current key, while everything goes on. It may be cut off and begun again.
+    #[command(after_help = MOVING_CODES)]
+    Rewrap(KeyOptions),
+    /// Seal every record of the store anew, under fresh data keys and the current key.
+    #[command(after_help = MOVING_CODES)]
+    Reseal(KeyOptions),
+    /// Drop a former key: take it out of the key file, if no record of the store is sealed under it any more.
+    #[command(after_help = "Exit codes:\n  \
+        0  nothing needs the key; it is out of the file that --key names\n  \
+        2  records are still sealed under it, or it is the current key\n  \
+        3  nobody knows a key of this id, or the keys or the store cannot be used")]
+    Retire {
+        /// The id of the key, as `key status` shows it.
+        id: String,
+        #[command(flatten)]
+        options: KeyOptions,
+    },
 }
+
+/// The exit codes of commands that move records.
+const MOVING_CODES: &str = "Exit codes:\n  \
+    0  every record is under the current key\n  \
+    1  some could not be moved, or were sealed meanwhile by a process that has no such key\n  \
+    3  the keys or the store cannot be used; what was moved stays moved";

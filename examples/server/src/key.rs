@@ -1,4 +1,6 @@
-//! `opsconductor key generate`, and the keys of commands that may need some.
+//! `opsconductor key`, and the keys of commands that may need some.
+
+mod records;
 
 use std::{
     path::{Path, PathBuf},
@@ -11,10 +13,25 @@ use opsconductor_core::{
     vault::{self, KeyProvider, Keyring, MasterKey},
 };
 
-use crate::exit::{Ended, answer, say};
+pub(crate) use self::records::KeyOptions;
+use crate::{
+    cli::KeyCommand,
+    exit::{Ended, answer, say},
+};
+
+/// Does what was asked.
+pub(crate) fn obey(command: KeyCommand) -> Result<Ended, Error> {
+    match command {
+        KeyCommand::Generate { out } => generate(out.as_deref()),
+        KeyCommand::Status(options) => records::status(&options),
+        KeyCommand::Rewrap(options) => records::rewrap(&options),
+        KeyCommand::Reseal(options) => records::reseal(&options),
+        KeyCommand::Retire { id, options } => records::retire(&id, &options),
+    }
+}
 
 /// Makes a key and prints it, or writes it to a file that only its owner can read.
-pub(crate) fn generate(out: Option<&Path>) -> Result<Ended, Error> {
+fn generate(out: Option<&Path>) -> Result<Ended, Error> {
     match out {
         None => answer(vault::generate_key()?.expose())?,
         Some(path) => {

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),
-        cli::Command::Key(cli::KeyCommand::Generate { out }) => key::generate(out.as_deref()),
+        cli::Command::Key(command) => key::obey(command),
     };
     exit::code(ended)
 }

@@ -8,6 +8,9 @@ use std::{
 };
 
 #[cfg(all(unix, feature = "sqlite"))]
+#[path = "cli/keys.rs"]
+mod keys;
+#[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/signals.rs"]
 mod signals;
 

@@ -1,8 +1,12 @@
 //! Putting an engine together.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Engine, Inner, redactors::Redactors};
+use super::{
+    Engine, Inner,
+    expiry::{Expired, Expiry, WARN_AHEAD},
+    redactors::Redactors,
+};
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
@@ -11,6 +15,9 @@ use crate::{
     transport::{Connector, Protocol},
     vault::{KeyProvider, Vault},
 };
+
+/// How long former versions of credentials are kept when it is not said.
+const VERSIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Collects the parts of an [`Engine`] and checks them once, in [`EngineBuilder::build`].
 #[derive(Default)]
@@ -23,6 +30,9 @@ pub struct EngineBuilder {
     clock: Option<Arc<dyn Clock>>,
     files: Option<PathBuf>,
     keep: Keep,
+    keep_versions: Option<Duration>,
+    expired: Expired,
+    warn_before_expiry: Option<Duration>,
 }
 
 impl EngineBuilder {
@@ -93,6 +103,30 @@ impl EngineBuilder {
         self
     }
 
+    /// How long a version of a credential is kept, sealed, after another has replaced it, so that one can
+    /// [go back](super::Credentials::restore) to it: a week, when it is not said. Workers of this engine remove older ones in
+    /// small batches, as often as [`WorkerSettings::cleanup`](super::WorkerSettings::cleanup) says.
+    #[must_use]
+    pub fn keep_versions(mut self, time: Duration) -> Self {
+        self.keep_versions = Some(time);
+        self
+    }
+
+    /// What tasks do with a credential that has [expired](super::Credentials::set_expiry).
+    #[must_use]
+    pub fn expired_credentials(mut self, expired: Expired) -> Self {
+        self.expired = expired;
+        self
+    }
+
+    /// How long before a credential expires workers of this engine begin to warn of it in the log, once each: two weeks, when
+    /// it is not said. That it has expired they say again.
+    #[must_use]
+    pub fn warn_before_expiry(mut self, time: Duration) -> Self {
+        self.warn_before_expiry = Some(time);
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -130,6 +164,8 @@ impl EngineBuilder {
                 kinds,
                 connectors,
                 keep: self.keep,
+                keep_versions: self.keep_versions.unwrap_or(VERSIONS_KEPT),
+                expiry: Expiry::new(self.expired, self.warn_before_expiry.unwrap_or(WARN_AHEAD)),
                 files: self.files.map(WorkerFiles::new).transpose()?,
                 clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
                 redactors: Redactors::new()?,

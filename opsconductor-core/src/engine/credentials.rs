@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::{Inner, Scoped};
 use crate::{
-    Error, Result,
+    Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
     clock::Timestamp,
     id::{CredentialId, TenantId},
@@ -43,6 +43,20 @@ pub struct CredentialInfo {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Option<Timestamp>,
+    /// Until when it is good, if that was said.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A former version of a credential, without what is sealed in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VersionInfo {
+    /// Its number.
+    pub version: i32,
+    /// When another version took its place.
+    pub replaced_at: Timestamp,
+    /// When it goes.
+    pub kept_until: Timestamp,
 }
 
 impl Credentials<'_> {
@@ -60,7 +74,8 @@ impl Credentials<'_> {
         inner.store.insert_credential(tenant, new).await.map(CredentialInfo::from)
     }
 
-    /// Seals `credential` as a new version of the one called `name`. Tasks dispatched from now on use it.
+    /// Seals `credential` as a new version of the one called `name`. Tasks dispatched from now on use it. The version before
+    /// it is kept for [a while](super::EngineBuilder::keep_versions), sealed.
     ///
     /// # Errors
     ///
@@ -75,6 +90,68 @@ impl Credentials<'_> {
         inner.store.update_credential(tenant, old.version, new).await.map(CredentialInfo::from)
     }
 
+    /// The former versions of the credential called `name` that are still kept, newest first, without what is sealed in them.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn versions(&self, name: &str) -> Result<Vec<VersionInfo>> {
+        self.at.authorize(Action::Read, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let tenant = self.at.scope.tenant;
+        let present = inner.store.credential_by_name(tenant, name).await?;
+        let kept = chrono::TimeDelta::from_std(inner.keep_versions).ok();
+        let until =
+            |at: Timestamp| kept.and_then(|kept| at.checked_add_signed(kept)).unwrap_or(Timestamp::MAX_UTC);
+        let former = inner.store.former_versions(tenant, present.id).await?.into_iter();
+        let info = former.map(|former| VersionInfo {
+            version: former.version,
+            replaced_at: former.replaced_at,
+            kept_until: until(former.replaced_at),
+        });
+        Ok(info.collect())
+    }
+
+    /// Goes back to a former version of the credential called `name`: seals what it held as a new version. Nobody sees it.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`, also when the version is not kept any more; `Conflict` when someone else rotated it in
+    /// between; `Vault`.
+    pub async fn restore(&self, name: &str, version: i32) -> Result<CredentialInfo> {
+        self.at.authorize(Action::Update, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let tenant = self.at.scope.tenant;
+        let present = inner.store.credential_by_name(tenant, name).await?;
+        let mut former = inner.store.former_versions(tenant, present.id).await?.into_iter();
+        let former = former.find(|former| former.version == version).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "this version of the credential is not kept")
+                .with("credential", name)
+                .with("version", version)
+        })?;
+        let place = RecordContext::credential(tenant, present.id, &former.credential_type, version);
+        let plain = inner.vault.open(&place, &former.sealed).await?;
+        let credential = Credential::parse(former.credential_type.parse()?, plain.expose())?;
+        let mut new = seal(inner, tenant, present.id, name, &credential, present.version + 1).await?;
+        new.description = present.description;
+        inner.store.update_credential(tenant, present.version, new).await.map(CredentialInfo::from)
+    }
+
+    /// Says until when the credential called `name` is good; `None`: for good. Workers warn ahead of it, and what tasks do
+    /// after it says [`EngineBuilder::expired_credentials`](super::EngineBuilder::expired_credentials). Rotating the credential
+    /// takes the date away: it was that of the former secret.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn set_expiry(&self, name: &str, expires_at: Option<Timestamp>) -> Result<CredentialInfo> {
+        self.at.authorize(Action::Update, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let tenant = self.at.scope.tenant;
+        let present = inner.store.credential_by_name(tenant, name).await?;
+        inner.store.set_expiry(tenant, present.id, expires_at).await.map(CredentialInfo::from)
+    }
+
     /// The credential called `name`, without what is sealed in it.
     ///
     /// # Errors
@@ -83,6 +160,20 @@ impl Credentials<'_> {
     pub async fn get(&self, name: &str) -> Result<CredentialInfo> {
         self.at.authorize(Action::Read, Resource::Credential)?;
         self.at.inner.store.credential_by_name(self.at.scope.tenant, name).await.map(CredentialInfo::from)
+    }
+
+    /// What is sealed in the credential called `name`, for a person to see. Running a job with it takes no such right, and
+    /// shows it to nobody.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`, also for operators; `NotFound`; `Vault` when it does not open.
+    pub async fn reveal(&self, name: &str) -> Result<Credential> {
+        self.at.authorize(Action::Decrypt, Resource::Credential)?;
+        let inner = &self.at.inner;
+        let record = inner.store.credential_by_name(self.at.scope.tenant, name).await?;
+        // Who reads it is written down here, before the plaintext is there.
+        unseal(inner, self.at.scope.tenant, &record).await
     }
 
     /// Credentials, newest first, without what is sealed in them.
@@ -119,6 +210,7 @@ impl From<CredentialRecord> for CredentialInfo {
             version: record.version,
             created_at: record.created_at,
             updated_at: record.updated_at,
+            expires_at: record.expires_at,
         }
     }
 }
@@ -169,7 +261,13 @@ pub(super) async fn open(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId)
 /// Opens the present version of a credential.
 pub(super) async fn read(inner: &Arc<Inner>, tenant: TenantId, id: CredentialId) -> Result<Credential> {
     let record = inner.store.credential(tenant, id).await?;
-    let place = RecordContext::credential(tenant, id, &record.credential_type, record.version);
+    let usable = inner.expiry.check(&record, inner.clock.now());
+    usable.map_err(|error| error.with("credential", &record.name))?;
+    unseal(inner, tenant, &record).await
+}
+
+async fn unseal(inner: &Inner, tenant: TenantId, record: &CredentialRecord) -> Result<Credential> {
+    let place = RecordContext::credential(tenant, record.id, &record.credential_type, record.version);
     let opened = async {
         let plain = inner.vault.open(&place, &record.sealed).await?;
         Credential::parse(record.credential_type.parse()?, plain.expose())

@@ -29,7 +29,9 @@ mod earlier;
 mod ending;
 mod events;
 mod execute;
+mod expiry;
 mod jobs;
+mod keys;
 mod lease;
 mod log;
 mod outputs;
@@ -51,17 +53,19 @@ mod targets;
 mod waiting;
 pub mod worker;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 pub use answer::Answer;
 pub use approvals::{Approvals, OpenApproval};
 pub use builder::EngineBuilder;
-pub use credentials::{CredentialInfo, Credentials};
+pub use credentials::{CredentialInfo, Credentials, VersionInfo};
 pub use dead_letters::DeadLetterBox;
 pub use events::{RunEvent, RunEvents};
+pub use expiry::Expired;
 pub use jobs::{JobOptions, Jobs, RunOptions};
+pub use keys::{KeyInfo, KeyProgress, KeyStatus, Keys, Moved, NotMoved};
 pub use log::{LogMatch, LogPiece, LogPlace, LogQuery, RunLog};
 pub use preview::{Preview, PreviewTask};
 pub use queue::{QueueControl, QueuePart};
@@ -96,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) connectors: HashMap<Protocol, Arc<dyn Connector>>,
     pub(crate) files: Option<WorkerFiles>,
     pub(crate) keep: Keep,
+    pub(crate) keep_versions: Duration,
+    pub(crate) expiry: expiry::Expiry,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redactors: redactors::Redactors,
     pub(crate) definitions: definitions::Definitions,

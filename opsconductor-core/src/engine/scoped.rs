@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
+use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets, Workers};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -59,6 +59,11 @@ impl Scoped {
     /// Dead letters of the tenant.
     pub fn dead_letters(&self) -> DeadLetterBox<'_> {
         DeadLetterBox { at: self }
+    }
+
+    /// The keys of the deployment, and what is sealed under them.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys::new(self)
     }
 
     /// Workers of the deployment.

@@ -31,6 +31,8 @@ pub struct CredentialRecord {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Option<Timestamp>,
+    /// Until when it is good, if that was said.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A credential to store. The id is reserved first, because the sealed record is bound to it.
@@ -147,7 +149,7 @@ pub trait Catalog: Send + Sync {
     async fn insert_credential(&self, tenant: TenantId, new: NewCredential) -> Result<CredentialRecord>;
 
     /// Replaces name, description and sealed record of a credential, if it still has `expected_version`; the new version
-    /// is the one in `new`.
+    /// is the one in `new`. A version that is replaced by another is [kept](super::Versions).
     ///
     /// # Errors
     ///
@@ -192,7 +194,7 @@ pub trait Catalog: Send + Sync {
     /// Only those of the store itself.
     async fn list_credentials(&self, tenant: TenantId, page: Page) -> Result<Listing<CredentialRecord>>;
 
-    /// Removes a credential and its sealed record.
+    /// Removes a credential and its sealed records.
     ///
     /// # Errors
     ///

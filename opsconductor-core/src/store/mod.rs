@@ -2,7 +2,8 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works), the [`Custody`] (what is sealed)
+//! and the [`Versions`] of credentials. Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -13,6 +14,7 @@
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
 pub mod catalog;
+pub mod custody;
 pub mod dead_letters;
 pub mod gate;
 pub mod history;
@@ -21,6 +23,7 @@ pub mod memory;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
+pub mod versions;
 pub mod workers;
 
 use std::fmt;
@@ -30,6 +33,7 @@ use tokio::sync::broadcast;
 pub use catalog::{
     Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, changed_meanwhile, named_by,
 };
+pub use custody::{Custody, KeyUse, SealedAt, SealedChange, SealedRecord};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
 pub use history::{
@@ -43,12 +47,15 @@ pub use queue::{
     Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
+pub use versions::{FormerVersion, Versions};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
+pub trait Store:
+    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Custody + Versions + fmt::Debug
+{
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

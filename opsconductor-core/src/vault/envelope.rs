@@ -107,6 +107,18 @@ pub fn key_id(sealed: &[u8]) -> Result<&str> {
     Ok(Record::parse(sealed)?.key_id)
 }
 
+/// How many bytes of a record [`named_key`] looks at, at most.
+pub const HEAD_BYTES_MAX: usize = HEAD_LEN + KEY_ID_BYTES_MAX;
+
+/// The id of the master key that the head of a record names, whatever follows it: for counting records without reading
+/// them whole. None when it is not the head of a sealed record.
+pub fn named_key(head: &[u8]) -> Option<&str> {
+    let (suite, rest) = head.strip_prefix(MAGIC)?.split_first()?;
+    let (id_len, rest) = rest.split_first()?;
+    let id = rest.get(..usize::from(*id_len)).filter(|id| *suite == SUITE && !id.is_empty())?;
+    std::str::from_utf8(id).ok()
+}
+
 const MAGIC: &[u8; 4] = b"OAV1";
 const SUITE: u8 = 1;
 const WRAP_INFO: &[u8] = b"OAV1/wrap";

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use zeroize::Zeroizing;
 
 pub use callback::CallbackKeys;
-pub use file::create_key_file;
+pub use file::{create_key_file, remove_from_key_file};
 
 use crate::vault::context::Context;
 use crate::vault::envelope;

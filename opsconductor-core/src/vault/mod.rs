@@ -37,7 +37,7 @@ mod record;
 pub use context::{CONTEXT_BYTES_MAX, Context};
 pub use credential::Credential;
 pub use key::{KEY_ID_BYTES_MAX, MasterKey, WRAPS_MAX, generate_key};
-pub use keyring::{CallbackKeys, KeyProvider, Keyring, create_key_file};
+pub use keyring::{CallbackKeys, KeyProvider, Keyring, create_key_file, remove_from_key_file};
 pub use record::RecordContext;
 
 /// The longest name of a deployment.

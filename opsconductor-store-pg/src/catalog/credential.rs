@@ -8,21 +8,26 @@ use opsconductor_core::{
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::refused;
+use super::{refused, versions};
 use crate::{
     PgStore, columns,
     error::{DbResult, Failure, invalid, missing, taken},
     limits,
 };
 
-const BY_ID: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at
+const BY_ID: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at, expires_at
     FROM :schema.credentials WHERE tenant_id = $1 AND id = $2";
 
-const BY_NAME: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at
+const BY_NAME: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at, expires_at
     FROM :schema.credentials WHERE tenant_id = $1 AND name = $2";
 
-const LIST: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at
+const LIST: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at, expires_at
     FROM :schema.credentials WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3";
+
+/// The tenant comes last.
+pub(super) const EXPIRING: &str = "SELECT id, name, description, credential_type, version, credential_data->>'encrypted', created_at, updated_at, expires_at,
+        tenant_id
+    FROM :schema.credentials WHERE expires_at < $1 ORDER BY expires_at, id LIMIT $2";
 
 pub(super) async fn reserve_id(store: &PgStore) -> DbResult<CredentialId> {
     let sql = "SELECT nextval(':schema.credentials_id_seq')";
@@ -78,13 +83,14 @@ pub(super) async fn update(
     new: &NewCredential,
 ) -> DbResult<CredentialRecord> {
     let mut tx = store.pools.write(owner).await?;
-    let sql = "SELECT version, credential_type FROM :schema.credentials WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
-    let present: Option<(i32, String)> = sqlx::query_as(store.statements.of(sql))
+    let sql = "SELECT version, credential_type, coalesce(credential_data->>'encrypted', '') FROM :schema.credentials
+        WHERE tenant_id = $1 AND id = $2 FOR UPDATE";
+    let present: Option<(i32, String, String)> = sqlx::query_as(store.statements.of(sql))
         .bind(owner.get())
         .bind(new.id.get())
         .fetch_optional(&mut *tx)
         .await?;
-    let (version, credential_type) = present.ok_or_else(|| missing("credential", new.id))?;
+    let (version, credential_type, sealed) = present.ok_or_else(|| missing("credential", new.id))?;
     if version != expected_version {
         return Err(Error::new(ErrorKind::Conflict, "the credential was changed meanwhile")
             .with("credential", new.id)
@@ -94,9 +100,15 @@ pub(super) async fn update(
     if credential_type != new.credential_type {
         return Err(invalid("the type of a credential cannot change").with("credential", new.id).into());
     }
+    if new.version != version {
+        // What is no base64 is kept as it stands, and opens as little as before.
+        let sealed = STANDARD.decode(&sealed).unwrap_or_else(|_| sealed.into_bytes());
+        versions::keep(store, &mut tx, owner, (new.id, version, &credential_type, &sealed)).await?;
+    }
     let sql = "UPDATE :schema.credentials
         SET name = $3, description = $4, credential_data = jsonb_build_object('encrypted', $5::text), version = $6,
-            updated_at = coalesce($7::timestamptz, clock_timestamp())
+            updated_at = coalesce($7::timestamptz, clock_timestamp()),
+            expires_at = CASE WHEN version = $6 THEN expires_at END
         WHERE tenant_id = $1 AND id = $2";
     let written = sqlx::query(store.statements.of(sql))
         .bind(owner.get())
@@ -114,7 +126,7 @@ pub(super) async fn update(
     Ok(record)
 }
 
-async fn by_id(
+pub(super) async fn by_id(
     store: &PgStore,
     db: &mut PgConnection,
     owner: TenantId,
@@ -204,7 +216,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: CredentialId) -
     Ok(tx.commit().await?)
 }
 
-fn read(row: &PgRow) -> DbResult<CredentialRecord> {
+pub(super) fn read(row: &PgRow) -> DbResult<CredentialRecord> {
     let sealed: Option<&str> = columns::get(row, 5)?;
     let sealed = STANDARD
         .decode(sealed.unwrap_or_default())
@@ -218,5 +230,6 @@ fn read(row: &PgRow) -> DbResult<CredentialRecord> {
         sealed,
         created_at: columns::get(row, 6)?,
         updated_at: columns::get(row, 7)?,
+        expires_at: columns::get(row, 8)?,
     })
 }

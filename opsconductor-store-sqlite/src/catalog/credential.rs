@@ -7,7 +7,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::tenant;
+use super::{tenant, versions};
 use crate::{
     columns,
     error::{DbResult, invalid, missing, taken},
@@ -15,8 +15,8 @@ use crate::{
     writer::Tx,
 };
 
-const COLUMNS: &str =
-    "id, name, description, credential_type, version, credential_data, created_at, updated_at";
+pub(super) const COLUMNS: &str =
+    "id, name, description, credential_type, version, credential_data, created_at, updated_at, expires_at";
 
 pub(super) fn reserve_id(tx: &mut Tx<'_>) -> DbResult<CredentialId> {
     let sql = "UPDATE sequences SET last = last + 1 WHERE name = 'credentials' RETURNING last";
@@ -64,8 +64,12 @@ pub(super) fn update(
         return Err(invalid("the type of a credential cannot change").with("credential", new.id).into());
     }
     check_name(tx, owner, new.id, &new.name)?;
+    if new.version != present.version {
+        versions::keep(tx, owner, &present)?;
+    }
     let sql = "UPDATE credentials
-        SET name = :name, description = :description, credential_data = :sealed, version = :version, updated_at = :now
+        SET name = :name, description = :description, credential_data = :sealed, version = :version, updated_at = :now,
+            expires_at = CASE WHEN version = :version THEN expires_at END
         WHERE id = :id";
     tx.db.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.get(),
@@ -137,7 +141,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, owner: TenantId, id: CredentialId) -> DbRe
     limits::forget(tx, owner, LimitScope::Credential(id))
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<CredentialRecord> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CredentialRecord> {
     Ok(CredentialRecord {
         id: CredentialId::new(row.get(0)?),
         name: row.get(1)?,
@@ -147,5 +151,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CredentialRecord> {
         sealed: row.get(5)?,
         created_at: columns::time(row, 6)?,
         updated_at: columns::time_or_none(row, 7)?,
+        expires_at: columns::time_or_none(row, 8)?,
     })
 }

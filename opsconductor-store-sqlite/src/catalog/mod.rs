@@ -4,6 +4,7 @@ mod credential;
 mod job;
 mod target;
 mod tenant;
+mod versions;
 
 use async_trait::async_trait;
 use opsconductor_core::{

@@ -91,6 +91,7 @@ impl Catalog for MemoryStore {
                     .with("target", &user.spec.name));
             }
             state.credentials.remove(&id);
+            state.forget_versions(id);
             state.limits.remove(&(tenant, LimitScope::Credential(id)));
             Ok(())
         })
@@ -265,6 +266,7 @@ impl State {
             sealed: new.sealed,
             created_at: self.now,
             updated_at: None,
+            expires_at: None,
         };
         self.credentials.insert(record.id, (tenant, record.clone()));
         Ok(record)
@@ -288,12 +290,17 @@ impl State {
         if self.credentials_of(tenant).any(|other| other.id != new.id && other.name == new.name) {
             return Err(taken("credential", &new.name));
         }
+        let rotated = new.version != present.version;
+        if rotated {
+            self.keep_version(tenant, &present);
+        }
         let record = CredentialRecord {
             name: new.name,
             description: new.description,
             version: new.version,
             sealed: new.sealed,
             updated_at: Some(self.now),
+            expires_at: present.expires_at.filter(|_| !rotated),
             ..present
         };
         self.credentials.insert(record.id, (tenant, record.clone()));

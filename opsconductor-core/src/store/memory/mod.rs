@@ -3,6 +3,7 @@
 mod catalog;
 mod claim;
 mod complete;
+mod custody;
 mod dead_letters;
 mod enqueue;
 mod history;
@@ -11,6 +12,7 @@ mod queue;
 mod retention;
 mod suspend;
 mod turns;
+mod versions;
 mod workers;
 
 use std::{
@@ -24,8 +26,8 @@ use chrono::SubsecRound;
 use tokio::sync::broadcast;
 
 use super::{
-    AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
-    Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
+    AttemptRecord, CredentialRecord, DeadLetter, FormerVersion, JobRecord, JobVersion, Lease, LimitRecord,
+    LimitScope, Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -120,6 +122,8 @@ struct State {
     last_id: i64,
     tenants: BTreeMap<TenantId, Tenant>,
     credentials: BTreeMap<CredentialId, (TenantId, CredentialRecord)>,
+    /// Former versions of credentials.
+    versions: BTreeMap<(CredentialId, i32), (TenantId, FormerVersion)>,
     targets: BTreeMap<TargetId, (TenantId, Target)>,
     jobs: BTreeMap<JobId, JobRow>,
     runs: BTreeMap<RunId, RunRow>,

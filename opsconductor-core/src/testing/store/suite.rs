@@ -260,6 +260,22 @@ macro_rules! store_suite {
                 they_are_of_their_tenant_alone,
                 they_go_with_their_run_and_not_with_one_that_repeats_it,
             }
+            custody {
+                records_of_all_tenants_come_once_with_what_they_are_bound_to,
+                a_record_is_replaced_while_it_is_as_it_was_and_nothing_else_changes,
+                what_was_rotated_or_removed_meanwhile_stays_as_it_is,
+                of_two_who_replace_at_once_one_does,
+                records_are_counted_by_what_they_are_and_the_key_they_name,
+            }
+            versions {
+                what_was_rotated_is_kept_as_it_was,
+                what_was_not_rotated_keeps_nothing,
+                old_versions_go_in_small_parts_and_the_present_one_stays,
+                versions_go_with_their_credential,
+                former_versions_are_in_custody,
+                an_expiry_is_set_shown_and_goes_with_its_secret,
+                what_expires_soon_is_found_over_all_tenants,
+            }
             events {
                 a_run_tells_its_story_in_order,
                 reading_goes_on_after_a_number,
@@ -283,6 +299,9 @@ macro_rules! store_suite {
                 enqueue_stays_in_the_tenant,
                 workers_serve_every_tenant,
                 a_task_is_read_through_its_own_run,
+            }
+            across {
+                what_is_another_tenants_is_not_there_whatever_the_call,
             }
             workers {
                 a_heartbeat_writes_a_worker_down,
@@ -340,9 +359,12 @@ mod tests {
             ("dead_letters", include_str!("cases/dead_letters.rs")),
             ("retention", include_str!("cases/retention.rs")),
             ("secrets", include_str!("cases/secrets.rs")),
+            ("custody", include_str!("cases/custody.rs")),
+            ("versions", include_str!("cases/versions.rs")),
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+            ("across", include_str!("cases/across.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();

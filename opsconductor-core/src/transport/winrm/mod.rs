@@ -141,6 +141,8 @@ pub mod danger;
 mod dial;
 mod failure;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod host;
 #[cfg(feature = "kerberos")]

@@ -36,6 +36,82 @@ pub fn create_key_file(path: impl AsRef<Path>) -> Result<()> {
     file.write_all(&line).and_then(|()| file.sync_all()).map_err(failed)
 }
 
+/// Takes the key of this id out of a key file, which is replaced whole or not at all and keeps its owner; remarks and the
+/// other keys stay. Ask `engine::Keys::retire` first whether it may go.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when the file has no such key; [`ErrorKind::Conflict`] when it is the first, which is the
+/// current one; [`ErrorKind::Vault`] when the file cannot be read or written, or does not hold keys. It is then as it was.
+pub fn remove_from_key_file(path: impl AsRef<Path>, id: &str) -> Result<()> {
+    let named = path.as_ref();
+    let failed = |error| {
+        Error::new(ErrorKind::Vault, "the key file cannot be written")
+            .with("file", named.display())
+            .with_source(error)
+    };
+    let text = read(named)?;
+    let kept = without(&text, id).map_err(|error| error.with("file", named.display()))?;
+    // A link stays a link: what it leads to is replaced.
+    let path = std::fs::canonicalize(named).map_err(failed)?;
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}", std::process::id()));
+    let replaced = replace(&path, Path::new(&beside), kept.as_bytes());
+    if replaced.is_err() {
+        // What was begun beside it holds keys. When even this fails, the first error says why.
+        let _ = std::fs::remove_file(&beside);
+    }
+    replaced.map_err(failed)
+}
+
+/// The lines of a key file without that of one key.
+fn without(text: &str, id: &str) -> Result<Zeroizing<String>> {
+    let mut kept = Zeroizing::new(String::with_capacity(text.len()));
+    let (mut keys, mut found) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let entry = line.trim();
+        if !entry.is_empty() && !entry.starts_with('#') {
+            keys += 1;
+            if super::entry_key(entry)?.id() == id {
+                found = true;
+                if keys == 1 {
+                    let message = "it is the first key of the file, which seals new records";
+                    return Err(Error::new(ErrorKind::Conflict, message).with("key", id));
+                }
+                continue;
+            }
+        }
+        kept.push_str(line);
+    }
+    if found {
+        Ok(kept)
+    } else {
+        Err(Error::new(ErrorKind::NotFound, "the key file has no such key").with("key", id))
+    }
+}
+
+/// Puts `text` into the place of the file at `path`, through a file beside it.
+fn replace(path: &Path, beside: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(beside)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let owner = std::fs::metadata(path)?;
+        std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(beside, path)?;
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// The text of a key file that only its owner can read.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<String>> {
     let refused = |why: &str| Error::new(ErrorKind::Vault, why).with("file", path.display());

@@ -145,6 +145,34 @@ fn a_new_key_file_is_private_and_never_overwrites() {
     assert_eq!(Keyring::from_file(&path).unwrap().current().id(), id);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_key_is_taken_out_of_its_file_and_all_else_stays() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::new("fewer-keys");
+    let file =
+        scratch.file("keys", &format!("# made in May\n new:{TWO}\n\n# the old one\n{ONE}\n# end"), 0o600);
+    let link = scratch.0.join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let text = || std::fs::read_to_string(&file).unwrap();
+    let before = text();
+    let absent = remove_from_key_file(&file, "other").unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::NotFound, "{absent}");
+    let current = remove_from_key_file(&file, "new").unwrap_err();
+    assert_eq!(current.kind(), ErrorKind::Conflict, "{current}");
+    assert_eq!(text(), before);
+
+    remove_from_key_file(&link, "630dcd2966c43366").unwrap();
+    assert_eq!(text(), format!("# made in May\n new:{TWO}\n\n# the old one\n# end"));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink(), "the link is still one");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 2, "nothing is left beside it");
+
+    refused(remove_from_key_file(scratch.file("open", ONE, 0o644), "x"), "chmod 600");
+    refused(remove_from_key_file(scratch.file("bad", &format!("{ONE}\nnonsense\n"), 0o600), "x"), "256 bits");
+    refused(remove_from_key_file(scratch.0.join("absent"), "x"), "cannot be read");
+}
+
 #[tokio::test]
 async fn a_keyring_is_a_provider() {
     let ring: Arc<dyn KeyProvider> =

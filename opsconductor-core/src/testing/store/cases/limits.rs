@@ -11,7 +11,7 @@ use crate::{
     testing::store::{Fixture, PlanSketch},
 };
 
-async fn limit(f: &Fixture, scope: LimitScope, running: u32) {
+pub(crate) async fn limit(f: &Fixture, scope: LimitScope, running: u32) {
     f.store.set_limit(f.tenant, scope, Limit::running(running)).await.unwrap();
 }
 

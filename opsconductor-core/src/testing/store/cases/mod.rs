@@ -2,10 +2,12 @@
 
 #![allow(missing_docs, reason = "the name of a case is its sentence")]
 
+pub mod across;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
 pub mod credentials;
+pub mod custody;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod edges;
@@ -27,6 +29,7 @@ pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
 pub mod turns;
+pub mod versions;
 pub mod waits;
 pub mod workers;
 

@@ -107,8 +107,9 @@ impl Side {
             sealed,
             created_at,
             updated_at,
+            expires_at,
         } = record;
-        (id, name, description, credential_type, version, sealed, created_at, updated_at)
+        (id, name, description, credential_type, version, sealed, created_at, updated_at, expires_at)
     }
 
     pub(super) fn tags(bits: u8) -> Vec<String> {

@@ -31,6 +31,12 @@ enum Protocol {
     Kerberos,
 }
 
+/// How many bytes of a frame are the sealed message.
+#[cfg(feature = "fuzzing")]
+pub(super) fn framed(body: &[u8]) -> Option<usize> {
+    frame::decode(Protocol::Spnego, body).ok().map(|frame| frame.sealed.len())
+}
+
 /// Why a sealed message does not open.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OpenError {
