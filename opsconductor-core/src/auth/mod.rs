@@ -1,3 +1,4 @@
-//! Who may do what.
+//! Who someone is, and who may do what.
 
+pub mod password;
 pub mod policy;
