@@ -33,6 +33,7 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod accounts;
 mod address;
 mod catalog;
 mod columns;
@@ -49,6 +50,7 @@ mod queue;
 mod retention;
 mod rights;
 mod schema;
+mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -22,6 +22,7 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod accounts;
 mod catalog;
 mod columns;
 mod dead_letters;
@@ -36,6 +37,7 @@ mod queue;
 mod readers;
 mod retention;
 mod schema;
+mod sessions;
 mod steady;
 mod tables;
 mod workers;

@@ -45,6 +45,10 @@ pub enum Resource {
     DeadLetter,
     /// Workers, which are the deployment's.
     Worker,
+    /// The caller's own account.
+    Account,
+    /// Accounts of other people.
+    User,
 }
 
 /// Every action on every resource with the least role that may do it. What is not listed nobody may do.
@@ -72,6 +76,12 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::DeadLetter, Action::Execute, Role::Operator),
     (Resource::DeadLetter, Action::Delete, Role::Operator),
     (Resource::Worker, Action::Read, Role::Operator),
+    (Resource::Account, Action::Read, Role::Viewer),
+    (Resource::Account, Action::Update, Role::Viewer),
+    (Resource::User, Action::Read, Role::Admin),
+    (Resource::User, Action::Create, Role::Admin),
+    (Resource::User, Action::Update, Role::Admin),
+    (Resource::User, Action::Delete, Role::Admin),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
@@ -89,6 +99,38 @@ pub fn authorize(scope: &Scope, action: Action, resource: Resource) -> Result<()
             format!("to {action} {resource} takes the role {least}, and {} is {role}", scope.actor.name()),
         )),
         None => Err(Error::new(ErrorKind::Forbidden, format!("nobody may {action} {resource}"))),
+    }
+}
+
+impl Action {
+    /// A short name, for tables and scopes of tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Execute => "execute",
+            Self::Cancel => "cancel",
+            Self::Decrypt => "decrypt",
+        }
+    }
+}
+
+impl Resource {
+    /// A short name, for tables and scopes of tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Target => "target",
+            Self::Job => "job",
+            Self::Run => "run",
+            Self::Queue => "queue",
+            Self::DeadLetter => "dead_letter",
+            Self::Worker => "worker",
+            Self::Account => "account",
+            Self::User => "user",
+        }
     }
 }
 
@@ -116,6 +158,8 @@ impl fmt::Display for Resource {
             Self::Queue => "the queue",
             Self::DeadLetter => "dead letters",
             Self::Worker => "workers",
+            Self::Account => "the own account",
+            Self::User => "users",
         })
     }
 }
@@ -134,20 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn viewers_read_all_but_credentials_and_workers_and_change_nothing() {
+    fn viewers_read_what_holds_no_secret_and_change_their_own_account_alone() {
         for (resource, action, _) in POLICY {
-            let expected =
-                *action == Action::Read && !matches!(resource, Resource::Credential | Resource::Worker);
+            let hidden = matches!(resource, Resource::Credential | Resource::Worker | Resource::User);
+            let expected = *resource == Resource::Account || *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }
 
     #[test]
-    fn operators_do_all_but_decrypt() {
+    fn operators_do_all_but_decrypt_and_manage_people() {
         for (resource, action, _) in POLICY {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
-                *action != Action::Decrypt,
+                *action != Action::Decrypt && *resource != Resource::User,
                 "{action} {resource}"
             );
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use super::{Engine, Inner, redactors::Redactors};
+use super::{AccountSettings, Engine, Inner, accounts::People, redactors::Redactors};
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
@@ -23,6 +23,7 @@ pub struct EngineBuilder {
     clock: Option<Arc<dyn Clock>>,
     files: Option<PathBuf>,
     keep: Keep,
+    accounts: AccountSettings,
 }
 
 impl EngineBuilder {
@@ -93,6 +94,13 @@ impl EngineBuilder {
         self
     }
 
+    /// How accounts are kept: what a password has to be, how much work its hash is.
+    #[must_use]
+    pub fn accounts(mut self, settings: AccountSettings) -> Self {
+        self.accounts = settings;
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -104,7 +112,7 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when a required part is missing or the folder for files is none; `Conflict` when a protocol or a step kind is given twice.
+    /// `InvalidInput` when a required part is missing, the folder for files is none or the settings of accounts cannot be; `Conflict` when a protocol or a step kind is given twice.
     pub fn build(self) -> Result<Engine> {
         let store = self.store.ok_or_else(|| missing("store"))?;
         let keys = self.keys.ok_or_else(|| missing("keys"))?;
@@ -135,6 +143,7 @@ impl EngineBuilder {
                 redactors: Redactors::new()?,
                 definitions: Default::default(),
                 opening: super::credentials::Opening::default(),
+                people: People::new(self.accounts)?,
             }),
         })
     }

@@ -15,6 +15,7 @@
 //! `abandon` frees what a lost one holds.
 
 mod abandon;
+mod accounts;
 mod answer;
 mod approvals;
 mod beginning;
@@ -24,6 +25,7 @@ mod claims;
 mod complete;
 mod credentials;
 mod dead_letters;
+mod deeds;
 mod definitions;
 mod earlier;
 mod ending;
@@ -32,6 +34,7 @@ mod execute;
 mod jobs;
 mod lease;
 mod log;
+mod login;
 mod outputs;
 mod plans;
 mod preview;
@@ -48,6 +51,8 @@ mod scoped;
 mod secrets;
 mod settings;
 mod targets;
+mod tokens;
+mod users;
 mod waiting;
 pub mod worker;
 
@@ -55,6 +60,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+pub use accounts::AccountSettings;
 pub use answer::Answer;
 pub use approvals::{Approvals, OpenApproval};
 pub use builder::EngineBuilder;
@@ -63,6 +69,7 @@ pub use dead_letters::DeadLetterBox;
 pub use events::{RunEvent, RunEvents};
 pub use jobs::{JobOptions, Jobs, RunOptions};
 pub use log::{LogMatch, LogPiece, LogPlace, LogQuery, RunLog};
+pub use login::LoggedIn;
 pub use preview::{Preview, PreviewTask};
 pub use queue::{QueueControl, QueuePart};
 pub use repeat::RerunTargets;
@@ -71,6 +78,8 @@ pub use run::{RESULT_TEXT_BYTES_MAX, Run, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
 pub use settings::WorkerSettings;
 pub use targets::Targets;
+pub use tokens::TokenPair;
+pub use users::{AccountChange, NewAccount, UserInfo, Users};
 pub use worker::Worker;
 
 use crate::{
@@ -100,6 +109,7 @@ pub(crate) struct Inner {
     pub(crate) redactors: redactors::Redactors,
     pub(crate) definitions: definitions::Definitions,
     pub(crate) opening: credentials::Opening,
+    pub(crate) people: accounts::People,
 }
 
 impl Engine {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
+use super::{
+    Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Users, Workers,
+};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -64,6 +66,11 @@ impl Scoped {
     /// Workers of the deployment.
     pub fn workers(&self) -> Workers<'_> {
         Workers { at: self }
+    }
+
+    /// Accounts of the tenant.
+    pub fn users(&self) -> Users<'_> {
+        Users { at: self }
     }
 
     pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {

@@ -2,7 +2,8 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works) the [`Accounts`] (who may log in)
+//! and the [`Sessions`] (who has). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -12,6 +13,7 @@
 //! * `StoreUnavailable` (away, locked, busy) is the one retryable kind; `Store` is for good.
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
+pub mod accounts;
 pub mod catalog;
 pub mod dead_letters;
 pub mod gate;
@@ -21,12 +23,17 @@ pub mod memory;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
+pub mod sessions;
 pub mod workers;
 
 use std::fmt;
 
 use tokio::sync::broadcast;
 
+pub use accounts::{
+    Accounts, LOGIN_ATTEMPTS_FREE, LOGIN_ATTEMPTS_KEPT, LOGIN_WAIT_MAX, Login, LoginKey, NewUser, UserChange,
+    UserRecord, last_admin, login_wait,
+};
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
@@ -41,12 +48,17 @@ pub use queue::{
     Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
+pub use sessions::{
+    FAMILIES_MAX, KeyPurpose, NewFamily, NewSigningKey, Sessions, SigningKeyRecord, Turn, Turned,
+};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
+pub trait Store:
+    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Accounts + Sessions + fmt::Debug
+{
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

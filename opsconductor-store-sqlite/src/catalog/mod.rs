@@ -3,7 +3,7 @@
 mod credential;
 mod job;
 mod target;
-mod tenant;
+pub(crate) mod tenant;
 
 use async_trait::async_trait;
 use opsconductor_core::{

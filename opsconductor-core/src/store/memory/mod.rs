@@ -1,5 +1,6 @@
 //! The reference store: everything in memory, gone with the process. The plainest code that keeps the contracts.
 
+mod accounts;
 mod catalog;
 mod claim;
 mod complete;
@@ -9,6 +10,7 @@ mod history;
 mod limits;
 mod queue;
 mod retention;
+mod sessions;
 mod suspend;
 mod turns;
 mod workers;
@@ -25,12 +27,13 @@ use tokio::sync::broadcast;
 
 use super::{
     AttemptRecord, CredentialRecord, DeadLetter, JobRecord, JobVersion, Lease, LimitRecord, LimitScope,
-    Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
+    LoginKey, Notice, OutputChunk, RunRecord, SealedParameter, SigningKeyRecord, Store, Suspended,
+    TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock, Timestamp},
-    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
+    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
         advance::StepCounters,
         event::{Event, EventKind},
@@ -130,6 +133,11 @@ struct State {
     limits: BTreeMap<(TenantId, LimitScope), LimitRow>,
     letters: BTreeMap<LetterId, (TenantId, DeadLetter)>,
     workers: HashMap<WorkerId, workers::WorkerRow>,
+    users: BTreeMap<UserId, accounts::UserRow>,
+    logins: HashMap<LoginKey, accounts::LoginRow>,
+    /// The newest last.
+    signing_keys: Vec<SigningKeyRecord>,
+    families: BTreeMap<String, sessions::FamilyRow>,
     notices: Vec<Notice>,
 }
 

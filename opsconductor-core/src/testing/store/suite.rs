@@ -277,6 +277,29 @@ macro_rules! store_suite {
                 workers_serve_every_tenant,
                 a_task_is_read_through_its_own_run,
             }
+            accounts {
+                what_was_stored_is_read,
+                a_name_and_an_address_are_used_once_in_the_deployment,
+                users_come_newest_first_in_parts,
+                a_change_that_matters_ends_tokens,
+                another_hash_of_the_same_password_ends_no_tokens,
+                the_last_active_admin_of_a_tenant_stays,
+                two_admins_do_not_both_go,
+                users_are_apart,
+                attempts_to_log_in_wait_longer_and_longer,
+                attempts_to_log_in_are_forgotten,
+                attempts_that_come_together_do_not_slip_through,
+            }
+            sessions {
+                a_key_is_current_until_another_is,
+                of_two_that_make_a_key_one_does,
+                a_token_has_one_successor,
+                a_token_that_was_used_before_ends_its_family,
+                many_that_come_together_get_one_successor,
+                a_family_ends_with_its_time,
+                a_family_ends_with_what_ends_tokens,
+                an_account_has_so_many_families,
+            }
             workers {
                 a_heartbeat_writes_a_worker_down,
                 a_later_heartbeat_says_what_has_changed,
@@ -336,6 +359,8 @@ mod tests {
             ("events", include_str!("cases/events.rs")),
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
+            ("accounts", include_str!("cases/accounts.rs")),
+            ("sessions", include_str!("cases/sessions.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();

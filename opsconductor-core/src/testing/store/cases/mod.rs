@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "the name of a case is its sentence")]
 
+pub mod accounts;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
@@ -23,6 +24,7 @@ pub mod requeue;
 pub mod rescue;
 pub mod retention;
 pub mod secrets;
+pub mod sessions;
 pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
