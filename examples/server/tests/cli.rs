@@ -10,6 +10,9 @@ use std::{
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/signals.rs"]
 mod signals;
+#[cfg(feature = "sqlite")]
+#[path = "cli/users.rs"]
+mod users;
 
 use serde_json::Value;
 
