@@ -63,7 +63,7 @@ async fn anyone_else_manages_the_own_account_alone(scene: Scene) {
         let name = role.as_str();
         let own = scene.user(name, role).await;
         let me = scene.acting_as(name).await;
-        assert_eq!(me.users().list(Page::default()).await.unwrap().items, [own.clone()]);
+        assert_eq!(me.users().list(Page::default()).await.unwrap().items, std::slice::from_ref(&own));
         assert_eq!(me.users().list(Page { skip: 1, limit: 9 }).await.unwrap().items, []);
         assert_eq!(me.users().get(own.id).await.unwrap(), own);
         assert_eq!(me.users().by_name(name).await.unwrap(), own);
