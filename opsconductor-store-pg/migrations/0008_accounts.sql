@@ -45,6 +45,28 @@ ALTER TABLE refresh_families ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
 CREATE POLICY one_tenant ON refresh_families USING (tenant_id = (SELECT nullif(current_setting('opsconductor.tenant', true), '')::bigint));
 CREATE POLICY all_tenants ON refresh_families TO CURRENT_USER USING ((SELECT current_setting('opsconductor.all_tenants', true) = 'on'));
 
+-- Tokens that programs call with, as digests. `actions` is a list in JSON of all that one may do, where that is less than what its role may.
+CREATE TABLE api_tokens (
+    id              BIGSERIAL PRIMARY KEY,
+    tenant_id       BIGINT NOT NULL,
+    user_id         BIGINT NOT NULL,
+    token_version   INT NOT NULL,
+    name            TEXT NOT NULL,
+    prefix          TEXT NOT NULL,
+    digest          BYTEA NOT NULL CONSTRAINT api_tokens_digest_taken UNIQUE,
+    role            TEXT NOT NULL CHECK (role IN ('admin', 'operator', 'viewer')),
+    actions         TEXT,
+    created_at      TIMESTAMPTZ NOT NULL,
+    expires_at      TIMESTAMPTZ,
+    last_used_at    TIMESTAMPTZ,
+    CONSTRAINT api_tokens_name_taken UNIQUE (tenant_id, user_id, name),
+    CONSTRAINT api_tokens_user FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id) ON DELETE CASCADE
+);
+
+ALTER TABLE api_tokens ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY one_tenant ON api_tokens USING (tenant_id = (SELECT nullif(current_setting('opsconductor.tenant', true), '')::bigint));
+CREATE POLICY all_tenants ON api_tokens TO CURRENT_USER USING ((SELECT current_setting('opsconductor.all_tenants', true) = 'on'));
+
 -- Attempts and keys are of no tenant: only who serves all tenants sees them.
 ALTER TABLE login_attempts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY all_tenants ON login_attempts TO CURRENT_USER USING ((SELECT current_setting('opsconductor.all_tenants', true) = 'on'));

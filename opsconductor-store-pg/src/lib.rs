@@ -35,6 +35,7 @@
 
 mod accounts;
 mod address;
+mod api_tokens;
 mod catalog;
 mod columns;
 mod dead_letters;

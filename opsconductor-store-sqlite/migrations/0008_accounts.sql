@@ -49,3 +49,20 @@ CREATE TABLE refresh_families (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX refresh_families_by_user ON refresh_families (user_id);
+
+-- Tokens that programs call with, as digests. `actions` is a list in JSON of all that one may do, where that is less than what its role may.
+CREATE TABLE api_tokens (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant_id       INTEGER NOT NULL REFERENCES tenants (id),
+    user_id         INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    token_version   INTEGER NOT NULL,
+    name            TEXT NOT NULL,
+    prefix          TEXT NOT NULL,
+    digest          BLOB NOT NULL UNIQUE,
+    role            TEXT NOT NULL CHECK (role IN ('admin', 'operator', 'viewer')),
+    actions         TEXT CHECK (json_type(actions) = 'array'),
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    last_used_at    INTEGER,
+    UNIQUE (user_id, name)
+) STRICT;

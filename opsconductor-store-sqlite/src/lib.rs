@@ -23,6 +23,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
+mod api_tokens;
 mod catalog;
 mod columns;
 mod dead_letters;

@@ -1,6 +1,7 @@
 //! People with accounts, through the engine, on each store: who gets in, what their tokens are good for, and what others are told.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod api_tokens;
 mod login;
 mod scene;
 mod tokens;

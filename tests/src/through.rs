@@ -318,10 +318,11 @@ macro_rules! pass_accounts_through {
         const _: () = {
             use ::opsconductor_core::{
                 Result, Secret,
-                id::{TenantId, UserId},
+                id::{ApiTokenId, TenantId, UserId},
                 store::{
-                    Accounts, Listing, Login, LoginKey, NewFamily, NewSigningKey, NewUser, Page, Sessions,
-                    SigningKeyRecord, Turn, Turned, UserChange, UserRecord,
+                    Accounts, ApiTokenRecord, ApiTokens, Listing, Login, LoginKey, NewApiToken, NewFamily,
+                    NewSigningKey, NewUser, Page, Sessions, SigningKeyRecord, Turn, Turned, UserChange,
+                    UserRecord,
                 },
             };
 
@@ -404,6 +405,41 @@ macro_rules! pass_accounts_through {
 
                 async fn end_family(&self, id: &str) -> Result<()> {
                     self.inner.end_family(id).await
+                }
+            }
+
+            #[::async_trait::async_trait]
+            impl ApiTokens for $wrapper {
+                async fn insert_api_token(
+                    &self,
+                    tenant: TenantId,
+                    new: NewApiToken,
+                ) -> Result<ApiTokenRecord> {
+                    self.inner.insert_api_token(tenant, new).await
+                }
+
+                async fn api_token(&self, tenant: TenantId, id: ApiTokenId) -> Result<ApiTokenRecord> {
+                    self.inner.api_token(tenant, id).await
+                }
+
+                async fn list_api_tokens(
+                    &self,
+                    tenant: TenantId,
+                    user: UserId,
+                    page: Page,
+                ) -> Result<Listing<ApiTokenRecord>> {
+                    self.inner.list_api_tokens(tenant, user, page).await
+                }
+
+                async fn delete_api_token(&self, tenant: TenantId, id: ApiTokenId) -> Result<()> {
+                    self.inner.delete_api_token(tenant, id).await
+                }
+
+                async fn use_api_token(
+                    &self,
+                    digest: &[u8; 32],
+                ) -> Result<Option<(UserRecord, ApiTokenRecord)>> {
+                    self.inner.use_api_token(digest).await
                 }
             }
         };

@@ -17,6 +17,7 @@
 mod abandon;
 mod accounts;
 mod answer;
+mod api_tokens;
 mod approvals;
 mod beginning;
 mod builder;
@@ -62,6 +63,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use accounts::AccountSettings;
 pub use answer::Answer;
+pub use api_tokens::{ApiTokenInfo, ApiTokens, NewToken, TokenRequest};
 pub use approvals::{Approvals, OpenApproval};
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Users, Workers,
+    ApiTokens, Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Users,
+    Workers,
 };
 use crate::{
     Result,
@@ -71,6 +72,11 @@ impl Scoped {
     /// Accounts of the tenant.
     pub fn users(&self) -> Users<'_> {
         Users { at: self }
+    }
+
+    /// Tokens that programs call with.
+    pub fn api_tokens(&self) -> ApiTokens<'_> {
+        ApiTokens { at: self }
     }
 
     pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {

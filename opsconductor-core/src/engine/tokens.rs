@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, Inner, LoggedIn, deeds, login::scope_of};
+use super::{Engine, Inner, LoggedIn, api_tokens, deeds, login::scope_of};
 use crate::{
     Error, ErrorKind, Result, Secret,
     auth::{
@@ -68,7 +68,7 @@ impl LoggedIn {
 }
 
 impl Engine {
-    /// Who calls, by an access token. The account is read each time, so that its role is the present one and a change that
+    /// Who calls, by an access token or one that was [made for a program](super::ApiTokens). The account is read each time, so that its role is the present one and a change that
     /// ends its tokens holds at once.
     ///
     /// # Errors
@@ -76,6 +76,9 @@ impl Engine {
     /// `Unauthenticated`, whatever the reason.
     pub async fn verify_access(&self, token: &str) -> Result<Scope> {
         let inner = &self.inner;
+        if token.starts_with(api_tokens::PREFIX) {
+            return api_tokens::verify(inner, token).await;
+        }
         let key_id = token::key_id(token)?;
         let keys = inner.people.keys.with(inner, KeyPurpose::Access, &key_id).await?;
         let now = inner.clock.now();

@@ -3,7 +3,7 @@
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
 //! ([`Retention`]), the [`Roster`] (who works) the [`Accounts`] (who may log in)
-//! and the [`Sessions`] (who has). Each method states what is atomic, what is idempotent and which error kind means what;
+//! the [`Sessions`] (who has) and the [`ApiTokens`] (which programs may call). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -14,6 +14,7 @@
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod catalog;
 pub mod dead_letters;
 pub mod gate;
@@ -34,6 +35,7 @@ pub use accounts::{
     Accounts, LOGIN_ATTEMPTS_FREE, LOGIN_ATTEMPTS_KEPT, LOGIN_WAIT_MAX, Login, LoginKey, NewUser, UserChange,
     UserRecord, last_admin, login_wait,
 };
+pub use api_tokens::{API_TOKENS_MAX, ApiTokenRecord, ApiTokens, LAST_USE_STANDS, NewApiToken};
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
@@ -57,7 +59,17 @@ use crate::id::RunId;
 
 /// Everything the engine stores.
 pub trait Store:
-    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Accounts + Sessions + fmt::Debug
+    Catalog
+    + Queue
+    + Limits
+    + DeadLetters
+    + History
+    + Retention
+    + Roster
+    + Accounts
+    + Sessions
+    + ApiTokens
+    + fmt::Debug
 {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;

@@ -1,6 +1,7 @@
 //! The reference store: everything in memory, gone with the process. The plainest code that keeps the contracts.
 
 mod accounts;
+mod api_tokens;
 mod catalog;
 mod claim;
 mod complete;
@@ -33,7 +34,7 @@ use super::{
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock, Timestamp},
-    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
+    id::{ApiTokenId, CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
         advance::StepCounters,
         event::{Event, EventKind},
@@ -138,6 +139,7 @@ struct State {
     /// The newest last.
     signing_keys: Vec<SigningKeyRecord>,
     families: BTreeMap<String, sessions::FamilyRow>,
+    api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
     notices: Vec<Notice>,
 }
 

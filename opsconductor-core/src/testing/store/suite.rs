@@ -300,6 +300,13 @@ macro_rules! store_suite {
                 a_family_ends_with_what_ends_tokens,
                 an_account_has_so_many_families,
             }
+            api_tokens {
+                what_was_stored_is_read,
+                a_name_is_used_once_by_an_account,
+                a_use_is_written_down_sparingly,
+                a_token_ends_with_its_time_and_with_its_account,
+                tokens_are_apart,
+            }
             workers {
                 a_heartbeat_writes_a_worker_down,
                 a_later_heartbeat_says_what_has_changed,
@@ -361,6 +368,7 @@ mod tests {
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
             ("accounts", include_str!("cases/accounts.rs")),
             ("sessions", include_str!("cases/sessions.rs")),
+            ("api_tokens", include_str!("cases/api_tokens.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();

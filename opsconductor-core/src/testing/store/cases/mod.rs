@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "the name of a case is its sentence")]
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
