@@ -3,7 +3,7 @@
 //! Callers match on [`Error::kind`], never on text. Messages and context hold names, ids and hosts; what came
 //! out of the vault never goes in.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,12 @@ pub enum ErrorKind {
     Vault,
     /// The actor's role does not allow the action. Not retried.
     Forbidden,
+    /// Who calls is not known: a login or a token is refused. It is not said why. Not retried.
+    Unauthenticated,
+    /// Too much is asked at once. [`Error::retry_after`] says when to try again. Retried.
+    Busy,
+    /// The caller tries too often. [`Error::retry_after`] says when to try again. Retried.
+    Throttled,
     /// A remote host refused the credential. Never retried: a second try can lock the account.
     Auth,
     /// A remote host was not reached or did not answer as it should; [`Error::layer`] says where. Retried when
@@ -129,6 +135,7 @@ struct Inner {
     layer: Option<Layer>,
     code: Option<u32>,
     retryable: bool,
+    retry_after: Option<Duration>,
     outcome_unknown: bool,
     source: Option<BoxError>,
 }
@@ -143,7 +150,8 @@ impl Error {
             problems: Vec::new(),
             layer: None,
             code: None,
-            retryable: kind == ErrorKind::StoreUnavailable,
+            retryable: matches!(kind, ErrorKind::StoreUnavailable | ErrorKind::Busy | ErrorKind::Throttled),
+            retry_after: None,
             outcome_unknown: false,
             source: None,
         }))
@@ -201,6 +209,13 @@ impl Error {
         self
     }
 
+    /// Says how long to wait before the same call is made again.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
     /// Says that the remote side may have acted: what was sent must not be sent again unasked.
     #[must_use]
     pub fn with_outcome_unknown(mut self) -> Self {
@@ -216,6 +231,11 @@ impl Error {
     /// Whether the same call may succeed later. An error whose outcome is unknown is never retryable.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable && !self.0.outcome_unknown
+    }
+
+    /// How long to wait before the same call is made again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Whether the remote side may have acted before the failure.

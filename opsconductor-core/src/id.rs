@@ -56,6 +56,8 @@ ids! {
     TaskId,
     /// A dead letter.
     LetterId,
+    /// A token that a program calls with.
+    ApiTokenId,
 }
 
 /// A worker process, unique per start: a version 7 UUID, so that ids sort by start time.

@@ -1,13 +1,14 @@
 //! Tenants, the people in them, and the [`Scope`] through which everything is called.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, ErrorKind, Result,
+    auth::policy::Right,
     clock::Timestamp,
-    id::{TenantId, UserId},
+    id::{ApiTokenId, TenantId, UserId},
 };
 
 /// The tenant that every store has from its first migration on.
@@ -84,6 +85,19 @@ pub enum Actor {
         /// The role in the tenant.
         role: Role,
     },
+    /// A program that calls with a token of such an account.
+    Token {
+        /// The token.
+        id: ApiTokenId,
+        /// The account.
+        user: UserId,
+        /// The account's name, for records.
+        name: String,
+        /// The role it acts with: no more than the account's.
+        role: Role,
+        /// All that it may do, where that is less than what the role may.
+        only: Option<Arc<[Right]>>,
+    },
     /// Whoever runs the process that embeds the engine: an administrator of the tenant without an account.
     Local,
 }
@@ -92,7 +106,7 @@ impl Actor {
     /// The role it acts with.
     pub fn role(&self) -> Role {
         match self {
-            Self::User { role, .. } => *role,
+            Self::User { role, .. } | Self::Token { role, .. } => *role,
             Self::Local => Role::Admin,
         }
     }
@@ -100,7 +114,7 @@ impl Actor {
     /// The account, if it has one.
     pub fn user_id(&self) -> Option<UserId> {
         match self {
-            Self::User { id, .. } => Some(*id),
+            Self::User { id, .. } | Self::Token { user: id, .. } => Some(*id),
             Self::Local => None,
         }
     }
@@ -108,7 +122,7 @@ impl Actor {
     /// A name for records and messages.
     pub fn name(&self) -> &str {
         match self {
-            Self::User { name, .. } => name,
+            Self::User { name, .. } | Self::Token { name, .. } => name,
             Self::Local => "local",
         }
     }

@@ -15,12 +15,16 @@ use crate::{PgStore, columns, error::DbResult};
 macro_rules! place {
     ($form:ident $kind:literal, $table:literal ($number:literal $(, $text:literal)?), id $id:literal, field $field:literal,
      type $type:literal, in $column:literal) => {
+        place!($form $kind, $table ($number $(, $text)?), of "tenant_id", id $id, field $field, type $type, version "version", in $column)
+    };
+    ($form:ident $kind:literal, $table:literal ($number:literal $(, $text:literal)?), of $tenant:literal, id $id:literal,
+     field $field:literal, type $type:literal, version $version:literal, in $column:literal) => {
         Place {
             kind: $kind,
             json: place!(@is_json $form),
             page: concat!(
-                "SELECT ", $number, "::bigint, ", place!(@text $($text)?), ", tenant_id, ", $id, "::text, ", $field, ", ",
-                $type, ", version, ", place!(@whole $form $column), " FROM :schema.", $table,
+                "SELECT ", $number, "::bigint, ", place!(@text $($text)?), ", ", $tenant, ", ", $id, "::text, ", $field, ", ",
+                $type, ", ", $version, ", ", place!(@whole $form $column), " FROM :schema.", $table,
                 " WHERE ", place!(@after $number $(, $text)?), " ORDER BY 1, 2 LIMIT $3"
             ),
             // What is too short for a head has no byte that could be asked for: the conditions stand one in the other.
@@ -81,6 +85,7 @@ const PLACES: &[Place] = &[
     place!(json "credential", "credentials" ("id"), id "id", field "'data'", type "credential_type", in "credential_data"),
     place!(bytes "parameter", "run_secrets" ("run_id", "name"), id "id", field "name", type "'string'", in "sealed"),
     place!(bytes "credential", "credential_versions" ("id"), id "credential_id", field "'data'", type "credential_type", in "sealed"),
+    place!(bytes "signing-key", "signing_keys" ("0", "id"), of "1::bigint", id "id", field "'key'", type "purpose", version "1", in "sealed"),
 ];
 
 /// The statements on a table with a column of sealed records.

@@ -33,7 +33,9 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod accounts;
 mod address;
+mod api_tokens;
 mod catalog;
 mod columns;
 mod custody;
@@ -50,6 +52,7 @@ mod queue;
 mod retention;
 mod rights;
 mod schema;
+mod sessions;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -53,6 +53,18 @@ const PLACES: &[Place] = &[
         version: "p.version",
         sealed: "sealed",
     },
+    Place {
+        kind: "signing-key",
+        table: "signing_keys",
+        from: "signing_keys AS p",
+        key: Key::NumberAndText("0", "p.id"),
+        tenant: "1",
+        id: "p.id",
+        field: "'key'",
+        record_type: "p.purpose",
+        version: "1",
+        sealed: "sealed",
+    },
 ];
 
 /// A table with a column of sealed records.

@@ -22,6 +22,8 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod accounts;
+mod api_tokens;
 mod catalog;
 mod columns;
 mod custody;
@@ -37,6 +39,7 @@ mod queue;
 mod readers;
 mod retention;
 mod schema;
+mod sessions;
 mod steady;
 mod tables;
 mod workers;

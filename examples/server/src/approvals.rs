@@ -8,6 +8,7 @@ use crate::{
     exit::{Ended, answer, say},
     job::engine,
     runtime,
+    show::columns,
     store::StoreOptions,
 };
 
@@ -63,15 +64,5 @@ fn table(open: &[OpenApproval]) -> String {
             approval.message.split_whitespace().collect::<Vec<_>>().join(" "),
         ]);
     }
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; 7]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    columns(&rows)
 }

@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     approvals::ApprovalsOptions,
+    auth::AuthCommand,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
     key::KeyOptions,
     run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
+    user::UserCommand,
     worker::{MigrateOptions, WorkerOptions, WorkersOptions},
 };
 
@@ -37,6 +39,12 @@ pub(crate) enum Command {
     Run(RunCommand),
     /// List the steps that wait for a person's answer, which `run decide` gives.
     Approvals(ApprovalsOptions),
+    /// Work with people's accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Look at who may do what.
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Work with the key that seals credentials.
     #[command(subcommand)]
     Key(KeyCommand),

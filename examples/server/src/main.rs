@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod approvals;
+mod auth;
 mod cli;
 #[cfg(feature = "sqlite")]
 mod demo;
@@ -14,6 +15,7 @@ mod run;
 mod runtime;
 mod show;
 mod store;
+mod user;
 mod worker;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         cli::Command::Job(command) => job::obey(command),
         cli::Command::Run(command) => run::obey(command),
         cli::Command::Approvals(options) => approvals::list(&options),
+        cli::Command::Auth(command) => auth::obey(&command),
+        cli::Command::User(command) => user::obey(command),
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),

@@ -105,16 +105,20 @@ pub(crate) fn as_table(results: &[(String, RunResult)]) -> Result<(), Error> {
             ]);
         }
     }
-    let mut widths = [0; 7];
-    for row in &rows {
+    answer(&columns(&rows))
+}
+
+/// Rows of cells as a table, each column as wide as its widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        answer(cells.join("  ").trim_end())?;
-    }
-    Ok(())
+    let line = |row: &[String; N]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

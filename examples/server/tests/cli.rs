@@ -13,6 +13,9 @@ mod keys;
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/signals.rs"]
 mod signals;
+#[cfg(feature = "sqlite")]
+#[path = "cli/users.rs"]
+mod users;
 
 use serde_json::Value;
 

@@ -1,10 +1,10 @@
 //! The one table of roles and actions, and the one function that reads it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::{
     Error, ErrorKind, Result,
-    tenant::{Role, Scope},
+    tenant::{Actor, Role, Scope},
 };
 
 /// What is done to a [`Resource`].
@@ -47,6 +47,47 @@ pub enum Resource {
     Worker,
     /// The keys that records are sealed under, which are the deployment's.
     Key,
+    /// The caller's own account.
+    Account,
+    /// Accounts of other people.
+    User,
+}
+
+/// One action on one kind of thing, written `job:execute`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Right {
+    resource: Resource,
+    action: Action,
+}
+
+impl Right {
+    /// The right to do `action` to a `resource`.
+    pub fn new(resource: Resource, action: Action) -> Self {
+        Self { resource, action }
+    }
+
+    /// Whether `role` has it.
+    pub fn is_of(self, role: Role) -> bool {
+        POLICY.iter().any(|(r, a, least)| (*r, *a) == (self.resource, self.action) && role >= *least)
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.resource.as_str(), self.action.as_str())
+    }
+}
+
+impl FromStr for Right {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut all = POLICY.iter().map(|(resource, action, _)| Self::new(*resource, *action));
+        all.find(|right| right.to_string() == text).ok_or_else(|| {
+            let message = "there is no such right; the table of who may do what lists them, as job:execute";
+            Error::new(ErrorKind::InvalidInput, message).with("given", text)
+        })
+    }
 }
 
 /// Every action on every resource with the least role that may do it. What is not listed nobody may do.
@@ -76,16 +117,35 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::Worker, Action::Read, Role::Operator),
     (Resource::Key, Action::Read, Role::Admin),
     (Resource::Key, Action::Update, Role::Admin),
+    (Resource::Account, Action::Read, Role::Viewer),
+    (Resource::Account, Action::Update, Role::Viewer),
+    (Resource::User, Action::Read, Role::Admin),
+    (Resource::User, Action::Create, Role::Admin),
+    (Resource::User, Action::Update, Role::Admin),
+    (Resource::User, Action::Delete, Role::Admin),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
 ///
 /// # Errors
 ///
-/// `Forbidden`, naming the role that would be enough.
+/// `Forbidden`, naming the role that would be enough, or that the caller is a token that is not made for it.
 pub fn authorize(scope: &Scope, action: Action, resource: Resource) -> Result<()> {
     let least = POLICY.iter().find(|(r, a, _)| *r == resource && *a == action).map(|(_, _, role)| *role);
     let role = scope.actor.role();
+    if let Actor::Token { only, .. } = &scope.actor {
+        // Or whoever has a token could make more of it, and take over the account with another password.
+        if (resource, action) == (Resource::Account, Action::Update) {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "to change the own account takes a login, not a token",
+            ));
+        }
+        if only.as_ref().is_some_and(|only| !only.contains(&Right::new(resource, action))) {
+            let message = format!("the token is not made to {action} {resource}");
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+    }
     match least {
         Some(least) if role >= least => Ok(()),
         Some(least) => Err(Error::new(
@@ -93,6 +153,39 @@ pub fn authorize(scope: &Scope, action: Action, resource: Resource) -> Result<()
             format!("to {action} {resource} takes the role {least}, and {} is {role}", scope.actor.name()),
         )),
         None => Err(Error::new(ErrorKind::Forbidden, format!("nobody may {action} {resource}"))),
+    }
+}
+
+impl Action {
+    /// A short name, for tables and scopes of tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Execute => "execute",
+            Self::Cancel => "cancel",
+            Self::Decrypt => "decrypt",
+        }
+    }
+}
+
+impl Resource {
+    /// A short name, for tables and scopes of tokens.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Target => "target",
+            Self::Job => "job",
+            Self::Run => "run",
+            Self::Queue => "queue",
+            Self::DeadLetter => "dead_letter",
+            Self::Worker => "worker",
+            Self::Key => "key",
+            Self::Account => "account",
+            Self::User => "user",
+        }
     }
 }
 
@@ -121,6 +214,8 @@ impl fmt::Display for Resource {
             Self::DeadLetter => "dead letters",
             Self::Worker => "workers",
             Self::Key => "keys",
+            Self::Account => "the own account",
+            Self::User => "users",
         })
     }
 }
@@ -129,8 +224,8 @@ impl fmt::Display for Resource {
 mod tests {
     use super::*;
     use crate::{
-        id::UserId,
-        tenant::{Actor, DEFAULT_TENANT},
+        id::{ApiTokenId, UserId},
+        tenant::DEFAULT_TENANT,
     };
 
     fn may(role: Role, action: Action, resource: Resource) -> bool {
@@ -139,20 +234,21 @@ mod tests {
     }
 
     #[test]
-    fn viewers_read_all_but_credentials_workers_and_keys_and_change_nothing() {
+    fn viewers_read_what_holds_no_secret_and_change_their_own_account_alone() {
         for (resource, action, _) in POLICY {
-            let kept = matches!(resource, Resource::Credential | Resource::Worker | Resource::Key);
-            let expected = *action == Action::Read && !kept;
+            let hidden =
+                matches!(resource, Resource::Credential | Resource::Worker | Resource::Key | Resource::User);
+            let expected = *resource == Resource::Account || *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }
 
     #[test]
-    fn operators_do_all_but_decrypt_and_look_after_keys() {
+    fn operators_do_all_but_decrypt_and_look_after_keys_and_people() {
         for (resource, action, _) in POLICY {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
-                *action != Action::Decrypt && *resource != Resource::Key,
+                *action != Action::Decrypt && !matches!(resource, Resource::Key | Resource::User),
                 "{action} {resource}"
             );
         }
@@ -173,5 +269,37 @@ mod tests {
             .expect_err("a viewer runs nothing");
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         assert_eq!(error.to_string(), "to run or test jobs takes the role operator, and eve is viewer");
+    }
+
+    #[test]
+    fn a_token_has_what_its_role_has_and_its_list_lets_through() {
+        let by = |role, only: Option<&[Right]>| {
+            let only = only.map(Into::into);
+            let (id, user) = (ApiTokenId::new(1), UserId::new(7));
+            Scope::new(DEFAULT_TENANT, Actor::Token { id, user, name: "ann".into(), role, only })
+        };
+        let execute = Right::new(Resource::Job, Action::Execute);
+        for (resource, action, least) in POLICY {
+            let own = (*resource, *action) == (Resource::Account, Action::Update);
+            for role in [Role::Viewer, Role::Operator, Role::Admin] {
+                let may = |only: Option<&[Right]>| authorize(&by(role, only), *action, *resource).is_ok();
+                assert_eq!(may(None), role >= *least && !own, "{role} {action} {resource}");
+                let listed = Right::new(*resource, *action) == execute && role >= Role::Operator;
+                assert_eq!(may(Some(&[execute])), listed, "{role} {action} {resource}");
+                assert!(!may(Some(&[])));
+            }
+        }
+    }
+
+    #[test]
+    fn every_right_has_a_name_of_its_own() {
+        for (resource, action, least) in POLICY {
+            let right = Right::new(*resource, *action);
+            assert!(right.to_string().parse::<Right>().is_ok_and(|read| read == right), "{right}");
+            assert!(right.is_of(*least) && right.is_of(Role::Admin));
+        }
+        for text in ["", "job", "job:", "job:decrypt", "Job:execute", "job:execute "] {
+            assert!(text.parse::<Right>().is_err(), "{text}");
+        }
     }
 }

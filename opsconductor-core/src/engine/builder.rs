@@ -3,7 +3,8 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Engine, Inner,
+    AccountSettings, Engine, Inner,
+    accounts::People,
     expiry::{Expired, Expiry, WARN_AHEAD},
     redactors::Redactors,
 };
@@ -33,6 +34,7 @@ pub struct EngineBuilder {
     keep_versions: Option<Duration>,
     expired: Expired,
     warn_before_expiry: Option<Duration>,
+    accounts: AccountSettings,
 }
 
 impl EngineBuilder {
@@ -127,6 +129,13 @@ impl EngineBuilder {
         self
     }
 
+    /// How accounts are kept: what a password has to be, how much work its hash is.
+    #[must_use]
+    pub fn accounts(mut self, settings: AccountSettings) -> Self {
+        self.accounts = settings;
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -138,7 +147,7 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when a required part is missing or the folder for files is none; `Conflict` when a protocol or a step kind is given twice.
+    /// `InvalidInput` when a required part is missing, the folder for files is none or the settings of accounts cannot be; `Conflict` when a protocol or a step kind is given twice.
     pub fn build(self) -> Result<Engine> {
         let store = self.store.ok_or_else(|| missing("store"))?;
         let keys = self.keys.ok_or_else(|| missing("keys"))?;
@@ -171,6 +180,7 @@ impl EngineBuilder {
                 redactors: Redactors::new()?,
                 definitions: Default::default(),
                 opening: super::credentials::Opening::default(),
+                people: People::new(self.accounts)?,
             }),
         })
     }

@@ -15,7 +15,9 @@
 //! `abandon` frees what a lost one holds.
 
 mod abandon;
+mod accounts;
 mod answer;
+mod api_tokens;
 mod approvals;
 mod beginning;
 mod builder;
@@ -24,6 +26,7 @@ mod claims;
 mod complete;
 mod credentials;
 mod dead_letters;
+mod deeds;
 mod definitions;
 mod earlier;
 mod ending;
@@ -34,6 +37,7 @@ mod jobs;
 mod keys;
 mod lease;
 mod log;
+mod login;
 mod outputs;
 mod plans;
 mod preview;
@@ -50,6 +54,8 @@ mod scoped;
 mod secrets;
 mod settings;
 mod targets;
+mod tokens;
+mod users;
 mod waiting;
 pub mod worker;
 
@@ -57,7 +63,9 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+pub use accounts::AccountSettings;
 pub use answer::Answer;
+pub use api_tokens::{ApiTokenInfo, ApiTokens, NewToken, TokenRequest};
 pub use approvals::{Approvals, OpenApproval};
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials, VersionInfo};
@@ -67,6 +75,7 @@ pub use expiry::Expired;
 pub use jobs::{JobOptions, Jobs, RunOptions};
 pub use keys::{KeyInfo, KeyProgress, KeyStatus, Keys, Moved, NotMoved};
 pub use log::{LogMatch, LogPiece, LogPlace, LogQuery, RunLog};
+pub use login::LoggedIn;
 pub use preview::{Preview, PreviewTask};
 pub use queue::{QueueControl, QueuePart};
 pub use repeat::RerunTargets;
@@ -75,6 +84,8 @@ pub use run::{RESULT_TEXT_BYTES_MAX, Run, RunResult, Runs, StepResult};
 pub use scoped::Scoped;
 pub use settings::WorkerSettings;
 pub use targets::Targets;
+pub use tokens::TokenPair;
+pub use users::{AccountChange, NewAccount, UserInfo, Users};
 pub use worker::Worker;
 
 use crate::{
@@ -106,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) redactors: redactors::Redactors,
     pub(crate) definitions: definitions::Definitions,
     pub(crate) opening: credentials::Opening,
+    pub(crate) people: accounts::People,
 }
 
 impl Engine {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets, Workers};
+use super::{
+    ApiTokens, Approvals, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets, Users,
+    Workers,
+};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -69,6 +72,16 @@ impl Scoped {
     /// Workers of the deployment.
     pub fn workers(&self) -> Workers<'_> {
         Workers { at: self }
+    }
+
+    /// Accounts of the tenant.
+    pub fn users(&self) -> Users<'_> {
+        Users { at: self }
+    }
+
+    /// Tokens that programs call with.
+    pub fn api_tokens(&self) -> ApiTokens<'_> {
+        ApiTokens { at: self }
     }
 
     pub(super) fn authorize(&self, action: Action, resource: Resource) -> Result<()> {

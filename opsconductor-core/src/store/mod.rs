@@ -2,8 +2,9 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), the [`Roster`] (who works), the [`Custody`] (what is sealed)
-//! and the [`Versions`] of credentials. Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works), the [`Accounts`] (who may log in), the [`Sessions`] (who has), the
+//! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed) and the [`Versions`] of credentials. Each
+//! method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -13,6 +14,8 @@
 //! * `StoreUnavailable` (away, locked, busy) is the one retryable kind; `Store` is for good.
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
+pub mod accounts;
+pub mod api_tokens;
 pub mod catalog;
 pub mod custody;
 pub mod dead_letters;
@@ -23,6 +26,7 @@ pub mod memory;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
+pub mod sessions;
 pub mod versions;
 pub mod workers;
 
@@ -30,6 +34,11 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
+pub use accounts::{
+    Accounts, LOGIN_ATTEMPTS_FREE, LOGIN_ATTEMPTS_KEPT, LOGIN_WAIT_MAX, Login, LoginKey, NewUser, UserChange,
+    UserRecord, last_admin, login_wait,
+};
+pub use api_tokens::{API_TOKENS_MAX, ApiTokenRecord, ApiTokens, LAST_USE_STANDS, NewApiToken};
 pub use catalog::{
     Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, changed_meanwhile, named_by,
 };
@@ -47,6 +56,9 @@ pub use queue::{
     Queue, Requeue, SealedParameter, Settled, Suspended, WaitsFor, overdue_reason,
 };
 pub use retention::{Keep, Retention};
+pub use sessions::{
+    FAMILIES_MAX, KeyPurpose, NewFamily, NewSigningKey, Sessions, SigningKeyRecord, Turn, Turned,
+};
 pub use versions::{FormerVersion, Versions};
 pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerState};
 
@@ -54,7 +66,19 @@ use crate::id::RunId;
 
 /// Everything the engine stores.
 pub trait Store:
-    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + Custody + Versions + fmt::Debug
+    Catalog
+    + Queue
+    + Limits
+    + DeadLetters
+    + History
+    + Retention
+    + Roster
+    + Accounts
+    + Sessions
+    + ApiTokens
+    + Custody
+    + Versions
+    + fmt::Debug
 {
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;

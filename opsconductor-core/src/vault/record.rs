@@ -3,6 +3,7 @@
 use super::context::{Binding, Context};
 use crate::Result;
 use crate::id::{CredentialId, TenantId};
+use crate::tenant::DEFAULT_TENANT;
 
 /// Which field of which row of which tenant a sealed record is, in which version. With the deployment's name this is
 /// everything the record is bound to, so that no copying of rows or columns makes it open elsewhere.
@@ -38,6 +39,18 @@ impl<'a> RecordContext<'a> {
     /// The place of a secret parameter of a run. It is sealed before its run has an id, so `id` is one of its own.
     pub fn parameter(tenant: TenantId, id: &str, name: &'a str, version: i32) -> Self {
         Self { tenant, kind: "parameter", id: id.to_owned(), field: name, record_type: "string", version }
+    }
+
+    /// The place of a key that signs tokens. Keys are the deployment's; they are bound to the default tenant, which every store has.
+    pub fn signing_key(id: &str, purpose: &'a str) -> Self {
+        Self {
+            tenant: DEFAULT_TENANT,
+            kind: "signing-key",
+            id: id.to_owned(),
+            field: "key",
+            record_type: purpose,
+            version: 1,
+        }
     }
 
     /// The context of this place in the deployment of that name.

@@ -125,7 +125,7 @@ impl Catalog for PgStore {
 }
 
 /// Why a row was not written: what `because` makes of the constraint that refused it, or that its tenant is not there.
-fn refused(
+pub(crate) fn refused(
     error: sqlx::Error,
     tenant: TenantId,
     because: impl FnOnce(&str) -> Option<opsconductor_core::Error>,

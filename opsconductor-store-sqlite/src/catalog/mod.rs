@@ -3,7 +3,7 @@
 mod credential;
 mod job;
 mod target;
-mod tenant;
+pub(crate) mod tenant;
 mod versions;
 
 use async_trait::async_trait;

@@ -27,7 +27,7 @@ pub(super) fn by_name(db: &Connection, name: &str) -> DbResult<Tenant> {
 }
 
 /// Refuses a tenant that is not there.
-pub(super) fn check(db: &Connection, tenant: TenantId) -> DbResult<()> {
+pub(crate) fn check(db: &Connection, tenant: TenantId) -> DbResult<()> {
     let mut find = db.prepare_cached("SELECT 1 FROM tenants WHERE id = ?1")?;
     let found = find.query_row([tenant.get()], |_| Ok(())).optional()?;
     Ok(found.ok_or_else(|| missing("tenant", tenant))?)

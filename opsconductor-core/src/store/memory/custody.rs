@@ -10,8 +10,9 @@ use crate::{
     id::{CredentialId, RunId, TenantId},
     store::{
         CredentialRecord, Custody, FormerVersion, KeyUse, SealedAt, SealedChange, SealedParameter,
-        SealedRecord,
+        SealedRecord, SigningKeyRecord,
     },
+    tenant::DEFAULT_TENANT,
     vault::envelope,
 };
 
@@ -53,12 +54,14 @@ impl Custody for MemoryStore {
 const CREDENTIALS: u16 = 0;
 const PARAMETERS: u16 = 1;
 const VERSIONS: u16 = 2;
+const SIGNING_KEYS: u16 = 3;
 
 /// A row with a sealed record.
 enum Row<'a> {
     Credential(TenantId, &'a CredentialRecord),
     Parameter(TenantId, &'a SealedParameter),
     Version(TenantId, &'a FormerVersion),
+    SigningKey(&'a SigningKeyRecord),
 }
 
 impl<'a> Row<'a> {
@@ -66,6 +69,7 @@ impl<'a> Row<'a> {
         match self {
             Self::Credential(..) | Self::Version(..) => "credential",
             Self::Parameter(..) => "parameter",
+            Self::SigningKey(..) => "signing-key",
         }
     }
 
@@ -74,6 +78,7 @@ impl<'a> Row<'a> {
             Self::Credential(_, record) => &record.sealed,
             Self::Parameter(_, parameter) => &parameter.sealed,
             Self::Version(_, version) => &version.sealed,
+            Self::SigningKey(key) => &key.sealed,
         }
     }
 
@@ -96,6 +101,9 @@ impl<'a> Row<'a> {
                 former.credential_type.clone(),
                 former.version,
             ),
+            Self::SigningKey(key) => {
+                (DEFAULT_TENANT, key.id.clone(), "key", key.purpose.as_str().to_owned(), 1)
+            }
         };
         let (kind, field, sealed) = (self.kind(), field.to_owned(), self.sealed().to_vec());
         SealedRecord { at, tenant, kind, id, field, record_type, version, sealed }
@@ -120,7 +128,13 @@ impl State {
             let at = SealedAt { place: VERSIONS, number: id.get(), text: format!("{number:010}") };
             (at, Row::Version(*tenant, version))
         });
-        credentials.chain(parameters).chain(versions)
+        let mut keys: Vec<&SigningKeyRecord> = self.signing_keys.iter().collect();
+        keys.sort_by(|one, other| one.id.cmp(&other.id));
+        let keys = keys.into_iter().map(|key| {
+            let at = SealedAt { place: SIGNING_KEYS, number: 0, text: key.id.clone() };
+            (at, Row::SigningKey(key))
+        });
+        credentials.chain(parameters).chain(versions).chain(keys)
     }
 
     fn sealed_at(&mut self, at: &SealedAt) -> Option<&mut Vec<u8>> {
@@ -137,6 +151,10 @@ impl State {
             VERSIONS => {
                 let key = (CredentialId::new(at.number), at.text.parse().ok()?);
                 Some(&mut self.versions.get_mut(&key)?.1.sealed)
+            }
+            SIGNING_KEYS => {
+                let found = self.signing_keys.iter_mut().find(|key| key.id == at.text)?;
+                Some(&mut found.sealed)
             }
             _ => None,
         }

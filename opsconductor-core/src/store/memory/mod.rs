@@ -1,5 +1,7 @@
 //! The reference store: everything in memory, gone with the process. The plainest code that keeps the contracts.
 
+mod accounts;
+mod api_tokens;
 mod catalog;
 mod claim;
 mod complete;
@@ -10,6 +12,7 @@ mod history;
 mod limits;
 mod queue;
 mod retention;
+mod sessions;
 mod suspend;
 mod turns;
 mod versions;
@@ -27,12 +30,13 @@ use tokio::sync::broadcast;
 
 use super::{
     AttemptRecord, CredentialRecord, DeadLetter, FormerVersion, JobRecord, JobVersion, Lease, LimitRecord,
-    LimitScope, Notice, OutputChunk, RunRecord, SealedParameter, Store, Suspended, TaskRecord,
+    LimitScope, LoginKey, Notice, OutputChunk, RunRecord, SealedParameter, SigningKeyRecord, Store,
+    Suspended, TaskRecord,
 };
 use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock, Timestamp},
-    id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
+    id::{ApiTokenId, CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
         advance::StepCounters,
         event::{Event, EventKind},
@@ -134,6 +138,12 @@ struct State {
     limits: BTreeMap<(TenantId, LimitScope), LimitRow>,
     letters: BTreeMap<LetterId, (TenantId, DeadLetter)>,
     workers: HashMap<WorkerId, workers::WorkerRow>,
+    users: BTreeMap<UserId, accounts::UserRow>,
+    logins: HashMap<LoginKey, accounts::LoginRow>,
+    /// The newest last.
+    signing_keys: Vec<SigningKeyRecord>,
+    families: BTreeMap<String, sessions::FamilyRow>,
+    api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
     notices: Vec<Notice>,
 }
 

@@ -266,6 +266,7 @@ macro_rules! store_suite {
                 what_was_rotated_or_removed_meanwhile_stays_as_it_is,
                 of_two_who_replace_at_once_one_does,
                 records_are_counted_by_what_they_are_and_the_key_they_name,
+                keys_that_sign_tokens_are_among_them,
             }
             versions {
                 what_was_rotated_is_kept_as_it_was,
@@ -302,6 +303,36 @@ macro_rules! store_suite {
             }
             across {
                 what_is_another_tenants_is_not_there_whatever_the_call,
+            }
+            accounts {
+                what_was_stored_is_read,
+                a_name_and_an_address_are_used_once_in_the_deployment,
+                users_come_newest_first_in_parts,
+                a_change_that_matters_ends_tokens,
+                another_hash_of_the_same_password_ends_no_tokens,
+                the_last_active_admin_of_a_tenant_stays,
+                two_admins_do_not_both_go,
+                users_are_apart,
+                attempts_to_log_in_wait_longer_and_longer,
+                attempts_to_log_in_are_forgotten,
+                attempts_that_come_together_do_not_slip_through,
+            }
+            sessions {
+                a_key_is_current_until_another_is,
+                of_two_that_make_a_key_one_does,
+                a_token_has_one_successor,
+                a_token_that_was_used_before_ends_its_family,
+                many_that_come_together_get_one_successor,
+                a_family_ends_with_its_time,
+                a_family_ends_with_what_ends_tokens,
+                an_account_has_so_many_families,
+            }
+            api_tokens {
+                what_was_stored_is_read,
+                a_name_is_used_once_by_an_account,
+                a_use_is_written_down_sparingly,
+                a_token_ends_with_its_time_and_with_its_account,
+                tokens_are_apart,
             }
             workers {
                 a_heartbeat_writes_a_worker_down,
@@ -365,6 +396,9 @@ mod tests {
             ("paging", include_str!("cases/paging.rs")),
             ("tenants_apart", include_str!("cases/tenants_apart.rs")),
             ("across", include_str!("cases/across.rs")),
+            ("accounts", include_str!("cases/accounts.rs")),
+            ("sessions", include_str!("cases/sessions.rs")),
+            ("api_tokens", include_str!("cases/api_tokens.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();

@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use super::{credentials, kind, limits};
+use super::{accounts, api_tokens, credentials, kind, limits, sessions};
 use crate::{
-    ErrorKind,
+    ErrorKind, Secret,
     run::TaskStatus,
     store::{
-        CredentialRecord, DeadLetter, Decision, Idempotency, JobRecord, Limit, LimitScope, Listing,
-        NewCredential, NewJob, NewRun, OutputQuery, Repeats, Requeue, RunFilter, RunRecord, SealedParameter,
-        TaskRecord, WaitsFor,
+        ApiTokenRecord, CredentialRecord, DeadLetter, Decision, Idempotency, JobRecord, Limit, LimitScope,
+        Listing, NewCredential, NewJob, NewRun, NewUser, OutputQuery, Repeats, Requeue, RunFilter, RunRecord,
+        SealedParameter, TaskRecord, UserChange, UserRecord, WaitsFor,
     },
     target::{Target, TargetSpec},
+    tenant::Role,
     testing::store::{Fixture, PlanSketch},
 };
 
@@ -27,6 +28,8 @@ struct Things {
     letter: DeadLetter,
     /// It waits for an answer.
     asking: RunRecord,
+    user: UserRecord,
+    token: ApiTokenRecord,
 }
 
 /// Calls as `method(arguments but the tenant) => what the other tenant gets`: an error of a kind, or `nothing` where the
@@ -102,6 +105,18 @@ every_call! {
     list_limits(Fixture::ALL) => nothing;
     pause(LimitScope::Job(own.job.id), "not yours") => NotFound;
     resume(LimitScope::Target(own.target.id)) => NotFound;
+    insert_user(own.another_user()) => Conflict;
+    user(own.user.id) => NotFound;
+    user_by_name(&own.user.name) => NotFound;
+    list_users(Fixture::ALL) => nothing;
+    change_user(own.user.id, UserChange::default()) => NotFound;
+    delete_user(own.user.id) => NotFound;
+    upgrade_password(own.user.id, &hash(), &hash()) => nothing;
+    begin_family(sessions::new(&own.user, "another")) => NotFound;
+    insert_api_token(api_tokens::new(&own.user, "another")) => NotFound;
+    api_token(own.token.id) => NotFound;
+    list_api_tokens(own.user.id, Fixture::ALL) => nothing;
+    delete_api_token(own.token.id) => NotFound;
 }
 
 pub async fn what_is_another_tenants_is_not_there_whatever_the_call(f: Fixture) {
@@ -115,6 +130,8 @@ pub async fn what_is_another_tenants_is_not_there_whatever_the_call(f: Fixture) 
     assert_eq!(f.run(own.asking.id).await, own.asking);
     assert_eq!(f.store.dead_letter(f.tenant, own.letter.id).await.unwrap(), own.letter);
     assert_eq!(f.store.list_limits(f.tenant, Fixture::ALL).await.unwrap().total, 1);
+    assert_eq!(f.store.user(f.tenant, own.user.id).await.unwrap(), own.user);
+    assert_eq!(f.store.api_token(f.tenant, own.token.id).await.unwrap(), own.token);
 }
 
 impl Things {
@@ -137,6 +154,8 @@ impl Things {
         };
         assert_eq!(f.store.requeue(vec![waits]).await.unwrap(), [true]);
         let letter = f.store.list_dead_letters(f.tenant, None, Fixture::ALL).await.unwrap().items.remove(0);
+        let user = accounts::user(f, Role::Operator).await;
+        let token = f.store.insert_api_token(f.tenant, api_tokens::new(&user, "token")).await.unwrap();
         Self {
             credential,
             target,
@@ -145,6 +164,8 @@ impl Things {
             task: f.tasks(run.id).await.remove(0),
             letter,
             asking: f.run(asking.id).await,
+            user,
+            token,
         }
     }
 
@@ -163,6 +184,11 @@ impl Things {
         NewJob { targets: vec![self.target.spec.name.clone()], ..f.new_job() }
     }
 
+    fn another_user(&self) -> NewUser {
+        let UserRecord { name, email, role, .. } = self.user.clone();
+        NewUser { name, email, role, password: hash() }
+    }
+
     fn another_run(&self, f: &Fixture) -> NewRun {
         run_of(f, &self.job)
     }
@@ -179,6 +205,10 @@ fn key() -> Idempotency {
     Idempotency { key: "key".to_owned(), digest: [1; 32] }
 }
 
+fn hash() -> Secret<String> {
+    Secret::from("hash 1")
+}
+
 fn yes() -> Decision {
     Decision { approved: true, by: "eve".to_owned(), note: None }
 }
@@ -191,6 +221,12 @@ trait Shown {
 impl<T> Shown for Listing<T> {
     fn is_nothing(&self) -> bool {
         self.items.is_empty() && self.total == 0
+    }
+}
+
+impl Shown for bool {
+    fn is_nothing(&self) -> bool {
+        !self
     }
 }
 

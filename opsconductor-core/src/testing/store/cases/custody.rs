@@ -1,12 +1,16 @@
 //! Sealed records wherever they rest, over all tenants.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::credentials;
 use crate::{
     id::CredentialId,
-    store::{KeyUse, NewCredential, NewRun, SealedAt, SealedChange, SealedParameter, SealedRecord},
+    store::{
+        KeyPurpose, KeyUse, NewCredential, NewRun, NewSigningKey, SealedAt, SealedChange, SealedParameter,
+        SealedRecord,
+    },
     testing::store::{Fixture, PlanSketch},
+    vault::RecordContext,
 };
 
 /// What begins as a record under a key does.
@@ -165,4 +169,26 @@ pub async fn records_are_counted_by_what_they_are_and_the_key_they_name(f: Fixtu
             count("parameter", Some("old"), 1),
         ]
     );
+}
+
+pub async fn keys_that_sign_tokens_are_among_them(f: Fixture) {
+    credential(&f, "c", under("old", b"1")).await;
+    for (id, purpose) in [("b", KeyPurpose::Access), ("a", KeyPurpose::Refresh)] {
+        let new = NewSigningKey { id: id.to_owned(), purpose, sealed: under("old", id.as_bytes()) };
+        f.store.rotate_signing_key(new, None, Duration::from_secs(60)).await.unwrap();
+    }
+    let whole = all(&f, 10).await;
+    assert!(all(&f, 1).await == whole && all(&f, 2).await == whole);
+    let keys: Vec<_> = whole.iter().filter(|record| record.kind == "signing-key").collect();
+    let [a, b] = keys[..] else { panic!("{whole:?}") };
+    for (record, id, purpose) in [(a, "a", KeyPurpose::Refresh), (b, "b", KeyPurpose::Access)] {
+        assert_eq!(record.context(), RecordContext::signing_key(id, purpose.as_str()));
+    }
+    assert_eq!(f.store.replace_sealed(vec![change(b, &under("new", b"b"))]).await.unwrap(), [true]);
+    assert_eq!(f.store.replace_sealed(vec![change(b, &under("new", b"c"))]).await.unwrap(), [false]);
+    let uses = f.store.sealed_by_key().await.unwrap();
+    let of = |key: &str, kind| KeyUse { kind, key: Some(key.to_owned()), records: 1 };
+    assert_eq!(uses, [of("old", "credential"), of("new", "signing-key"), of("old", "signing-key")]);
+    let keys = f.store.signing_keys().await.unwrap();
+    assert!(keys.iter().any(|key| key.id == "b" && key.sealed == under("new", b"b")));
 }

@@ -2,7 +2,9 @@
 
 #![allow(missing_docs, reason = "the name of a case is its sentence")]
 
+pub mod accounts;
 pub mod across;
+pub mod api_tokens;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
@@ -25,6 +27,7 @@ pub mod requeue;
 pub mod rescue;
 pub mod retention;
 pub mod secrets;
+pub mod sessions;
 pub mod targets;
 pub mod tenants;
 pub mod tenants_apart;
