@@ -87,7 +87,7 @@ async fn insert(store: &PgStore, owner: TenantId, new: &NewApiToken) -> DbResult
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, now, now + $10 * interval '1 microsecond'
         FROM (SELECT coalesce($9::timestamptz, clock_timestamp()) AS now) AS moment
         RETURNING id";
-    let actions = new.actions.as_ref().map(|actions| columns::to_json(actions)).transpose()?;
+    let actions = new.actions.as_ref().map(columns::to_json).transpose()?;
     let id: i64 = sqlx::query_scalar(store.statements.of(sql))
         .bind(owner.get())
         .bind(new.user.get())

@@ -1,6 +1,6 @@
 //! Passwords from the terminal or from standard input, never from the arguments, which everyone on the machine can read.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal};
 
 use opsconductor_core::{Error, ErrorKind, Secret, auth::password::PASSWORD_BYTES_MAX};
 
