@@ -77,7 +77,7 @@ test-winrm-rs: packages
 
 # What we write and send, read by programs that share no code with ours.
 test-python: venv
-	$(PYTEST) $(FORMATS)/envelope_check.py
+	$(PYTEST) $(FORMATS)/envelope_check.py $(FORMATS)/audit_check.py
 
 # The program comes out of the same build as the tests, so that it shares their dependencies.
 interop: venv
