@@ -34,6 +34,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod address;
+mod audit;
 mod catalog;
 mod columns;
 mod dead_letters;

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "job_targets", include_str!("../migrations/0005_job_targets.sql")),
     (6, "questions", include_str!("../migrations/0006_questions.sql")),
     (7, "run_secrets", include_str!("../migrations/0007_run_secrets.sql")),
+    (9, "audit", include_str!("../migrations/0009_audit.sql")),
 ];
 
 /// `security_invoker` views came with it.

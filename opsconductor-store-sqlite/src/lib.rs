@@ -22,6 +22,7 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit;
 mod catalog;
 mod columns;
 mod dead_letters;

@@ -210,6 +210,7 @@ impl Reading for Flaky {
     }
 }
 
+crate::pass_audit_through!(Flaky);
 crate::pass_catalog_through!(Flaky);
 crate::pass_history_through!(Flaky);
 crate::pass_promises_through!(Flaky);

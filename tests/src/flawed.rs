@@ -266,6 +266,7 @@ impl Reading for Flawed {
     }
 }
 
+crate::pass_audit_through!(Flawed);
 crate::pass_catalog_through!(Flawed);
 crate::pass_roster_through!(Flawed);
 crate::pass_history_through!(Flawed);

@@ -2,7 +2,8 @@
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
-//! ([`Retention`]), and the [`Roster`] (who works). Each method states what is atomic, what is idempotent and which error kind means what;
+//! ([`Retention`]), the [`Roster`] (who works), and the
+//! [`AuditLog`] (who did what). Each method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
 //! What holds for all of them:
@@ -12,6 +13,7 @@
 //! * `StoreUnavailable` (away, locked, busy) is the one retryable kind; `Store` is for good.
 //! * Times in rows come from the store's own clock, never from the caller, and have microseconds.
 
+pub mod audit;
 pub mod catalog;
 pub mod dead_letters;
 pub mod gate;
@@ -27,6 +29,7 @@ use std::fmt;
 
 use tokio::sync::broadcast;
 
+pub use audit::{AuditFilter, AuditLog, AuditState, StoredCheckpoint};
 pub use catalog::{Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, named_by};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
 pub use gate::{Gate, Passage};
@@ -46,7 +49,9 @@ pub use workers::{Heartbeat, Roster, SILENT_WORKER_KEPT, WorkerRecord, WorkerSta
 use crate::id::RunId;
 
 /// Everything the engine stores.
-pub trait Store: Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + fmt::Debug {
+pub trait Store:
+    Catalog + Queue + Limits + DeadLetters + History + Retention + Roster + AuditLog + fmt::Debug
+{
     /// A short name for messages, such as `sqlite`.
     fn name(&self) -> &'static str;
 

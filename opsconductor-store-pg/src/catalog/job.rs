@@ -45,6 +45,7 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, new: NewJob) -> DbR
     let (id, created_at): (i64, Timestamp) =
         written.map_err(|error| refused(error, owner, |constraint| because(constraint, &new)))?;
     hold_targets(store, &mut tx, owner, &new).await?;
+    tx.concerns(id);
     let (id, version) = (JobId::new(id), new.version);
     add_version(store, &mut tx, owner, id, version, &new).await?;
     tx.commit().await?;

@@ -50,6 +50,7 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, spec: TargetSpec) -
         .fetch_one(&mut *tx)
         .await;
     let row = written.map_err(|error| refused(error, owner, |constraint| because(constraint, &spec)))?;
+    tx.concerns(columns::get(&row, 0)?);
     tx.commit().await?;
     Ok(Target { spec, ..read(&row)? })
 }

@@ -1,5 +1,6 @@
 //! The reference store: everything in memory, gone with the process. The plainest code that keeps the contracts.
 
+mod audit;
 mod catalog;
 mod claim;
 mod complete;
@@ -29,6 +30,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
+    audit::staging::Staged,
     clock::{Clock, SystemClock, Timestamp},
     id::{CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, WorkerId},
     run::{
@@ -131,6 +133,9 @@ struct State {
     letters: BTreeMap<LetterId, (TenantId, DeadLetter)>,
     workers: HashMap<WorkerId, workers::WorkerRow>,
     notices: Vec<Notice>,
+    audit: audit::Audit,
+    /// The entry that came with the call that is being made.
+    note: Option<Staged>,
 }
 
 struct LimitRow {

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "the name of a case is its sentence")]
 
+pub mod audit;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
