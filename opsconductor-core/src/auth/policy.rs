@@ -45,6 +45,8 @@ pub enum Resource {
     DeadLetter,
     /// Workers, which are the deployment's.
     Worker,
+    /// The audit record.
+    Audit,
 }
 
 /// Every action on every resource with the least role that may do it. What is not listed nobody may do.
@@ -72,6 +74,9 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::DeadLetter, Action::Execute, Role::Operator),
     (Resource::DeadLetter, Action::Delete, Role::Operator),
     (Resource::Worker, Action::Read, Role::Operator),
+    (Resource::Audit, Action::Read, Role::Admin),
+    (Resource::Audit, Action::Create, Role::Admin),
+    (Resource::Audit, Action::Delete, Role::Admin),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
@@ -116,6 +121,7 @@ impl fmt::Display for Resource {
             Self::Queue => "the queue",
             Self::DeadLetter => "dead letters",
             Self::Worker => "workers",
+            Self::Audit => "the audit record",
         })
     }
 }
@@ -134,20 +140,20 @@ mod tests {
     }
 
     #[test]
-    fn viewers_read_all_but_credentials_and_workers_and_change_nothing() {
+    fn viewers_read_all_but_credentials_workers_and_the_record_and_change_nothing() {
         for (resource, action, _) in POLICY {
-            let expected =
-                *action == Action::Read && !matches!(resource, Resource::Credential | Resource::Worker);
+            let hidden = matches!(resource, Resource::Credential | Resource::Worker | Resource::Audit);
+            let expected = *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }
 
     #[test]
-    fn operators_do_all_but_decrypt() {
+    fn operators_do_all_but_decrypt_and_read_the_record() {
         for (resource, action, _) in POLICY {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
-                *action != Action::Decrypt,
+                *action != Action::Decrypt && *resource != Resource::Audit,
                 "{action} {resource}"
             );
         }

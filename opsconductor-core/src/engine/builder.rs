@@ -23,6 +23,7 @@ pub struct EngineBuilder {
     clock: Option<Arc<dyn Clock>>,
     files: Option<PathBuf>,
     keep: Keep,
+    strict_audit: bool,
 }
 
 impl EngineBuilder {
@@ -93,6 +94,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Chains each audit record in the transaction of the change that it tells of, instead of within half a second after it. Changes
+    /// of one tenant then wait for each other's commits.
+    #[must_use]
+    pub fn strict_audit(mut self, is_strict: bool) -> Self {
+        self.strict_audit = is_strict;
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -135,6 +144,8 @@ impl EngineBuilder {
                 redactors: Redactors::new()?,
                 definitions: Default::default(),
                 opening: super::credentials::Opening::default(),
+                uses: super::uses::Uses::default(),
+                strict_audit: self.strict_audit,
             }),
         })
     }

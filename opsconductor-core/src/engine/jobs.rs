@@ -9,10 +9,12 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize as _;
 
-use super::{Run, Scoped, canonical::canonical, credentials, preview, secrets};
+use super::{Run, Scoped, canonical::canonical, credentials, noted, preview, secrets};
 use crate::{
     Error, ErrorKind, Problem, Result, Secret,
+    audit::Entry,
     auth::policy::{Action, Resource},
+    id::JobId,
     job::{JobSpec, ValidJob, secret_parameters},
     store::{Enqueued, Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
     target::Target,
@@ -85,10 +87,11 @@ impl Jobs<'_> {
     ///
     /// As [`Jobs::create`]; `InvalidInput` for a name or a version that a job cannot have.
     pub async fn create_with(&self, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
-        self.at.authorize(Action::Create, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_CREATED, &spec_name(spec, &options)).await?;
         let job = self.check(spec).await?;
         let new = options.over(self.new_job(&job))?;
-        self.at.inner.store.insert_job(self.at.scope.tenant, new).await
+        let entry = entry.with("version", new.version).with("active", new.is_active);
+        self.at.noted(entry, self.at.inner.store.insert_job(self.at.scope.tenant, new)).await
     }
 
     /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is,
@@ -107,11 +110,11 @@ impl Jobs<'_> {
     ///
     /// As [`Jobs::update`]; `InvalidInput` for a name or a version that a job cannot have.
     pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
-        self.at.authorize(Action::Update, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
         let job = self.check(spec).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
         let new = NewJob { name: found.name, is_active: found.is_active, ..self.new_job(&job) };
-        self.at.inner.store.update_job(self.at.scope.tenant, found.id, options.over(new)?).await
+        self.save(entry, found.id, options.over(new)?).await
     }
 
     /// Lets the job called `name` be run, or no longer. Its definition stays, as a new version; that of a job that is to be run
@@ -121,7 +124,7 @@ impl Jobs<'_> {
     ///
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
-        self.at.authorize(Action::Update, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
         let spec = JobSpec::from_value(found.definition.clone());
         let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
@@ -133,7 +136,12 @@ impl Jobs<'_> {
             created_by: self.at.scope.actor.user_id(),
             is_active,
         };
-        self.at.inner.store.update_job(self.at.scope.tenant, found.id, new).await
+        self.save(entry, found.id, new).await
+    }
+
+    async fn save(&self, entry: Entry, id: JobId, new: NewJob) -> Result<JobRecord> {
+        let entry = entry.about(id.get()).with("active", new.is_active).with("saved_as", new.name.as_str());
+        self.at.noted(entry, self.at.inner.store.update_job(self.at.scope.tenant, id, new)).await
     }
 
     /// Every problem of a definition, as [`Jobs::create`] would find them; none when it holds.
@@ -187,9 +195,10 @@ impl Jobs<'_> {
     ///
     /// `Forbidden`; `NotFound`; `Conflict` when it has runs.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_DELETED, name).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        self.at.inner.store.delete_job(self.at.scope.tenant, found.id).await
+        let delete = self.at.inner.store.delete_job(self.at.scope.tenant, found.id);
+        self.at.noted(entry.about(found.id.get()), delete).await
     }
 
     /// Enqueues a run of the job called `name`. When this returns the run is durable: a worker will take it, in this
@@ -206,7 +215,7 @@ impl Jobs<'_> {
     /// other parameters, and for a plan that is not the one that was looked at; `Vault` for a job with secret parameters when
     /// the engine has no key to seal them with.
     pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
-        self.at.authorize(Action::Execute, Resource::Job)?;
+        let entry = self.at.permit(noted::RUN_CREATED, "").await?.with("job", name);
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
         let asked = Asked { parameters, options };
@@ -214,7 +223,8 @@ impl Jobs<'_> {
         if let Some(record) = self.at.inner.definitions.known(tenant, name)
             && let Ok(new) = self.new_run(&record, &asked, true).await
         {
-            match store.enqueue(tenant, new).await {
+            let entry = entry.clone().with("version", record.version);
+            match self.at.noted(entry, store.enqueue(tenant, new)).await {
                 // Or a key that was used for another request, as it seems by what the job was.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {}
                 enqueued => return self.enqueued(&record, &asked, enqueued?).await,
@@ -232,7 +242,8 @@ impl Jobs<'_> {
         }
         let new = self.new_run(&record, &asked, false).await?;
         self.at.inner.definitions.remember(tenant, &record);
-        let enqueued = store.enqueue(tenant, new).await?;
+        let entry = entry.with("version", record.version);
+        let enqueued = self.at.noted(entry, store.enqueue(tenant, new)).await?;
         self.enqueued(&record, &asked, enqueued).await
     }
 
@@ -325,6 +336,12 @@ impl Jobs<'_> {
             is_active: true,
         }
     }
+}
+
+/// What a job that is to be made is called, as far as it says.
+fn spec_name(spec: &JobSpec, options: &JobOptions) -> String {
+    let own = spec.as_value().get("name").and_then(Value::as_str);
+    options.name.as_deref().or(own).unwrap_or_default().to_owned()
 }
 
 /// The targets that a job names, each once.

@@ -17,6 +17,7 @@
 mod abandon;
 mod answer;
 mod approvals;
+mod audit;
 mod beginning;
 mod builder;
 mod canonical;
@@ -32,6 +33,7 @@ mod execute;
 mod jobs;
 mod lease;
 mod log;
+mod noted;
 mod outputs;
 mod plans;
 mod preview;
@@ -46,8 +48,10 @@ mod roster;
 mod run;
 mod scoped;
 mod secrets;
+mod sequencer;
 mod settings;
 mod targets;
+mod uses;
 mod waiting;
 pub mod worker;
 
@@ -57,6 +61,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use answer::Answer;
 pub use approvals::{Approvals, OpenApproval};
+pub use audit::{AuditExport, AuditTrail};
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials};
 pub use dead_letters::DeadLetterBox;
@@ -100,6 +105,8 @@ pub(crate) struct Inner {
     pub(crate) redactors: redactors::Redactors,
     pub(crate) definitions: definitions::Definitions,
     pub(crate) opening: credentials::Opening,
+    pub(crate) uses: uses::Uses,
+    pub(crate) strict_audit: bool,
 }
 
 impl Engine {
@@ -131,9 +138,12 @@ impl Engine {
         Worker::start(Arc::clone(&self.inner), settings)
     }
 
-    /// Ends what the transports keep warm, such as shells on remote hosts, and waits, bounded, until that is done. Call it
-    /// once its workers have been shut down.
+    /// Ends what the transports keep warm, such as shells on remote hosts, and waits, bounded, until that is done; chains what is
+    /// left of the audit record. Call it once its workers have been shut down.
     pub async fn close(&self) {
+        if let Err(error) = sequencer::chain_all(&self.inner).await {
+            tracing::warn!(error = %error.report(), "audit records could not be chained; another process will do it");
+        }
         for connector in self.inner.connectors.values() {
             connector.shutdown().await;
         }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Approvals, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers};
+use super::{
+    Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, QueueControl, Runs, Targets, Workers,
+};
 use crate::{
     Result,
     auth::policy::{Action, Resource, authorize},
@@ -59,6 +61,11 @@ impl Scoped {
     /// Dead letters of the tenant.
     pub fn dead_letters(&self) -> DeadLetterBox<'_> {
         DeadLetterBox { at: self }
+    }
+
+    /// The audit record of the tenant.
+    pub fn audit(&self) -> AuditTrail<'_> {
+        AuditTrail { at: self }
     }
 
     /// Workers of the deployment.
