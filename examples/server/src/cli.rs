@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     approvals::ApprovalsOptions,
+    audit::AuditCommand,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
     run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     Run(RunCommand),
     /// List the steps that wait for a person's answer, which `run decide` gives.
     Approvals(ApprovalsOptions),
+    /// Check, export and sign the record of what was done.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Work with the key that seals credentials.
     #[command(subcommand)]
     Key(KeyCommand),

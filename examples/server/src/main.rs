@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod approvals;
+mod audit;
 mod cli;
 #[cfg(feature = "sqlite")]
 mod demo;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         cli::Command::Job(command) => job::obey(command),
         cli::Command::Run(command) => run::obey(command),
         cli::Command::Approvals(options) => approvals::list(&options),
+        cli::Command::Audit(command) => audit::obey(command),
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),
