@@ -29,7 +29,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -39,6 +39,7 @@ help: ## Show this list
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
 	@echo "make bench-ssh  Print what SSH costs beside Ansible and OpenSSH's sftp, one JSON object a line"
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
+	@echo "make bench-security  Print what the audit record costs on a disk that syncs, one JSON object a line"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
 	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
@@ -135,6 +136,9 @@ bench-ssh: packages test-packages
 bench-queue: packages test-packages
 	@peers="$$(benches/peers/queue/prepare.sh "$(TARGET)/bench-peers")" && eval "$$peers" && \
 		$(CARGO) bench --locked --package opsconductor-benches --bench queue -- $(ARGS)
+
+bench-security: packages test-packages
+	@$(CARGO) bench --locked --package opsconductor-benches --bench security -- $(ARGS)
 
 # CC=false: whatever asks for a C compiler fails. (Rust itself links with `cc`, which is not the same.)
 bare:

@@ -98,7 +98,7 @@ async fn discard(store: &PgStore, tenant: TenantId, id: LetterId) -> DbResult<()
     if gone.rows_affected() == 0 {
         return Err(missing("dead letter", id).into());
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {

@@ -248,7 +248,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: JobId) -> DbRes
         return Err(missing("job", id).into());
     }
     limits::forget(store, &mut tx, owner, LimitScope::Job(id)).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 fn record(id: JobId, version: i32, new: NewJob, created_at: Timestamp) -> JobRecord {
