@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * An [`Entry`] says what happened. It is [staged](staging) in the transaction of the change it tells of.
-//! * A [`Record`] is an entry with its number and the [hash](Hash) of the record before it, per tenant. Its bytes are its
+//! * A [`Record`] is an entry with its number and the [hash](struct@Hash) of the record before it, per tenant. Its bytes are its
 //!   [canonical form](canonical) after RFC 8785, so that any program computes the same hash.
 //! * A [`Checkpoint`] says how long the chain was and what its last hash was, signed with Ed25519 in the note format of C2SP
 //!   (`signed-note`, `tlog-checkpoint`). Whoever keeps one elsewhere can show later that nothing before it was changed or cut.

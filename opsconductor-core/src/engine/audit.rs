@@ -29,11 +29,11 @@ const WAIT: Duration = Duration::from_millis(20);
 /// Calls on the audit record of a tenant.
 ///
 /// ```
-/// use opsconductor_core::{Engine, audit::PublicKey, store::{AuditFilter, Page}};
+/// use opsconductor_core::{Engine, store::{AuditFilter, Page}};
 ///
 /// # async fn example(engine: Engine) -> opsconductor_core::Result<()> {
-/// let audit = engine.local();
-/// let audit = audit.audit();
+/// let ops = engine.local();
+/// let audit = ops.audit();
 /// for chained in audit.list(&AuditFilter::default(), Page::default()).await?.items {
 ///     println!("{} {} {}", chained.record.at, chained.record.actor, chained.record.action);
 /// }
