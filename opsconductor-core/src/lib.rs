@@ -97,6 +97,7 @@
 // A library speaks through results and `tracing`, never on its host's terminal.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod audit;
 pub mod auth;
 pub mod clock;
 pub mod engine;

@@ -98,7 +98,7 @@ async fn discard(store: &PgStore, tenant: TenantId, id: LetterId) -> DbResult<()
     if gone.rows_affected() == 0 {
         return Err(missing("dead letter", id).into());
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepared) -> DbResult<Enqueued> {
@@ -116,6 +116,7 @@ async fn redrive(store: &PgStore, tenant: TenantId, run: RunId, prepared: &Prepa
     }
     check_line(store, &mut tx, tenant, run, first).await?;
     let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
+    tx.concerns(enqueued.run.id.get());
     tx.commit().await?;
     store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
     Ok(enqueued)
@@ -149,6 +150,7 @@ async fn repeat(
     let sql = "DELETE FROM :schema.dlq WHERE tenant_id = $1 AND run_id = $2";
     sqlx::query(store.statements.of(sql)).bind(tenant.get()).bind(run.get()).execute(&mut *tx).await?;
     let enqueued = enqueue::write(store, &mut tx, tenant, prepared).await?;
+    tx.concerns(enqueued.run.id.get());
     tx.commit().await?;
     store.notices.tell([Notice::Ready, Notice::Run(enqueued.run.id)]);
     Ok(enqueued)

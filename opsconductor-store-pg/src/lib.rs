@@ -36,6 +36,7 @@
 mod accounts;
 mod address;
 mod api_tokens;
+mod audit;
 mod catalog;
 mod columns;
 mod custody;

@@ -60,7 +60,7 @@ async fn change(
     scope: LimitScope,
     change: Change<'_>,
 ) -> DbResult<LimitRecord> {
-    let mut tx = store.pools.queue_transaction().await?;
+    let mut tx = store.pools.queue_writing().await?;
     exists(store, &mut tx, tenant, scope).await?;
     let (id, is_new) = row_of(store, &mut tx, tenant, scope).await?;
     let written = match change {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use opsconductor_core::{Error, ErrorKind, Result, id::TenantId};
+use opsconductor_core::{Error, ErrorKind, Result, audit::staging::Staged, id::TenantId};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Postgres, Transaction,
     pool::PoolConnection,
@@ -11,9 +11,10 @@ use sqlx::{
 };
 
 use crate::{
+    audit::{Recorder, Writing},
     error::{DbResult, from_sqlx},
     options::{Names, PgOptions},
-    sql::Name,
+    sql::{Name, Statements},
 };
 
 /// A connection that was idle for longer is asked whether it still lives before it is used.
@@ -36,6 +37,7 @@ pub(crate) struct Pools {
     pub(crate) notices: PgPool,
     /// How the sessions of the queue and of people are set up.
     sessions: [Arc<str>; 2],
+    recorder: Recorder,
 }
 
 impl Pools {
@@ -60,6 +62,10 @@ impl Pools {
             people: pool(server, options, options.readers, sessions[1].clone()),
             notices: pool(server, options, NOTICE_CONNECTIONS, notices.into()),
             sessions,
+            recorder: Recorder {
+                statements: Arc::new(Statements::new(&names.schema)),
+                clock: options.clock.clone(),
+            },
         }
     }
 
@@ -91,9 +97,24 @@ impl Pools {
         Ok(self.queue.begin_with(AssertSqlSafe(begin)).await?)
     }
 
-    /// A transaction that writes what is the tenant's.
-    pub(crate) async fn write(&self, tenant: TenantId) -> DbResult<Transaction<'static, Postgres>> {
-        self.begin("BEGIN", tenant).await
+    /// A transaction on the queue that takes the entry of the call along.
+    pub(crate) async fn queue_writing(&self) -> DbResult<Writing> {
+        Ok(Writing::new(self.queue.begin().await?, &self.recorder))
+    }
+
+    /// The same with an entry that was taken before.
+    pub(crate) async fn queue_writing_with(&self, staged: Option<Staged>) -> DbResult<Writing> {
+        Ok(Writing::with(self.queue.begin().await?, &self.recorder, staged))
+    }
+
+    /// What writes entries in a transaction.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// A transaction that writes what is the tenant's, and takes the entry of the call along.
+    pub(crate) async fn write(&self, tenant: TenantId) -> DbResult<Writing> {
+        Ok(Writing::new(self.begin("BEGIN", tenant).await?, &self.recorder))
     }
 
     /// A transaction that sees one moment of what is the tenant's.

@@ -8,7 +8,11 @@ use crate::{error::DbResult, options::Names, sql::Name};
 const GRANTS: &str = "GRANT USAGE ON SCHEMA :schema TO :role;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA :schema TO :role;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA :schema TO :role;
-REVOKE INSERT, UPDATE, DELETE ON :schema.opsconductor_migrations FROM :role;";
+REVOKE INSERT, UPDATE, DELETE ON :schema.opsconductor_migrations FROM :role;
+REVOKE UPDATE ON :schema.audit_log FROM :role;";
+
+/// What the role that serves people does not get: it appends to the record, and removes none of it.
+const KEEP_RECORDS: &str = "REVOKE DELETE ON :schema.audit_log FROM :role;";
 
 /// Lets one more role through the second policy.
 const SERVE_ALL: &str = "DO $give$
@@ -45,6 +49,9 @@ pub(crate) async fn stand(connection: &mut PgConnection, names: &Names) -> DbRes
 pub(crate) async fn give(connection: &mut PgConnection, names: &Names) -> DbResult<()> {
     for role in [&names.tenant, &names.worker].into_iter().flatten() {
         sqlx::raw_sql(put_in(GRANTS, names, role)).execute(&mut *connection).await?;
+    }
+    if let Some(tenant) = names.tenant.as_ref().filter(|_| names.tenant != names.worker) {
+        sqlx::raw_sql(put_in(KEEP_RECORDS, names, tenant)).execute(&mut *connection).await?;
     }
     if let Some(worker) = &names.worker {
         sqlx::raw_sql(put_in(SERVE_ALL, names, worker)).execute(connection).await?;

@@ -65,6 +65,18 @@ const PLACES: &[Place] = &[
         version: "1",
         sealed: "sealed",
     },
+    Place {
+        kind: "audit-key",
+        table: "audit_keys",
+        from: "audit_keys AS p",
+        key: Key::Number("p.tenant_id"),
+        tenant: "p.tenant_id",
+        id: "p.tenant_id",
+        field: "'seed'",
+        record_type: "'ed25519'",
+        version: "1",
+        sealed: "sealed",
+    },
 ];
 
 /// A table with a column of sealed records.

@@ -24,6 +24,7 @@
 
 mod accounts;
 mod api_tokens;
+mod audit;
 mod catalog;
 mod columns;
 mod custody;

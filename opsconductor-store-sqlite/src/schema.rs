@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "questions", include_str!("../migrations/0006_questions.sql")),
     (7, "run_secrets", include_str!("../migrations/0007_run_secrets.sql")),
     (8, "accounts", include_str!("../migrations/0008_accounts.sql")),
+    (9, "audit", include_str!("../migrations/0009_audit.sql")),
     (10, "credential_versions", include_str!("../migrations/0010_credential_versions.sql")),
 ];
 

@@ -10,6 +10,7 @@ use std::{
 
 use opsconductor_core::{
     Error, ErrorKind, Result,
+    audit::staging::{self, Staged},
     clock::Clock,
     id::{RunId, TenantId},
     run::RunPlan,
@@ -19,6 +20,7 @@ use rusqlite::{CachedStatement, Connection};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::{
+    audit,
     error::{DbResult, Failure},
     steady::Steady,
     tables::Tables,
@@ -50,6 +52,8 @@ pub(crate) struct Tx<'a> {
     pub(crate) plans: &'a PlanCache,
     tables: Tables<'a>,
     effects: &'a mut Effects,
+    /// The entry that came with the call.
+    staged: Option<Staged>,
 }
 
 /// What becomes visible outside the database once the transaction is committed.
@@ -92,14 +96,16 @@ impl Writer {
         Ok(Self { requests: Some(requests), thread: Some(thread) })
     }
 
-    /// Runs `work` in a transaction and answers once it is committed.
+    /// Runs `work` in a transaction and answers once it is committed, together with the entry that came with the call.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> DbResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work: Some(work), outcome: None, reply };
+        // Here, in the task of the caller: the thread knows none.
+        let staged = staging::take();
+        let call = Call { work: Some(work), staged, outcome: None, reply };
         let gone = || Error::new(ErrorKind::StoreUnavailable, "the store is closed");
         let requests = self.requests.as_ref().ok_or_else(gone)?;
         requests.send(Box::new(call)).await.map_err(|_| gone())?;
@@ -126,7 +132,19 @@ impl<'a> Tx<'a> {
         plans: &'a PlanCache,
         effects: &'a mut Effects,
     ) -> Self {
-        Self { db, now, steady, plans, tables, effects }
+        Self { db, now, steady, plans, tables, effects, staged: None }
+    }
+
+    /// Says which thing the call made.
+    pub(crate) fn concerns(&mut self, id: i64) {
+        if let Some(staged) = &mut self.staged {
+            staged.entry.concerns(id);
+        }
+    }
+
+    /// Drops the entry of the call: nothing was changed.
+    pub(crate) fn changed_nothing(&mut self) {
+        self.staged = None;
     }
 
     /// A statement on our tables, wherever they are.
@@ -236,11 +254,11 @@ impl Desk {
         let (db, steady, plans) = (&self.connection, self.steady.now(), &*self.plans);
         let tables = Tables::Own;
         if alone {
-            return Ok(request.run(&mut Tx { db, now, steady, plans, tables, effects }));
+            return Ok(request.run(&mut Tx { db, now, steady, plans, tables, effects, staged: None }));
         }
         self.execute("SAVEPOINT request")?;
         let (notices, plans_kept) = (effects.notices.len(), effects.plans.len());
-        if request.run(&mut Tx { db, now, steady, plans, tables, effects }) {
+        if request.run(&mut Tx { db, now, steady, plans, tables, effects, staged: None }) {
             self.execute("RELEASE request")?;
             return Ok(true);
         }
@@ -310,6 +328,7 @@ fn lost(error: rusqlite::Error) -> Lost {
 
 struct Call<T, F> {
     work: Option<F>,
+    staged: Option<Staged>,
     outcome: Option<DbResult<T>>,
     reply: oneshot::Sender<Result<T>>,
 }
@@ -322,7 +341,15 @@ where
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         let Some(work) = self.work.take() else { return false };
         // A panic is a fault of this crate in one request; the others and the thread go on.
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| {
+        tx.staged = self.staged.take();
+        let noted = AssertUnwindSafe(|| {
+            let answer = work(tx)?;
+            match tx.staged.take() {
+                Some(staged) => audit::write(tx, vec![staged]).map(|()| answer),
+                None => Ok(answer),
+            }
+        });
+        let outcome = catch_unwind(noted).unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Internal, "the store panicked; please report it").into())
         });
         let kept = outcome.is_ok();

@@ -4,6 +4,7 @@
 mod windows;
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
@@ -13,7 +14,7 @@ use std::{
 use opsconductor_core::{
     engine::{Run, WorkerSettings},
     run::{EventKind, RunStatus, TaskStatus},
-    store::RunFilter,
+    store::{AuditFilter, Page, RunFilter},
     vault,
 };
 use opsconductor_tests::{fleet::Fleet, scripted::Scripted};
@@ -44,6 +45,23 @@ async fn the_run(fleet: &Fleet) -> Run {
         "an acknowledged run is never lost"
     );
     fleet.ops.runs().get(list.items[0].id).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_change_is_recorded_if_and_only_if_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    kill_in_the_middle(folder.path(), "changes");
+    let fleet = Fleet::reopened(folder.path(), Scripted::default()).await.unwrap();
+    let all = Page { skip: 0, limit: 100_000 };
+    let made = fleet.ops.targets().list(&[], all).await.unwrap().items;
+    let made: BTreeSet<String> = made.into_iter().map(|target| target.spec.name).collect();
+    assert!(made.len() > 30, "what was acknowledged is there");
+    let filter = AuditFilter { action: Some("targets.create".to_owned()), ..AuditFilter::default() };
+    let recorded = fleet.ops.audit().list(&filter, all).await.unwrap().items;
+    let names = recorded.iter().map(|chained| chained.record.details["name"].as_str().unwrap().to_owned());
+    assert_eq!((recorded.len(), names.collect::<BTreeSet<_>>()), (made.len(), made));
+    let report = fleet.ops.audit().verify(&[]).await.unwrap();
+    assert!(report.is_ok(), "{report:?}");
 }
 
 #[tokio::test]

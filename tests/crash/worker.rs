@@ -2,6 +2,7 @@
 //! output once it is in the middle.
 //!
 //! * `crash-worker FOLDER command|connection`: on a scripted host; after the command was sent, or before;
+//! * `crash-worker FOLDER changes`: makes targets without end, each with its record; after the first thirty;
 //! * `crash-worker FOLDER windows HOST:PORT JOB`: the job in the file JOB, on a Windows host; after its first output;
 //! * `crash-worker . chaos`: does not say `holding`, and is one of the processes of a chaos run.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ use opsconductor_core::{
     Result,
     engine::{Run, WorkerSettings},
     run::EventKind,
+    target::TargetSpec,
 };
 use opsconductor_tests::{
     chaos,
@@ -32,6 +34,7 @@ async fn main() -> Result<()> {
             on_windows(&folder, &address, &fs::read_to_string(job).unwrap_or_default()).await
         }
         Some("chaos") => chaos::process::obey().await,
+        Some("changes") => changing(&folder).await,
         Some("connection") => on_scripted(&folder, Scripted::stuck()).await,
         _ => on_scripted(&folder, Scripted::default()).await,
     }
@@ -53,6 +56,20 @@ async fn on_scripted(folder: &std::path::Path, hosts: Scripted) -> Result<()> {
     fleet.hosts.holding(1).await;
     announce();
     std::future::pending().await
+}
+
+async fn changing(folder: &std::path::Path) -> Result<()> {
+    let fleet = Fleet::reopened(folder, Scripted::default()).await?;
+    fleet.populate().await?;
+    let _worker = fleet.engine.worker(settings())?;
+    let credential = fleet.ops.credentials().get("admin").await?.id;
+    for n in 0_u64.. {
+        fleet.ops.targets().create(TargetSpec::winrm(format!("t-{n}"), "host", credential)).await?;
+        if n == 30 {
+            announce();
+        }
+    }
+    Ok(())
 }
 
 async fn on_windows(folder: &std::path::Path, address: &str, job: &str) -> Result<()> {

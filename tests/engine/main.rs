@@ -75,6 +75,7 @@ macro_rules! on_each_store {
     };
 }
 
+mod audit;
 mod definition;
 mod flow;
 mod keys;

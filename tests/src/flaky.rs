@@ -211,6 +211,7 @@ impl Reading for Flaky {
 }
 
 crate::pass_accounts_through!(Flaky);
+crate::pass_audit_through!(Flaky);
 crate::pass_catalog_through!(Flaky);
 crate::pass_custody_through!(Flaky);
 crate::pass_versions_through!(Flaky);

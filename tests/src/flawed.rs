@@ -267,6 +267,7 @@ impl Reading for Flawed {
 }
 
 crate::pass_accounts_through!(Flawed);
+crate::pass_audit_through!(Flawed);
 crate::pass_catalog_through!(Flawed);
 crate::pass_custody_through!(Flawed);
 crate::pass_versions_through!(Flawed);

@@ -1,15 +1,21 @@
-//! What looking after secrets costs: `cargo bench -p opsconductor-benches --bench security`. A word alone chooses metrics.
+//! What the vault and the audit record cost: `make bench-security`. A word among the arguments chooses metrics.
 //!
 //! `cargo test` runs one short round, so that this cannot rot.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod rotate;
 
-use std::error::Error;
+use std::{error::Error, io};
 
-use opsconductor_benches::{Options, role};
+use opsconductor_benches::{Better, Figure, Options, role, timing::OURSELVES};
 
 type Failure = Box<dyn Error + Send + Sync>;
+
+/// A group of metrics, which measures and prints one round.
+type Group = fn(&Options, u32) -> Result<(), Failure>;
+
+const GROUPS: &[Group] = &[audit::run, rotate::run];
 
 fn main() -> Result<(), Failure> {
     if role::role().as_deref() == Some(rotate::ROLE) {
@@ -17,7 +23,36 @@ fn main() -> Result<(), Failure> {
     }
     let options = Options::from_process();
     for round in 1..=options.rounds {
-        rotate::run(&options, round)?;
+        for group in GROUPS {
+            group(&options, round)?;
+        }
     }
     Ok(())
+}
+
+/// How a figure is written.
+#[derive(Clone, Copy)]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    better: Better,
+}
+
+impl Metric {
+    /// Prints a figure of ours.
+    fn ours(self, value: f64, n: u64, round: u32) -> io::Result<()> {
+        let Self { name, unit, better } = self;
+        let figure = Figure {
+            bench: "security",
+            metric: name,
+            subject: OURSELVES,
+            value,
+            unit,
+            better,
+            n,
+            round,
+            more: &[],
+        };
+        figure.print()
+    }
 }

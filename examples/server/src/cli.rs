@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     approvals::ApprovalsOptions,
+    audit::AuditCommand,
     auth::AuthCommand,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Run(RunCommand),
     /// List the steps that wait for a person's answer, which `run decide` gives.
     Approvals(ApprovalsOptions),
+    /// Check, export and sign the record of what was done.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Work with people's accounts.
     #[command(subcommand)]
     User(UserCommand),

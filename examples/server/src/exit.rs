@@ -21,7 +21,7 @@ pub(crate) enum Ended {
 /// The exit codes, as `--help` shows them.
 pub(crate) const CODES: &str = "Exit codes:\n  \
     0  everything succeeded\n  \
-    1  a run failed, was canceled or was cut short, or a record could not be moved to another key\n  \
+    1  a run failed, was canceled or was cut short; a record could not be moved to another key; the audit record was tampered with\n  \
     2  the command line or the input is not acceptable, or the input cannot be read\n  \
     3  something the program needs is not there or does not answer (key, store, host, standard output)";
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod approvals;
+mod audit;
 mod auth;
 mod cli;
 #[cfg(feature = "sqlite")]
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         cli::Command::Job(command) => job::obey(command),
         cli::Command::Run(command) => run::obey(command),
         cli::Command::Approvals(options) => approvals::list(&options),
+        cli::Command::Audit(command) => audit::obey(command),
         cli::Command::Auth(command) => auth::obey(&command),
         cli::Command::User(command) => user::obey(command),
         cli::Command::Migrate(options) => worker::migrate(&options),

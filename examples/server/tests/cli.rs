@@ -252,3 +252,47 @@ mod demo {
         assert!(files() == before, "neither a new key nor a change to the database");
     }
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_audit_record_is_checked_signed_and_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (store, key, note) = (format!("sqlite:{}", path("ops.db")), path("key"), path("note"));
+    let run = |arguments: &[&str]| {
+        let said = opsconductor(arguments);
+        (said.status.code(), text(&said.stdout), text(&said.stderr))
+    };
+    let audit = |command: &str, more: &[&str]| {
+        run(&[&["audit", command, "--store", &store, "--key", &key], more].concat())
+    };
+    assert_eq!(run(&["key", "generate", "--out", &key]).0, Some(0));
+    assert_eq!(run(&["migrate", "--store", &store]).0, Some(0));
+    let (code, _, said) = audit("checkpoint", &[]);
+    assert_eq!(code, Some(2), "nothing is there to sign: {said}");
+    let job = r#"{"name": "nap", "version": 1, "steps": [{"type": "sleep", "durationSec": 1}]}"#;
+    fs::write(path("job.json"), job).unwrap();
+    let (code, _, said) = run(&["job", "apply", &path("job.json"), "--store", &store]);
+    assert_eq!(code, Some(0), "{said}");
+
+    let (code, signed, said) = audit("checkpoint", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    fs::write(&note, &signed).unwrap();
+    let (code, report, _) = audit("verify", &["--json", "--checkpoint", &note]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((code, &report["ok"], &report["records"]), (Some(0), &Value::Bool(true), &Value::from(2)));
+    let (code, lines, _) = audit("export", &[]);
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(code, Some(0));
+    assert_eq!((lines.len(), lines[0]["action"].as_str()), (3, Some("jobs.create")));
+    assert!(lines[2]["checkpoint"].as_str().unwrap().starts_with("opsconductor/opsconductor/1\n2\n"));
+    let (code, public, _) = audit("public-key", &["--json"]);
+    let public: Value = serde_json::from_str(&public).unwrap();
+    assert_eq!(code, Some(0));
+    assert!(public["key"].as_str().unwrap().starts_with("opsconductor/opsconductor/1+"), "{public}");
+
+    fs::write(&note, signed.replace("/1\n1\n", "/1\n9\n")).unwrap();
+    let (code, _, said) = audit("verify", &["--checkpoint", &note]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("not signed by this key"), "{said}");
+}

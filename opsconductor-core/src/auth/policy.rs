@@ -51,6 +51,8 @@ pub enum Resource {
     Account,
     /// Accounts of other people.
     User,
+    /// The audit record.
+    Audit,
 }
 
 /// One action on one kind of thing, written `job:execute`.
@@ -123,6 +125,9 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::User, Action::Create, Role::Admin),
     (Resource::User, Action::Update, Role::Admin),
     (Resource::User, Action::Delete, Role::Admin),
+    (Resource::Audit, Action::Read, Role::Admin),
+    (Resource::Audit, Action::Create, Role::Admin),
+    (Resource::Audit, Action::Delete, Role::Admin),
 ];
 
 /// Lets `scope`'s actor do `action` to a `resource` of its tenant, or says why not.
@@ -183,6 +188,7 @@ impl Resource {
             Self::DeadLetter => "dead_letter",
             Self::Worker => "worker",
             Self::Key => "key",
+            Self::Audit => "audit",
             Self::Account => "account",
             Self::User => "user",
         }
@@ -216,6 +222,7 @@ impl fmt::Display for Resource {
             Self::Key => "keys",
             Self::Account => "the own account",
             Self::User => "users",
+            Self::Audit => "the audit record",
         })
     }
 }
@@ -237,18 +244,18 @@ mod tests {
     fn viewers_read_what_holds_no_secret_and_change_their_own_account_alone() {
         for (resource, action, _) in POLICY {
             let hidden =
-                matches!(resource, Resource::Credential | Resource::Worker | Resource::Key | Resource::User);
+                !matches!(resource, Resource::Target | Resource::Job | Resource::Run | Resource::Queue | Resource::DeadLetter | Resource::Account);
             let expected = *resource == Resource::Account || *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
     }
 
     #[test]
-    fn operators_do_all_but_decrypt_and_look_after_keys_and_people() {
+    fn operators_do_all_but_decrypt_and_look_after_keys_and_people_and_the_record() {
         for (resource, action, _) in POLICY {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
-                *action != Action::Decrypt && !matches!(resource, Resource::Key | Resource::User),
+                *action != Action::Decrypt && !matches!(resource, Resource::Key | Resource::User | Resource::Audit),
                 "{action} {resource}"
             );
         }

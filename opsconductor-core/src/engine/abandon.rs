@@ -51,6 +51,7 @@ impl Abandon {
         let target = claimed.target.and_then(|id| prepared.plan.target(id));
         let (Some(protocol), Some(target)) = (protocol, target) else { return Ok(()) };
         let Some(credential) = target.credential_ref else { return Ok(()) };
+        inner.uses.record(inner, claimed, credential).await?;
         let credential = credentials::open(inner, claimed.tenant, credential).await?;
         let endpoint = endpoint(&target.name, &target.hostname, target.port, &target.metadata);
         inner.connector(protocol)?.abandon(&endpoint, &credential, handle).await;

@@ -2,14 +2,8 @@
 
 use serde_json::Value;
 
-use super::Run;
-use crate::{
-    Error, ErrorKind, Result,
-    auth::policy::{Action, Resource},
-    run::plan::PlannedStep,
-    store::Decision,
-    tenant::Actor,
-};
+use super::{Run, noted};
+use crate::{Error, ErrorKind, Result, run::plan::PlannedStep, store::Decision, tenant::Actor};
 
 /// The longest note of an answer, in bytes.
 const NOTE_BYTES_MAX: usize = 1_000;
@@ -33,7 +27,9 @@ impl Run {
     /// that is not there; `Conflict` when it was answered before or has ended; `InvalidInput` when it waits for no answer,
     /// when a step on several targets is answered without saying which, and for a note of more than 1,000 bytes.
     pub async fn decide(&self, step: &str, target: Option<&str>, answer: Answer) -> Result<()> {
-        self.at.authorize(Action::Execute, Resource::Job)?;
+        let entry = self.at.permit(noted::APPROVAL_ANSWERED, "").await?;
+        let entry = entry.about(self.id.get()).with("step", step).with("approve", answer.approve);
+        let entry = if let Some(target) = target { entry.with("target", target) } else { entry };
         if answer.note.as_ref().is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
             let fault = format!("the note of an answer has at most {NOTE_BYTES_MAX} bytes");
             return Err(Error::new(ErrorKind::InvalidInput, fault));
@@ -44,7 +40,9 @@ impl Run {
         };
         let found = plan.steps.iter().zip(0_u32..).find(|(planned, _)| planned.id == step);
         let (planned, index) = found.ok_or_else(|| missing("step", step))?;
-        may_answer(planned, &self.at.scope.actor)?;
+        if let Err(refusal) = may_answer(planned, &self.at.scope.actor) {
+            return Err(self.at.refused(entry, refusal).await);
+        }
         let mut ids = planned.targets.iter().filter_map(|at| plan.targets.get(*at as usize));
         let target = match (target, planned.targets.len()) {
             (Some(name), _) => {
@@ -59,7 +57,8 @@ impl Run {
         };
         let by = self.at.scope.actor.name().to_owned();
         let decision = Decision { approved: answer.approve, by, note: answer.note };
-        self.at.inner.store.decide(self.at.scope.tenant, self.id, index, target, decision).await
+        let decide = self.at.inner.store.decide(self.at.scope.tenant, self.id, index, target, decision);
+        self.at.noted(entry, decide).await
     }
 }
 

@@ -50,7 +50,10 @@ pub(super) async fn open(
     target: Option<&PlannedTarget>,
 ) -> Result<Option<Arc<Credential>>> {
     match target.and_then(|target| target.credential_ref) {
-        Some(id) => credentials::open(inner, claimed.tenant, id).await.map(Some),
+        Some(id) => {
+            inner.uses.record(inner, claimed, id).await?;
+            credentials::open(inner, claimed.tenant, id).await.map(Some)
+        }
         None => Ok(None),
     }
 }

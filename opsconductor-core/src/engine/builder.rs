@@ -35,6 +35,7 @@ pub struct EngineBuilder {
     expired: Expired,
     warn_before_expiry: Option<Duration>,
     accounts: AccountSettings,
+    strict_audit: bool,
 }
 
 impl EngineBuilder {
@@ -136,6 +137,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Chains each audit record in the transaction of the change that it tells of, instead of within half a second after it. Changes
+    /// of one tenant then wait for each other's commits.
+    #[must_use]
+    pub fn strict_audit(mut self, is_strict: bool) -> Self {
+        self.strict_audit = is_strict;
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -181,6 +190,8 @@ impl EngineBuilder {
                 definitions: Default::default(),
                 opening: super::credentials::Opening::default(),
                 people: People::new(self.accounts)?,
+                uses: super::uses::Uses::default(),
+                strict_audit: self.strict_audit,
             }),
         })
     }

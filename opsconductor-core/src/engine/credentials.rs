@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use super::{Inner, Scoped};
+use super::{Inner, Scoped, noted};
 use crate::{
     Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
@@ -66,12 +66,13 @@ impl Credentials<'_> {
     ///
     /// `Forbidden`; `Conflict` when the name is taken; `Vault` when there is no usable key.
     pub async fn create(&self, name: &str, credential: &Credential) -> Result<CredentialInfo> {
-        self.at.authorize(Action::Create, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_CREATED, name).await?;
         let inner = &self.at.inner;
         let tenant = self.at.scope.tenant;
         let id = inner.store.reserve_credential_id().await?;
         let new = seal(inner, tenant, id, name, credential, 1).await?;
-        inner.store.insert_credential(tenant, new).await.map(CredentialInfo::from)
+        let entry = entry.about(id.get()).with("type", credential.kind().as_str()).with("version", 1);
+        self.at.noted(entry, inner.store.insert_credential(tenant, new)).await.map(CredentialInfo::from)
     }
 
     /// Seals `credential` as a new version of the one called `name`. Tasks dispatched from now on use it. The version before
@@ -81,13 +82,15 @@ impl Credentials<'_> {
     ///
     /// `Forbidden`; `NotFound`; `Conflict` when someone else rotated it in between; `Vault`.
     pub async fn rotate(&self, name: &str, credential: &Credential) -> Result<CredentialInfo> {
-        self.at.authorize(Action::Update, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_ROTATED, name).await?;
         let inner = &self.at.inner;
         let tenant = self.at.scope.tenant;
         let old = inner.store.credential_by_name(tenant, name).await?;
         let mut new = seal(inner, tenant, old.id, name, credential, old.version + 1).await?;
         new.description = old.description;
-        inner.store.update_credential(tenant, old.version, new).await.map(CredentialInfo::from)
+        let entry = entry.about(old.id.get()).with("version", new.version);
+        let update = inner.store.update_credential(tenant, old.version, new);
+        self.at.noted(entry, update).await.map(CredentialInfo::from)
     }
 
     /// The former versions of the credential called `name` that are still kept, newest first, without what is sealed in them.
@@ -193,10 +196,11 @@ impl Credentials<'_> {
     ///
     /// `Forbidden`; `NotFound`; `Conflict` while a target uses it.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_DELETED, name).await?;
         let inner = &self.at.inner;
         let found = inner.store.credential_by_name(self.at.scope.tenant, name).await?;
-        inner.store.delete_credential(self.at.scope.tenant, found.id).await
+        let delete = inner.store.delete_credential(self.at.scope.tenant, found.id);
+        self.at.noted(entry.about(found.id.get()), delete).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dead letters: what went wrong for good, seen to by a person.
 
-use super::{Run, Scoped, repeat::Over};
+use super::{Run, Scoped, noted, repeat::Over};
 use crate::{
     Result,
     auth::policy::{Action, Resource},
@@ -50,8 +50,8 @@ impl DeadLetterBox<'_> {
     ///
     /// `Forbidden`; `NotFound`.
     pub async fn discard(&self, id: LetterId) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::DeadLetter)?;
-        self.at.inner.store.discard_dead_letter(self.at.scope.tenant, id).await
+        let entry = self.at.permit(noted::LETTER_DISCARDED, "").await?.about(id.get());
+        self.at.noted(entry, self.at.inner.store.discard_dead_letter(self.at.scope.tenant, id)).await
     }
 
     /// Does again what did not succeed in the letter's run, as [`Run::retry`] does. Every letter of the run goes.
@@ -60,12 +60,14 @@ impl DeadLetterBox<'_> {
     ///
     /// As [`Run::retry`]; `NotFound` for a letter that is gone, also because someone else was quicker.
     pub async fn redrive(&self, id: LetterId) -> Result<Run> {
-        self.at.authorize(Action::Execute, Resource::DeadLetter)?;
+        let entry = self.at.permit(noted::LETTER_REDRIVEN, "").await?.about(id.get());
         let (store, tenant) = (&self.at.inner.store, self.at.scope.tenant);
         let letter = store.dead_letter(tenant, id).await?;
         let over = Over::read(self.at, letter.run).await?;
         let rest = over.what_failed()?;
-        let enqueued = store.redrive(tenant, letter.run, over.new_run(rest).await?).await?;
+        let new = over.new_run(rest).await?;
+        let entry = entry.with("run", letter.run.get());
+        let enqueued = self.at.noted(entry, store.redrive(tenant, letter.run, new)).await?;
         Ok(Run::new(self.at.clone(), enqueued.run.id))
     }
 }

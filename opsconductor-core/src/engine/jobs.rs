@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize as _;
 
-use super::{Run, Scoped, canonical::canonical, credentials, preview, secrets};
+use super::{Run, Scoped, canonical::canonical, credentials, noted, preview, secrets};
 use crate::{
     Error, ErrorKind, Problem, Result, Secret,
+    audit::Entry,
     auth::policy::{Action, Resource},
     job::{JobSpec, ValidJob, secret_parameters},
     store::{Enqueued, Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
@@ -88,10 +89,11 @@ impl Jobs<'_> {
     ///
     /// As [`Jobs::create`]; `InvalidInput` for a name or a version that a job cannot have.
     pub async fn create_with(&self, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
-        self.at.authorize(Action::Create, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_CREATED, &spec_name(spec, &options)).await?;
         let job = self.check(spec).await?;
         let new = options.over(self.new_job(&job))?;
-        self.at.inner.store.insert_job(self.at.scope.tenant, new).await
+        let entry = entry.with("version", new.version).with("active", new.is_active);
+        self.at.noted(entry, self.at.inner.store.insert_job(self.at.scope.tenant, new)).await
     }
 
     /// Saves a definition as a new version of the job called `name`, which keeps its name whatever the definition's own is,
@@ -110,9 +112,9 @@ impl Jobs<'_> {
     ///
     /// As [`Jobs::update`]; `InvalidInput` for a name or a version that a job cannot have.
     pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
-        self.at.authorize(Action::Update, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
         let job = self.check(spec).await?;
-        self.change(name, async |found: &JobRecord| {
+        self.change(entry, name, async |found: &JobRecord| {
             let new = NewJob { name: found.name.clone(), is_active: found.is_active, ..self.new_job(&job) };
             options.clone().over(new)
         })
@@ -126,8 +128,8 @@ impl Jobs<'_> {
     ///
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
-        self.at.authorize(Action::Update, Resource::Job)?;
-        self.change(name, async |found: &JobRecord| {
+        let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
+        self.change(entry, name, async |found: &JobRecord| {
             let spec = JobSpec::from_value(found.definition.clone());
             let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
             Ok(NewJob {
@@ -147,6 +149,7 @@ impl Jobs<'_> {
     /// so that neither change is lost.
     async fn change(
         &self,
+        entry: Entry,
         name: &str,
         next: impl AsyncFn(&JobRecord) -> Result<NewJob>,
     ) -> Result<JobRecord> {
@@ -155,7 +158,9 @@ impl Jobs<'_> {
         let mut tries = 1;
         loop {
             let new = NewJob { expected_version: Some(found.version), ..next(&found).await? };
-            let saved = store.update_job(tenant, found.id, new).await;
+            let entry = entry.clone().about(found.id.get());
+            let entry = entry.with("active", new.is_active).with("saved_as", new.name.as_str());
+            let saved = self.at.noted(entry, store.update_job(tenant, found.id, new)).await;
             self.at.inner.definitions.forget(tenant, name);
             match saved {
                 Err(error) if error.kind() == ErrorKind::Conflict && tries < CHANGE_TRIES_MAX => {
@@ -221,9 +226,10 @@ impl Jobs<'_> {
     ///
     /// `Forbidden`; `NotFound`; `Conflict` when it has runs.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::Job)?;
+        let entry = self.at.permit(noted::JOB_DELETED, name).await?;
         let found = self.at.inner.store.job_by_name(self.at.scope.tenant, name).await?;
-        self.at.inner.store.delete_job(self.at.scope.tenant, found.id).await
+        let delete = self.at.inner.store.delete_job(self.at.scope.tenant, found.id);
+        self.at.noted(entry.about(found.id.get()), delete).await
     }
 
     /// Enqueues a run of the job called `name`. When this returns the run is durable: a worker will take it, in this
@@ -240,7 +246,7 @@ impl Jobs<'_> {
     /// other parameters, and for a plan that is not the one that was looked at; `Vault` for a job with secret parameters when
     /// the engine has no key to seal them with.
     pub async fn run(&self, name: &str, parameters: Map<String, Value>, options: RunOptions) -> Result<Run> {
-        self.at.authorize(Action::Execute, Resource::Job)?;
+        let entry = self.at.permit(noted::RUN_CREATED, "").await?.with("job", name);
         let store = &self.at.inner.store;
         let tenant = self.at.scope.tenant;
         let asked = Asked { parameters, options };
@@ -248,7 +254,8 @@ impl Jobs<'_> {
         if let Some(record) = self.at.inner.definitions.known(tenant, name, self.at.inner.clock.monotonic())
             && let Ok(new) = self.new_run(&record, &asked, true).await
         {
-            match store.enqueue(tenant, new).await {
+            let entry = entry.clone().with("version", record.version);
+            match self.at.noted(entry, store.enqueue(tenant, new)).await {
                 // Or a key that was used for another request, as it seems by what the job was.
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Conflict) => {}
                 enqueued => return self.enqueued(&record, &asked, enqueued?).await,
@@ -267,7 +274,8 @@ impl Jobs<'_> {
         }
         let new = self.new_run(&record, &asked, false).await?;
         self.at.inner.definitions.remember(tenant, &record, read_at);
-        let enqueued = store.enqueue(tenant, new).await?;
+        let entry = entry.with("version", record.version);
+        let enqueued = self.at.noted(entry, store.enqueue(tenant, new)).await?;
         self.enqueued(&record, &asked, enqueued).await
     }
 
@@ -361,6 +369,12 @@ impl Jobs<'_> {
             expected_version: None,
         }
     }
+}
+
+/// What a job that is to be made is called, as far as it says.
+fn spec_name(spec: &JobSpec, options: &JobOptions) -> String {
+    let own = spec.as_value().get("name").and_then(Value::as_str);
+    options.name.as_deref().or(own).unwrap_or_default().to_owned()
 }
 
 /// The targets that a job names, each once.

@@ -19,6 +19,7 @@ mod accounts;
 mod answer;
 mod api_tokens;
 mod approvals;
+mod audit;
 mod beginning;
 mod builder;
 mod canonical;
@@ -38,6 +39,7 @@ mod keys;
 mod lease;
 mod log;
 mod login;
+mod noted;
 mod outputs;
 mod plans;
 mod preview;
@@ -52,10 +54,12 @@ mod roster;
 mod run;
 mod scoped;
 mod secrets;
+mod sequencer;
 mod settings;
 mod targets;
 mod tokens;
 mod users;
+mod uses;
 mod waiting;
 pub mod worker;
 
@@ -67,6 +71,7 @@ pub use accounts::AccountSettings;
 pub use answer::Answer;
 pub use api_tokens::{ApiTokenInfo, ApiTokens, NewToken, TokenRequest};
 pub use approvals::{Approvals, OpenApproval};
+pub use audit::{AuditExport, AuditTrail};
 pub use builder::EngineBuilder;
 pub use credentials::{CredentialInfo, Credentials, VersionInfo};
 pub use dead_letters::DeadLetterBox;
@@ -118,6 +123,8 @@ pub(crate) struct Inner {
     pub(crate) definitions: definitions::Definitions,
     pub(crate) opening: credentials::Opening,
     pub(crate) people: accounts::People,
+    pub(crate) uses: uses::Uses,
+    pub(crate) strict_audit: bool,
 }
 
 impl Engine {
@@ -149,9 +156,12 @@ impl Engine {
         Worker::start(Arc::clone(&self.inner), settings)
     }
 
-    /// Ends what the transports keep warm, such as shells on remote hosts, and waits, bounded, until that is done. Call it
-    /// once its workers have been shut down.
+    /// Ends what the transports keep warm, such as shells on remote hosts, and waits, bounded, until that is done; chains what is
+    /// left of the audit record. Call it once its workers have been shut down.
     pub async fn close(&self) {
+        if let Err(error) = sequencer::chain_all(&self.inner).await {
+            tracing::warn!(error = %error.report(), "audit records could not be chained; another process will do it");
+        }
         for connector in self.inner.connectors.values() {
             connector.shutdown().await;
         }

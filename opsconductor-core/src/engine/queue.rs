@@ -1,8 +1,12 @@
 //! What the queue may do: limits, rates, pauses.
 
-use super::Scoped;
+use super::{
+    Scoped,
+    noted::{self, Change},
+};
 use crate::{
     Error, ErrorKind, Result,
+    audit::Entry,
     auth::policy::{Action, Resource},
     store::{Limit, LimitRecord, LimitScope, Listing, Page},
 };
@@ -54,8 +58,13 @@ impl QueueControl<'_> {
     ///
     /// `Forbidden`; `NotFound`; `InvalidInput` for numbers that make no sense.
     pub async fn set_limit(&self, part: QueuePart<'_>, limit: Limit) -> Result<LimitRecord> {
-        let scope = self.may(Action::Update, part).await?;
-        self.at.inner.store.set_limit(self.at.scope.tenant, scope, limit).await
+        let (entry, scope) = self.change(noted::LIMIT_SET, part).await?;
+        let entry = match limit.rate {
+            Some(rate) => entry.with("starts", rate.starts).with("per_ms", rate.per.as_millis() as u64),
+            None => entry,
+        };
+        let entry = entry.with("running", limit.running);
+        self.at.noted(entry, self.at.inner.store.set_limit(self.at.scope.tenant, scope, limit)).await
     }
 
     /// What holds in a part.
@@ -64,7 +73,8 @@ impl QueueControl<'_> {
     ///
     /// `Forbidden`; `NotFound`.
     pub async fn limit(&self, part: QueuePart<'_>) -> Result<LimitRecord> {
-        let scope = self.may(Action::Read, part).await?;
+        self.at.authorize(Action::Read, Resource::Queue)?;
+        let scope = self.scope(part).await?;
         self.at.inner.store.limit(self.at.scope.tenant, scope).await
     }
 
@@ -85,13 +95,14 @@ impl QueueControl<'_> {
     ///
     /// `Forbidden`; `NotFound`; `InvalidInput` for a reason of more than 1,000 bytes.
     pub async fn pause(&self, part: QueuePart<'_>, reason: &str) -> Result<LimitRecord> {
-        let scope = self.may(Action::Update, part).await?;
+        let (entry, scope) = self.change(noted::QUEUE_PAUSED, part).await?;
         if reason.len() > REASON_BYTES_MAX {
             let fault = format!("the reason of a pause has at most {REASON_BYTES_MAX} bytes");
             return Err(Error::new(ErrorKind::InvalidInput, fault));
         }
         let reason = format!("{reason} ({})", self.at.scope.actor.name());
-        self.at.inner.store.pause(self.at.scope.tenant, scope, reason.trim_start()).await
+        let pause = self.at.inner.store.pause(self.at.scope.tenant, scope, reason.trim_start());
+        self.at.noted(entry, pause).await
     }
 
     /// Ends a pause; limits hold on.
@@ -100,12 +111,25 @@ impl QueueControl<'_> {
     ///
     /// `Forbidden`; `NotFound`.
     pub async fn resume(&self, part: QueuePart<'_>) -> Result<LimitRecord> {
-        let scope = self.may(Action::Update, part).await?;
-        self.at.inner.store.resume(self.at.scope.tenant, scope).await
+        let (entry, scope) = self.change(noted::QUEUE_RESUMED, part).await?;
+        self.at.noted(entry, self.at.inner.store.resume(self.at.scope.tenant, scope)).await
     }
 
-    async fn may(&self, action: Action, part: QueuePart<'_>) -> Result<LimitScope> {
-        self.at.authorize(action, Resource::Queue)?;
+    /// Lets the caller make a change to a part, with the entry for it.
+    async fn change(&self, change: Change, part: QueuePart<'_>) -> Result<(Entry, LimitScope)> {
+        let (kind, name) = match part {
+            QueuePart::Tenant => ("tenant", ""),
+            QueuePart::Job(name) => ("job", name),
+            QueuePart::Target(name) => ("target", name),
+            QueuePart::Credential(name) => ("credential", name),
+        };
+        let entry = self.at.permit(change, name).await?.with("part", kind);
+        let scope = self.scope(part).await?;
+        let entry = if scope == LimitScope::Tenant { entry } else { entry.about(scope.parts().1) };
+        Ok((entry, scope))
+    }
+
+    async fn scope(&self, part: QueuePart<'_>) -> Result<LimitScope> {
         let (store, tenant) = (&self.at.inner.store, self.at.scope.tenant);
         Ok(match part {
             QueuePart::Tenant => LimitScope::Tenant,

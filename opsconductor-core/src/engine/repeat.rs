@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Run, Scoped, earlier};
+use super::{Run, Scoped, earlier, noted};
 use crate::{
     Error, ErrorKind, Result,
-    auth::policy::{Action, Resource},
+    audit::Entry,
     id::{RunId, TargetId},
     run::{
         plan::{PlannedStep, RunPlan, TaskKey},
@@ -48,9 +48,9 @@ impl Run {
     /// already, and while another run that came of the same first one goes on; `InvalidInput` for a job that is not active, and when what is to be read of the steps that
     /// are done is more than [`EARLIER_BYTES_MAX`](crate::run::EARLIER_BYTES_MAX); `InvalidJob` when a target is not there any more.
     pub async fn retry(&self) -> Result<Run> {
-        let over = self.to_repeat().await?;
+        let (entry, over) = self.to_repeat().await?;
         let rest = over.what_failed()?;
-        self.repeat(over, rest, Repeats::Once).await
+        self.repeat(entry, over, rest, Repeats::Once).await
     }
 
     /// Does the step with the id `step` again and all that follows it, however they ended: a new run, with this one as its parent,
@@ -66,19 +66,21 @@ impl Run {
     /// `NotFound`, naming the steps there are, for a step that the run did
     /// not do; with [`RerunTargets::Failed`] `Conflict` when the step acts on none of the targets that failed.
     pub async fn rerun_from(&self, step: &str, targets: RerunTargets) -> Result<Run> {
-        let over = self.to_repeat().await?;
+        let (entry, over) = self.to_repeat().await?;
         let rest = over.rest_from(step, targets)?;
-        self.repeat(over, rest, Repeats::Often).await
+        self.repeat(entry.with("step", step), over, rest, Repeats::Often).await
     }
 
-    async fn to_repeat(&self) -> Result<Over> {
-        self.at.authorize(Action::Execute, Resource::Job)?;
-        Over::read(&self.at, self.id).await
+    async fn to_repeat(&self) -> Result<(Entry, Over)> {
+        let entry = self.at.permit(noted::RUN_RETRIED, "").await?.with("of", self.id.get());
+        Ok((entry, Over::read(&self.at, self.id).await?))
     }
 
-    async fn repeat(&self, over: Over, rest: RunPlan, repeats: Repeats) -> Result<Run> {
+    async fn repeat(&self, entry: Entry, over: Over, rest: RunPlan, repeats: Repeats) -> Result<Run> {
         let new = over.new_run(rest).await?;
-        let enqueued = self.store().repeat(self.tenant(), self.id, new, repeats).await?;
+        let entry = entry.with("job", new.plan.job_name.as_str());
+        let repeat = self.store().repeat(self.tenant(), self.id, new, repeats);
+        let enqueued = self.at.noted(entry, repeat).await?;
         Ok(Run::new(self.at.clone(), enqueued.run.id))
     }
 }

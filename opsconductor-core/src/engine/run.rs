@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Scoped;
+use super::{Scoped, noted};
 use crate::{
     Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
@@ -137,9 +137,9 @@ impl Run {
     ///
     /// `Forbidden`; `NotFound` when it has been removed.
     pub async fn cancel(&self) -> Result<RunRecord> {
-        self.at.authorize(Action::Cancel, Resource::Run)?;
+        let entry = self.at.permit(noted::RUN_CANCELED, "").await?.about(self.id.get());
         let reason = format!("canceled by {}", self.at.scope.actor.name());
-        self.store().cancel_run(self.tenant(), self.id, &reason).await
+        self.at.noted(entry, self.store().cancel_run(self.tenant(), self.id, &reason)).await
     }
 
     /// Waits until the run has ended.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ApiTokens, Approvals, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets, Users,
-    Workers,
+    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets,
+    Users, Workers,
 };
 use crate::{
     Result,
@@ -67,6 +67,11 @@ impl Scoped {
     /// The keys of the deployment, and what is sealed under them.
     pub fn keys(&self) -> Keys<'_> {
         Keys::new(self)
+    }
+
+    /// The audit record of the tenant.
+    pub fn audit(&self) -> AuditTrail<'_> {
+        AuditTrail { at: self }
     }
 
     /// Workers of the deployment.

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Scoped, credentials, execute::endpoint};
+use super::{Scoped, credentials, execute::endpoint, noted};
 use crate::{
     Error, ErrorKind, Problem, Result,
+    audit::Entry,
     auth::policy::{Action, Resource},
-    id::TargetId,
+    id::{CredentialId, TargetId},
     store::{Listing, Page},
     target::{Target, TargetSpec},
     transport::{ProbeDetails, ProbeReport, Protocol},
@@ -25,9 +26,10 @@ impl Targets<'_> {
     /// `Forbidden`; `InvalidInput` with every problem of what is given, such as an empty name or a credential of a type that
     /// the protocol does not take, or for a credential that does not exist; `Conflict` when the name is taken.
     pub async fn create(&self, spec: TargetSpec) -> Result<Target> {
-        self.at.authorize(Action::Create, Resource::Target)?;
+        let entry = self.at.permit(noted::TARGET_CREATED, &spec.name).await?;
         self.check(&spec).await?;
-        self.at.inner.store.insert_target(self.at.scope.tenant, spec).await
+        let entry = described(entry, &spec);
+        self.at.noted(entry, self.at.inner.store.insert_target(self.at.scope.tenant, spec)).await
     }
 
     /// Replaces what the target called `name` is. Runs that are under way keep the address they were enqueued with.
@@ -37,11 +39,13 @@ impl Targets<'_> {
     /// `NotFound`; `InvalidInput` when it would come before itself; `Conflict` for another name while an active job names it
     /// by the old one; else as [`Targets::create`].
     pub async fn update(&self, name: &str, spec: TargetSpec) -> Result<Target> {
-        self.at.authorize(Action::Update, Resource::Target)?;
+        let entry = self.at.permit(noted::TARGET_UPDATED, name).await?;
         self.check(&spec).await?;
         let found = self.by_name(name).await?;
         self.check_order(found.id, &spec).await?;
-        self.at.inner.store.update_target(self.at.scope.tenant, found.id, spec).await
+        let entry = described(entry.about(found.id.get()), &spec);
+        let entry = if spec.name == name { entry } else { entry.with("new_name", spec.name.as_str()) };
+        self.at.noted(entry, self.at.inner.store.update_target(self.at.scope.tenant, found.id, spec)).await
     }
 
     /// The target called `name`.
@@ -71,9 +75,10 @@ impl Targets<'_> {
     /// `Forbidden`; `NotFound`; `Conflict` while an active job names it, a live run uses it or another target depends on it,
     /// saying which.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::Target)?;
+        let entry = self.at.permit(noted::TARGET_DELETED, name).await?;
         let found = self.by_name(name).await?;
-        self.at.inner.store.delete_target(self.at.scope.tenant, found.id).await
+        let delete = self.at.inner.store.delete_target(self.at.scope.tenant, found.id);
+        self.at.noted(entry.about(found.id.get()), delete).await
     }
 
     /// Really connects to the target called `name` and says what it found, or which layer failed.
@@ -82,9 +87,12 @@ impl Targets<'_> {
     ///
     /// `Forbidden`; `NotFound`. A host that cannot be reached is an answer, not an error.
     pub async fn test(&self, name: &str) -> Result<ProbeReport> {
-        self.at.authorize(Action::Execute, Resource::Target)?;
+        let entry = self.at.permit(noted::TARGET_TESTED, name).await?;
         let target = self.by_name(name).await?;
         let inner = &self.at.inner;
+        // Before anything is opened.
+        let entry = described(entry.about(target.id.get()), &target.spec);
+        inner.store.append_audit(vec![inner.staged(entry)]).await?;
         let spec = &target.spec;
         let endpoint = endpoint(&spec.name, &spec.hostname, spec.port, &spec.metadata);
         let opened = async {
@@ -152,6 +160,12 @@ impl Targets<'_> {
             Error::new(ErrorKind::NotFound, "there is no target of this name").with("target", name)
         })
     }
+}
+
+/// What a record says of a target: where it is, and what opens it.
+fn described(entry: Entry, spec: &TargetSpec) -> Entry {
+    let entry = entry.with("protocol", spec.protocol.as_str()).with("hostname", spec.hostname.as_str());
+    entry.with("port", spec.port).with("credential", spec.credential_ref.map(CredentialId::get))
 }
 
 pub(super) fn no_credential(target: &str) -> Error {

@@ -18,6 +18,7 @@ use super::{
     rescue::Rescuer,
     retention,
     roster::Presence,
+    sequencer,
     settings::WorkerSettings,
 };
 use crate::{Result, id::WorkerId, store::Notice, transport::STOP_GRACE};
@@ -124,6 +125,7 @@ impl Worker {
                 shared.settings.cleanup,
                 shared.closing.clone(),
             )),
+            tokio::spawn(sequencer::watch(Arc::clone(&shared.inner), shared.ended.clone())),
             completing,
         ];
         tracing::info!(worker = %id, concurrency = shared.settings.concurrency, "worker started");

@@ -3,7 +3,8 @@
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
 //! ([`Retention`]), the [`Roster`] (who works), the [`Accounts`] (who may log in), the [`Sessions`] (who has), the
-//! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed) and the [`Versions`] of credentials. Each
+//! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed), the [`Versions`] of credentials and the
+//! [`AuditLog`] (who did what). Each
 //! method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
@@ -16,6 +17,7 @@
 
 pub mod accounts;
 pub mod api_tokens;
+pub mod audit;
 pub mod catalog;
 pub mod custody;
 pub mod dead_letters;
@@ -39,6 +41,7 @@ pub use accounts::{
     UserRecord, last_admin, login_wait,
 };
 pub use api_tokens::{API_TOKENS_MAX, ApiTokenRecord, ApiTokens, LAST_USE_STANDS, NewApiToken};
+pub use audit::{AuditFilter, AuditLog, AuditState, StoredCheckpoint};
 pub use catalog::{
     Catalog, CredentialRecord, JobRecord, JobVersion, NewCredential, NewJob, changed_meanwhile, named_by,
 };
@@ -76,6 +79,7 @@ pub trait Store:
     + Accounts
     + Sessions
     + ApiTokens
+    + AuditLog
     + Custody
     + Versions
     + fmt::Debug

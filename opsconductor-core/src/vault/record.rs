@@ -53,6 +53,18 @@ impl<'a> RecordContext<'a> {
         }
     }
 
+    /// The place of the seed of the key that signs a tenant's audit checkpoints.
+    pub fn audit_key(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            kind: "audit-key",
+            id: tenant.to_string(),
+            field: "seed",
+            record_type: "ed25519",
+            version: 1,
+        }
+    }
+
     /// The context of this place in the deployment of that name.
     pub fn in_deployment(&self, deployment: &str) -> Context {
         self.pairs(deployment, &self.tenant.to_string(), &self.version.to_string()).into_iter().collect()

@@ -213,7 +213,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: CredentialId) -
     let sql = "DELETE FROM :schema.credentials WHERE tenant_id = $1 AND id = $2";
     sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
     limits::forget(store, &mut tx, owner, LimitScope::Credential(id)).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) fn read(row: &PgRow) -> DbResult<CredentialRecord> {

@@ -45,6 +45,7 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, new: NewJob) -> DbR
     let (id, created_at): (i64, Timestamp) =
         written.map_err(|error| refused(error, owner, |constraint| because(constraint, &new)))?;
     hold_targets(store, &mut tx, owner, &new).await?;
+    tx.concerns(id);
     let (id, version) = (JobId::new(id), new.version);
     add_version(store, &mut tx, owner, id, version, &new).await?;
     tx.commit().await?;
@@ -250,7 +251,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: JobId) -> DbRes
         return Err(missing("job", id).into());
     }
     limits::forget(store, &mut tx, owner, LimitScope::Job(id)).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 fn record(id: JobId, version: i32, new: NewJob, created_at: Timestamp) -> JobRecord {

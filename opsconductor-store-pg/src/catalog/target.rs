@@ -50,6 +50,7 @@ pub(super) async fn insert(store: &PgStore, owner: TenantId, spec: TargetSpec) -
         .fetch_one(&mut *tx)
         .await;
     let row = written.map_err(|error| refused(error, owner, |constraint| because(constraint, &spec)))?;
+    tx.concerns(columns::get(&row, 0)?);
     tx.commit().await?;
     Ok(Target { spec, ..read(&row)? })
 }
@@ -213,7 +214,7 @@ pub(super) async fn delete(store: &PgStore, owner: TenantId, id: TargetId) -> Db
     let sql = "DELETE FROM :schema.targets WHERE tenant_id = $1 AND id = $2";
     sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
     limits::forget(store, &mut tx, owner, LimitScope::Target(id)).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Refuses what would take the target called `name` from an active job. Its row is locked.

@@ -105,7 +105,7 @@ async fn stop(
     why: Why,
     reason: &str,
 ) -> DbResult<(RunRecord, Option<Stopping>)> {
-    let mut tx = store.pools.queue_transaction().await?;
+    let mut tx = store.pools.queue_writing().await?;
     history::run(store, &mut tx, tenant, id).await?;
     let plans = plans::of(store, &mut tx, [id]).await?;
     let Some(plan) = plans.get(&id) else {

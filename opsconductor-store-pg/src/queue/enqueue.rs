@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use opsconductor_core::{
     Error, ErrorKind, Result,
+    audit::staging,
     clock::Timestamp,
     id::{JobId, RunId, TargetId, TenantId},
     run::{RunPlan, RunStatus},
@@ -45,19 +46,31 @@ impl Prepared {
 
 pub(super) async fn enqueue(store: &PgStore, tenant: TenantId, prepared: Prepared) -> DbResult<Enqueued> {
     let prepared = Arc::new(prepared);
-    let needs_transaction = prepared.new.concurrency_key.is_some() || !prepared.new.plan.is_plain();
-    let enqueued = match (needs_transaction, store.gatherer.offer(tenant, &prepared).await) {
-        (true, _) => {
-            let mut tx = store.pools.queue_transaction().await?;
+    let staged = staging::take();
+    // A record that is chained at once holds the end of its chain to the commit: no others wait in the same statement.
+    let is_strict = staged.as_ref().is_some_and(|staged| staged.strict);
+    let offered = match is_strict {
+        true => Offered::Alone,
+        false => store.gatherer.offer(tenant, &prepared, &staged).await,
+    };
+    let needs_transaction =
+        staged.is_some() || prepared.new.concurrency_key.is_some() || !prepared.new.plan.is_plain();
+    let enqueued = match offered {
+        Offered::Written(id, queued_at) => {
+            Enqueued { run: record(id, queued_at, &prepared.new), repeated: false }
+        }
+        Offered::Failed(error) => return Err(error.into()),
+        Offered::Alone if needs_transaction => {
+            let mut tx = store.pools.queue_writing_with(staged).await?;
             let enqueued = write(store, &mut tx, tenant, &prepared).await?;
+            match enqueued.repeated {
+                true => tx.changed_nothing(),
+                false => tx.concerns(enqueued.run.id.get()),
+            }
             tx.commit().await?;
             enqueued
         }
-        (false, Offered::Written(id, queued_at)) => {
-            Enqueued { run: record(id, queued_at, &prepared.new), repeated: false }
-        }
-        (false, Offered::Failed(error)) => return Err(error.into()),
-        (false, Offered::Alone) => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
+        Offered::Alone => write(store, &mut *store.pools.queue().await?, tenant, &prepared).await?,
     };
     if !enqueued.repeated {
         let (id, plan) = (enqueued.run.id, prepared.new.plan.clone());

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use opsconductor_core::{
     Error, ErrorKind,
+    audit::staging::Staged,
     clock::{Clock, Timestamp},
     id::{RunId, TenantId},
 };
@@ -40,6 +41,7 @@ pub(super) enum Offered {
 struct Waiting {
     tenant: TenantId,
     prepared: Arc<Prepared>,
+    staged: Option<Staged>,
     answer: oneshot::Sender<Offered>,
 }
 
@@ -72,13 +74,18 @@ impl Gatherer {
 
     /// Offers a run to be written with others. One with a concurrency key is written in a transaction
     /// that holds the key, and one whose plan says more than a statement writes in a transaction too.
-    pub(super) async fn offer(&self, tenant: TenantId, prepared: &Arc<Prepared>) -> Offered {
+    pub(super) async fn offer(
+        &self,
+        tenant: TenantId,
+        prepared: &Arc<Prepared>,
+        staged: &Option<Staged>,
+    ) -> Offered {
         let tasks: usize = prepared.new.plan.steps.iter().map(|step| step.task_count() as usize).sum();
         if prepared.new.concurrency_key.is_some() || !prepared.new.plan.is_plain() || tasks > TASKS_MAX {
             return Offered::Alone;
         }
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { tenant, prepared: Arc::clone(prepared), answer };
+        let waiting = Waiting { tenant, prepared: Arc::clone(prepared), staged: staged.clone(), answer };
         if self.queue.send(waiting).await.is_err() {
             return Offered::Alone;
         }
@@ -157,11 +164,21 @@ impl Writer {
     async fn insert(&self, runs: &[Waiting]) -> DbResult<Vec<Option<(RunId, Timestamp)>>> {
         let given: Vec<_> = runs.iter().map(|run| (run.tenant, &*run.prepared)).collect();
         let moment = self.clock.as_ref().map(|clock| clock.now());
-        if !runs.iter().any(Waiting::is_keyed) {
+        let is_noted = runs.iter().any(|run| run.staged.is_some());
+        if !is_noted && !runs.iter().any(Waiting::is_keyed) {
             return insert(&self.statements, moment, &mut *self.pools.queue().await?, &given).await;
         }
         let mut tx = self.pools.impatient_transaction(PATIENCE).await?;
         let written = insert(&self.statements, moment, &mut tx, &given).await?;
+        // The entries of those that were written; whoever writes another alone takes its entry along.
+        let mut entries = Vec::new();
+        for (run, written) in runs.iter().zip(&written) {
+            if let (Some(mut staged), Some((id, _))) = (run.staged.clone(), written) {
+                staged.entry.concerns(id.get());
+                entries.push(staged);
+            }
+        }
+        self.pools.recorder().write(&mut tx, entries).await?;
         tx.commit().await?;
         Ok(written)
     }

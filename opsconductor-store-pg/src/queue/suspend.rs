@@ -95,7 +95,7 @@ pub(super) async fn decide(
     let mut decision = decision.clone();
     decision.by = columns::storable(&decision.by).into_owned();
     decision.note = decision.note.map(|note| columns::storable(&note).into_owned());
-    let mut tx = store.pools.queue_transaction().await?;
+    let mut tx = store.pools.queue_writing().await?;
     history::run(store, &mut tx, tenant, run).await?;
     let sql = "SELECT id FROM :schema.job_run_steps
         WHERE job_run_id = $1 AND idx = $2 AND target_id IS NOT DISTINCT FROM $3";

@@ -38,6 +38,7 @@ pub(super) fn insert(
         ":now": tx.now,
     })?;
     let id = JobId::new(tx.db.last_insert_rowid());
+    tx.concerns(id.get());
     add_version(tx, id, new.version, new, definition)?;
     by_id(tx.db, owner, id)
 }

@@ -61,6 +61,7 @@ pub(super) fn insert(tx: &mut Tx<'_>, owner: TenantId, spec: TargetSpec, json: &
         ":now": tx.now,
     })?;
     let id = TargetId::new(tx.db.last_insert_rowid());
+    tx.concerns(id.get());
     Ok(Target { id, spec, created_at: columns::moment(tx.now) })
 }
 

@@ -20,11 +20,15 @@ use crate::{columns, error::DbResult, events::Events, history, plans, writer::Tx
 pub(super) fn cancel_run(tx: &mut Tx<'_>, tenant: TenantId, id: RunId, reason: &str) -> DbResult<RunRecord> {
     let run = history::run(tx.db, tenant, id)?;
     if run.status.is_final() {
+        tx.changed_nothing();
         return Ok(run);
     }
     let plan = plans::of(tx.plans, tx.db, id)?;
     let stopping = stop_of(tx, id)?.map_or(Stopping::No, |(stopping, _)| stopping);
-    let Some(stopping) = stopping.canceled(&plan, &counters(tx, id, &plan)?) else { return Ok(run) };
+    let Some(stopping) = stopping.canceled(&plan, &counters(tx, id, &plan)?) else {
+        tx.changed_nothing();
+        return Ok(run);
+    };
     stop(tx, id, stopping, reason)?;
     history::run(tx.db, tenant, id)
 }

@@ -49,6 +49,7 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
     if let Some(given) = &new.idempotency
         && let Some(run) = earlier(tx, tenant, new.job, given)?
     {
+        tx.changed_nothing();
         return Ok(Enqueued { run, repeated: true });
     }
     let version = "SELECT 1 FROM job_versions WHERE job_id = ?1 AND version = ?2";
@@ -73,6 +74,7 @@ pub(crate) fn enqueue(tx: &mut Tx<'_>, tenant: TenantId, prepared: &Prepared) ->
         add_task(tx, tenant, run, prepared, key, edges)?;
     }
     Events::of_new(run).push(tx, run, EventRow::run_queued())?;
+    tx.concerns(run.get());
     tx.notice(Notice::Run(run));
     tx.notice(Notice::Ready);
     tx.keep_plan(tenant, run, new.plan.clone(), prepared.plan.len());

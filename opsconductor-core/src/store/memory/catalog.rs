@@ -43,7 +43,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn insert_credential(&self, tenant: TenantId, new: NewCredential) -> Result<CredentialRecord> {
-        self.with(|state| state.insert_credential(tenant, new))
+        self.noted(|state| state.insert_credential(tenant, new))
     }
 
     async fn update_credential(
@@ -52,7 +52,7 @@ impl Catalog for MemoryStore {
         expected_version: i32,
         new: NewCredential,
     ) -> Result<CredentialRecord> {
-        self.with(|state| state.update_credential(tenant, expected_version, new))
+        self.noted(|state| state.update_credential(tenant, expected_version, new))
     }
 
     async fn credential(&self, tenant: TenantId, id: CredentialId) -> Result<CredentialRecord> {
@@ -84,7 +84,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn delete_credential(&self, tenant: TenantId, id: CredentialId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             state.credential_of(tenant, id)?;
             if let Some(user) = state.targets_of(tenant).find(|t| t.spec.credential_ref == Some(id)) {
                 return Err(Error::new(ErrorKind::Conflict, "a target uses the credential")
@@ -98,16 +98,17 @@ impl Catalog for MemoryStore {
     }
 
     async fn insert_target(&self, tenant: TenantId, spec: TargetSpec) -> Result<Target> {
-        self.with(|state| {
+        self.noted(|state| {
             state.check_target(tenant, None, &spec)?;
             let target = Target { id: TargetId::new(state.next_id()), spec, created_at: state.now };
             state.targets.insert(target.id, (tenant, target.clone()));
+            state.concerns(target.id.get());
             Ok(target)
         })
     }
 
     async fn update_target(&self, tenant: TenantId, id: TargetId, spec: TargetSpec) -> Result<Target> {
-        self.with(|state| {
+        self.noted(|state| {
             let present = state.target_of(tenant, id)?;
             let created_at = present.created_at;
             let renamed = (present.spec.name != spec.name).then(|| present.spec.name.clone());
@@ -137,7 +138,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn delete_target(&self, tenant: TenantId, id: TargetId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             let name = state.target_of(tenant, id)?.spec.name.clone();
             if let Some(other) =
                 state.targets_of(tenant).find(|t| t.id != id && t.spec.depends_on.contains(&id))
@@ -158,19 +159,20 @@ impl Catalog for MemoryStore {
     }
 
     async fn insert_job(&self, tenant: TenantId, new: NewJob) -> Result<JobRecord> {
-        self.with(|state| {
+        self.noted(|state| {
             state.check_job(tenant, None, &new)?;
             let id = JobId::new(state.next_id());
             let targets = new.targets.clone();
             let record = record_of(id, new.version, new, state.now);
             let versions = BTreeMap::from([(record.version, version_of(&record, state.now))]);
             state.jobs.insert(id, JobRow { tenant, record: record.clone(), targets, versions });
+            state.concerns(id.get());
             Ok(record)
         })
     }
 
     async fn update_job(&self, tenant: TenantId, id: JobId, new: NewJob) -> Result<JobRecord> {
-        self.with(|state| {
+        self.noted(|state| {
             let present = state.job_of(tenant, id)?.record.version;
             if new.expected_version.is_some_and(|expected| expected != present) {
                 return Err(changed_meanwhile(id, present));
@@ -212,7 +214,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn delete_job(&self, tenant: TenantId, id: JobId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             state.job_of(tenant, id)?;
             if let Some(run) = state.runs.values().find(|run| run.record.job == id) {
                 return Err(Error::new(ErrorKind::Conflict, "the job has runs").with("run", run.record.id));

@@ -183,6 +183,8 @@ impl State {
         let next = run.stopping.canceled(&run.plan, &run.counters);
         if let (false, Some(stopping)) = (run.record.status.is_final(), next) {
             self.stop_run(id, stopping, reason)?;
+        } else {
+            self.note = None;
         }
         Ok(self.run_of(tenant, id)?.record.clone())
     }

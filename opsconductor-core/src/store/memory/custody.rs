@@ -55,6 +55,7 @@ const CREDENTIALS: u16 = 0;
 const PARAMETERS: u16 = 1;
 const VERSIONS: u16 = 2;
 const SIGNING_KEYS: u16 = 3;
+const AUDIT_KEYS: u16 = 4;
 
 /// A row with a sealed record.
 enum Row<'a> {
@@ -62,6 +63,7 @@ enum Row<'a> {
     Parameter(TenantId, &'a SealedParameter),
     Version(TenantId, &'a FormerVersion),
     SigningKey(&'a SigningKeyRecord),
+    AuditKey(TenantId, &'a [u8]),
 }
 
 impl<'a> Row<'a> {
@@ -70,6 +72,7 @@ impl<'a> Row<'a> {
             Self::Credential(..) | Self::Version(..) => "credential",
             Self::Parameter(..) => "parameter",
             Self::SigningKey(..) => "signing-key",
+            Self::AuditKey(..) => "audit-key",
         }
     }
 
@@ -79,6 +82,7 @@ impl<'a> Row<'a> {
             Self::Parameter(_, parameter) => &parameter.sealed,
             Self::Version(_, version) => &version.sealed,
             Self::SigningKey(key) => &key.sealed,
+            Self::AuditKey(_, sealed) => sealed,
         }
     }
 
@@ -104,6 +108,7 @@ impl<'a> Row<'a> {
             Self::SigningKey(key) => {
                 (DEFAULT_TENANT, key.id.clone(), "key", key.purpose.as_str().to_owned(), 1)
             }
+            Self::AuditKey(tenant, _) => (*tenant, tenant.to_string(), "seed", "ed25519".to_owned(), 1),
         };
         let (kind, field, sealed) = (self.kind(), field.to_owned(), self.sealed().to_vec());
         SealedRecord { at, tenant, kind, id, field, record_type, version, sealed }
@@ -134,7 +139,11 @@ impl State {
             let at = SealedAt { place: SIGNING_KEYS, number: 0, text: key.id.clone() };
             (at, Row::SigningKey(key))
         });
-        credentials.chain(parameters).chain(versions).chain(keys)
+        let audit_keys = self.audit.keys.iter().map(|(tenant, sealed)| {
+            let at = SealedAt { place: AUDIT_KEYS, number: tenant.get(), text: String::new() };
+            (at, Row::AuditKey(*tenant, sealed))
+        });
+        credentials.chain(parameters).chain(versions).chain(keys).chain(audit_keys)
     }
 
     fn sealed_at(&mut self, at: &SealedAt) -> Option<&mut Vec<u8>> {
@@ -156,6 +165,7 @@ impl State {
                 let found = self.signing_keys.iter_mut().find(|key| key.id == at.text)?;
                 Some(&mut found.sealed)
             }
+            AUDIT_KEYS => self.audit.keys.get_mut(&TenantId::new(at.number)),
             _ => None,
         }
     }

@@ -37,7 +37,7 @@ impl DeadLetters for MemoryStore {
     }
 
     async fn discard_dead_letter(&self, tenant: TenantId, id: LetterId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             state.letter_of(tenant, id)?;
             state.letters.remove(&id);
             Ok(())
@@ -45,7 +45,7 @@ impl DeadLetters for MemoryStore {
     }
 
     async fn redrive(&self, tenant: TenantId, run: RunId, new: NewRun) -> Result<Enqueued> {
-        self.with(|state| {
+        self.noted(|state| {
             let status = state.run_of(tenant, run)?.record.status;
             if !state.letters.values().any(|(_, letter)| letter.run == run) {
                 return Err(missing("dead letter", run));
@@ -61,7 +61,7 @@ impl DeadLetters for MemoryStore {
     }
 
     async fn repeat(&self, tenant: TenantId, run: RunId, new: NewRun, repeats: Repeats) -> Result<Enqueued> {
-        self.with(|state| {
+        self.noted(|state| {
             if !state.run_of(tenant, run)?.record.status.is_final() {
                 return Err(not_over(run));
             }

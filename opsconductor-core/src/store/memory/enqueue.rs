@@ -21,6 +21,7 @@ impl State {
         let job = self.jobs.get(&new.job).filter(|job| job.tenant == tenant);
         let job = job.ok_or_else(|| missing("job", new.job))?;
         if let Some(first) = self.earlier(tenant, new.job, new.idempotency.as_ref())? {
+            self.note = None;
             return Ok(Enqueued { run: first, repeated: true });
         }
         if !job.versions.contains_key(&new.plan.job_version) {
@@ -75,6 +76,7 @@ impl State {
         self.runs.insert(id, row);
         self.run_event(id, EventKind::RunQueued);
         self.notices.push(Notice::Ready);
+        self.concerns(id.get());
         Ok(Enqueued { run: record, repeated: false })
     }
 

@@ -15,7 +15,7 @@ use crate::{
 impl Limits for MemoryStore {
     async fn set_limit(&self, tenant: TenantId, scope: LimitScope, limit: Limit) -> Result<LimitRecord> {
         limit.check()?;
-        self.with(|state| {
+        self.noted(|state| {
             state.change_limit(tenant, scope, |row| {
                 if row.record.limit.rate != limit.rate {
                     row.next_start = None;
@@ -43,7 +43,7 @@ impl Limits for MemoryStore {
     }
 
     async fn pause(&self, tenant: TenantId, scope: LimitScope, reason: &str) -> Result<LimitRecord> {
-        self.with(|state| {
+        self.noted(|state| {
             let pause = Pause { since: state.now, reason: reason.to_owned() };
             state.change_limit(tenant, scope, |row| {
                 row.record.paused.get_or_insert(pause);
@@ -52,7 +52,7 @@ impl Limits for MemoryStore {
     }
 
     async fn resume(&self, tenant: TenantId, scope: LimitScope) -> Result<LimitRecord> {
-        self.with(|state| state.change_limit(tenant, scope, |row| row.record.paused = None))
+        self.noted(|state| state.change_limit(tenant, scope, |row| row.record.paused = None))
     }
 
     async fn wake_limited(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_tokens;
+mod audit;
 mod catalog;
 mod claim;
 mod complete;
@@ -35,6 +36,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Result,
+    audit::staging::Staged,
     clock::{Clock, SystemClock, Timestamp},
     id::{ApiTokenId, CredentialId, JobId, LetterId, RunId, TargetId, TaskId, TenantId, UserId, WorkerId},
     run::{
@@ -145,6 +147,9 @@ struct State {
     families: BTreeMap<String, sessions::FamilyRow>,
     api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
     notices: Vec<Notice>,
+    audit: audit::Audit,
+    /// The entry that came with the call that is being made.
+    note: Option<Staged>,
 }
 
 struct LimitRow {

@@ -20,7 +20,7 @@ use crate::{
 #[async_trait]
 impl Queue for MemoryStore {
     async fn enqueue(&self, tenant: TenantId, new: NewRun) -> Result<Enqueued> {
-        self.with(|state| state.enqueue(tenant, new))
+        self.noted(|state| state.enqueue(tenant, new))
     }
 
     async fn enqueued(
@@ -76,7 +76,7 @@ impl Queue for MemoryStore {
         target: Option<TargetId>,
         decision: Decision,
     ) -> Result<()> {
-        self.with(|state| state.decide(tenant, run, TaskKey { step, target }, decision))
+        self.noted(|state| state.decide(tenant, run, TaskKey { step, target }, decision))
     }
 
     async fn stop_overdue(&self, limit: usize) -> Result<Vec<RunId>> {
@@ -84,7 +84,7 @@ impl Queue for MemoryStore {
     }
 
     async fn cancel_run(&self, tenant: TenantId, run: RunId, reason: &str) -> Result<RunRecord> {
-        self.with(|state| state.cancel_run(tenant, run, reason))
+        self.noted(|state| state.cancel_run(tenant, run, reason))
     }
 }
 

@@ -18,6 +18,23 @@ macro_rules! store_suite {
 
         $crate::store_suite! {
             @subjects $builder;
+            audit {
+                an_entry_is_chained_when_the_sequencer_comes_by,
+                every_change_takes_its_entry_along,
+                a_change_that_fails_leaves_no_entry,
+                a_repeat_leaves_no_entry,
+                a_strict_entry_is_chained_with_its_change,
+                strict_and_staged_entries_make_one_chain,
+                a_chain_holds_and_belongs_to_its_tenant,
+                sequencers_at_once_leave_no_gap,
+                records_are_found_by_what_is_asked,
+                records_come_in_parts,
+                a_checkpoint_is_of_the_chain,
+                a_prefix_goes_where_a_checkpoint_stands_for_it,
+                what_happened_before_a_time_is_a_prefix,
+                a_key_is_kept_once,
+                whatever_an_entry_says_comes_back,
+            }
             tenants {
                 the_default_tenant_is_there,
                 a_tenant_is_found_by_name,
@@ -267,6 +284,7 @@ macro_rules! store_suite {
                 of_two_who_replace_at_once_one_does,
                 records_are_counted_by_what_they_are_and_the_key_they_name,
                 keys_that_sign_tokens_are_among_them,
+                keys_that_sign_the_audit_record_are_among_them,
             }
             versions {
                 what_was_rotated_is_kept_as_it_was,
@@ -367,6 +385,7 @@ mod tests {
     fn every_case_is_listed() {
         let list = include_str!("suite.rs");
         for (subject, source) in [
+            ("audit", include_str!("cases/audit.rs")),
             ("tenants", include_str!("cases/tenants.rs")),
             ("credentials", include_str!("cases/credentials.rs")),
             ("targets", include_str!("cases/targets.rs")),

@@ -192,3 +192,18 @@ pub async fn keys_that_sign_tokens_are_among_them(f: Fixture) {
     let keys = f.store.signing_keys().await.unwrap();
     assert!(keys.iter().any(|key| key.id == "b" && key.sealed == under("new", b"b")));
 }
+
+pub async fn keys_that_sign_the_audit_record_are_among_them(f: Fixture) {
+    let other = f.other_tenant().await;
+    for fixture in [&f, &other] {
+        f.store.keep_audit_key(fixture.tenant, &under("old", b"seed")).await.unwrap();
+    }
+    let whole = all(&f, 10).await;
+    assert!(all(&f, 1).await == whole && whole.len() == 2, "{whole:?}");
+    for (record, tenant) in whole.iter().zip([f.tenant, other.tenant]) {
+        assert_eq!((record.context(), record.tenant), (RecordContext::audit_key(tenant), tenant));
+    }
+    assert_eq!(f.store.replace_sealed(vec![change(&whole[1], &under("new", b"seed"))]).await.unwrap(), [true]);
+    assert_eq!(f.store.audit_key(other.tenant).await.unwrap(), Some(under("new", b"seed")));
+    assert_eq!(f.store.audit_key(f.tenant).await.unwrap(), Some(under("old", b"seed")));
+}

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod across;
 pub mod api_tokens;
+pub mod audit;
 pub mod cancel;
 pub mod claim;
 pub mod complete;
