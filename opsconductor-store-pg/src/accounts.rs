@@ -97,6 +97,7 @@ async fn insert(store: &PgStore, owner: TenantId, new: &NewUser) -> DbResult<Use
         .await;
     let because = |constraint: &str| because(constraint, Some(&new.name), Some(&new.email));
     let id = written.map_err(|error| refused(error, owner, because))?;
+    tx.concerns(id);
     let record = by_id(store, &mut tx, owner, UserId::new(id)).await?;
     tx.commit().await?;
     Ok(record)

@@ -101,6 +101,7 @@ async fn insert(store: &PgStore, owner: TenantId, new: &NewApiToken) -> DbResult
         .bind(new.life.map(columns::micros))
         .fetch_one(&mut *tx)
         .await?;
+    tx.concerns(id);
     let record = by_id(store, &mut tx, owner, ApiTokenId::new(id)).await?;
     tx.commit().await?;
     Ok(record)

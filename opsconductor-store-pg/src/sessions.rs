@@ -82,11 +82,13 @@ async fn rotate(
     }
     let sql = "UPDATE :schema.signing_keys
         SET ends_at = coalesce($2::timestamptz, clock_timestamp()) + $3 * interval '1 microsecond'
-        WHERE purpose = $1 AND ends_at IS NULL";
+        WHERE purpose = $1 AND ends_at IS NULL AND id = $4";
+    // Only the one that was expected: another may have become the first meanwhile.
     sqlx::query(store.statements.of(sql))
         .bind(new.purpose.as_str())
         .bind(store.moment())
         .bind(columns::micros(former_life))
+        .bind(expected)
         .execute(&mut *tx)
         .await?;
     let sql =

@@ -102,7 +102,9 @@ fn insert(tx: &mut Tx<'_>, owner: TenantId, new: &NewUser) -> DbResult<UserRecor
         ":password": new.password.expose(),
         ":now": tx.now,
     })?;
-    by_id(tx.db, owner, UserId::new(tx.db.last_insert_rowid()))
+    let id = tx.db.last_insert_rowid();
+    tx.concerns(id);
+    by_id(tx.db, owner, UserId::new(id))
 }
 
 fn update(tx: &mut Tx<'_>, owner: TenantId, id: UserId, change: &UserChange) -> DbResult<UserRecord> {

@@ -103,7 +103,9 @@ fn insert(
         ":now": tx.now,
         ":expires": new.life.map(|life| columns::after(tx.now, life)),
     })?;
-    by_id(tx.db, owner, ApiTokenId::new(tx.db.last_insert_rowid()))
+    let id = tx.db.last_insert_rowid();
+    tx.concerns(id);
+    by_id(tx.db, owner, ApiTokenId::new(id))
 }
 
 fn by_id(db: &Connection, owner: TenantId, id: ApiTokenId) -> DbResult<ApiTokenRecord> {

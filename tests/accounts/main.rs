@@ -3,6 +3,7 @@
 
 mod api_tokens;
 mod login;
+mod record;
 mod scene;
 mod tokens;
 mod users;

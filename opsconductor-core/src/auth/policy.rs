@@ -243,8 +243,15 @@ mod tests {
     #[test]
     fn viewers_read_what_holds_no_secret_and_change_their_own_account_alone() {
         for (resource, action, _) in POLICY {
-            let hidden =
-                !matches!(resource, Resource::Target | Resource::Job | Resource::Run | Resource::Queue | Resource::DeadLetter | Resource::Account);
+            let hidden = !matches!(
+                resource,
+                Resource::Target
+                    | Resource::Job
+                    | Resource::Run
+                    | Resource::Queue
+                    | Resource::DeadLetter
+                    | Resource::Account
+            );
             let expected = *resource == Resource::Account || *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
         }
@@ -255,7 +262,8 @@ mod tests {
         for (resource, action, _) in POLICY {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
-                *action != Action::Decrypt && !matches!(resource, Resource::Key | Resource::User | Resource::Audit),
+                *action != Action::Decrypt
+                    && !matches!(resource, Resource::Key | Resource::User | Resource::Audit),
                 "{action} {resource}"
             );
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Inner, Scoped, deeds};
+use super::{Inner, Scoped, noted};
 use crate::{
     Error, ErrorKind, Result, Secret,
     auth::{
@@ -93,7 +93,8 @@ impl ApiTokens<'_> {
     /// scopes that cannot be, and for a caller without an account; `Conflict` when the name is taken or there are 100 already;
     /// `Unauthenticated` when the account was changed meanwhile.
     pub async fn create(&self, request: TokenRequest) -> Result<NewToken> {
-        self.at.authorize(Action::Update, Resource::Account)?;
+        let entry =
+            self.at.permit(noted::TOKEN_CREATED, &request.name).await?.with("role", request.role.as_str());
         let (inner, scope) = (&self.at.inner, &self.at.scope);
         let user = scope.actor.user_id().ok_or_else(|| {
             Error::new(ErrorKind::InvalidInput, "a token belongs to an account, and the caller has none")
@@ -112,12 +113,11 @@ impl ApiTokens<'_> {
             actions: request.only.map(|only| only.iter().map(Right::to_string).collect()),
             life: request.life,
         };
-        let made =
-            inner.store.insert_api_token(scope.tenant, new).await.map_err(|error| match error.kind() {
-                ErrorKind::NotFound => token::refused(),
-                _ => error,
-            })?;
-        deeds::done(scope, "tokens.create", made.id);
+        let made = self.at.noted(entry, inner.store.insert_api_token(scope.tenant, new)).await;
+        let made = made.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => token::refused(),
+            _ => error,
+        })?;
         Ok(NewToken { info: made.into(), token })
     }
 
@@ -151,15 +151,13 @@ impl ApiTokens<'_> {
     ///
     /// `NotFound`, also for one of another account, but for an admin; `Forbidden` for a caller that is a token itself.
     pub async fn revoke(&self, id: ApiTokenId) -> Result<()> {
-        self.at.authorize(Action::Update, Resource::Account)?;
+        let entry = self.at.permit(noted::TOKEN_REVOKED, "").await?.about(id.get());
         let (inner, scope) = (&self.at.inner, &self.at.scope);
         let found = inner.store.api_token(scope.tenant, id).await?;
         if self.may(Action::Update, found.user).is_err() {
             return Err(Error::new(ErrorKind::NotFound, "no such token").with("token", id));
         }
-        inner.store.delete_api_token(scope.tenant, id).await?;
-        deeds::done(scope, "tokens.revoke", id);
-        Ok(())
+        self.at.noted(entry, inner.store.delete_api_token(scope.tenant, id)).await
     }
 
     async fn listed(&self, user: UserId, page: Page) -> Result<Listing<ApiTokenInfo>> {

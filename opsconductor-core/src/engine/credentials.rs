@@ -122,7 +122,7 @@ impl Credentials<'_> {
     /// `Forbidden`; `NotFound`, also when the version is not kept any more; `Conflict` when someone else rotated it in
     /// between; `Vault`.
     pub async fn restore(&self, name: &str, version: i32) -> Result<CredentialInfo> {
-        self.at.authorize(Action::Update, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_RESTORED, name).await?;
         let inner = &self.at.inner;
         let tenant = self.at.scope.tenant;
         let present = inner.store.credential_by_name(tenant, name).await?;
@@ -137,7 +137,9 @@ impl Credentials<'_> {
         let credential = Credential::parse(former.credential_type.parse()?, plain.expose())?;
         let mut new = seal(inner, tenant, present.id, name, &credential, present.version + 1).await?;
         new.description = present.description;
-        inner.store.update_credential(tenant, present.version, new).await.map(CredentialInfo::from)
+        let entry = entry.about(present.id.get()).with("restored", version).with("version", new.version);
+        let saved = inner.store.update_credential(tenant, present.version, new);
+        self.at.noted(entry, saved).await.map(CredentialInfo::from)
     }
 
     /// Says until when the credential called `name` is good; `None`: for good. Workers warn ahead of it, and what tasks do
@@ -148,11 +150,16 @@ impl Credentials<'_> {
     ///
     /// `Forbidden`; `NotFound`.
     pub async fn set_expiry(&self, name: &str, expires_at: Option<Timestamp>) -> Result<CredentialInfo> {
-        self.at.authorize(Action::Update, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_EXPIRY_SET, name).await?;
         let inner = &self.at.inner;
         let tenant = self.at.scope.tenant;
         let present = inner.store.credential_by_name(tenant, name).await?;
-        inner.store.set_expiry(tenant, present.id, expires_at).await.map(CredentialInfo::from)
+        let until = expires_at.map(|at| at.to_rfc3339());
+        let entry = entry.about(present.id.get()).with("expires_at", until);
+        self.at
+            .noted(entry, inner.store.set_expiry(tenant, present.id, expires_at))
+            .await
+            .map(CredentialInfo::from)
     }
 
     /// The credential called `name`, without what is sealed in it.
@@ -172,10 +179,11 @@ impl Credentials<'_> {
     ///
     /// `Forbidden`, also for operators; `NotFound`; `Vault` when it does not open.
     pub async fn reveal(&self, name: &str) -> Result<Credential> {
-        self.at.authorize(Action::Decrypt, Resource::Credential)?;
+        let entry = self.at.permit(noted::CREDENTIAL_REVEALED, name).await?;
         let inner = &self.at.inner;
         let record = inner.store.credential_by_name(self.at.scope.tenant, name).await?;
-        // Who reads it is written down here, before the plaintext is there.
+        // Who reads it is written down before the plaintext is there.
+        self.at.note(entry.about(record.id.get()).with("version", record.version)).await?;
         unseal(inner, self.at.scope.tenant, &record).await
     }
 

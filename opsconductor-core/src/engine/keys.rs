@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use super::{Inner, Scoped};
+use super::{
+    Inner, Scoped,
+    noted::{self, Change},
+};
 use crate::{
     Error, ErrorKind, Result,
     auth::policy::{Action, Resource},
@@ -173,6 +176,7 @@ impl<'a> Keys<'a> {
     ///
     /// `Forbidden`; `Vault` when there is no current key; those of the store, once it has been away for some seconds.
     pub async fn rewrap(&self, progress: impl FnMut(KeyProgress) + Send) -> Result<Moved> {
+        self.permit(noted::KEYS_REWRAPPED, None).await?;
         self.go_through(Move::Rewrap, progress).await
     }
 
@@ -184,6 +188,7 @@ impl<'a> Keys<'a> {
     ///
     /// As [`Keys::rewrap`].
     pub async fn reseal(&self, progress: impl FnMut(KeyProgress) + Send) -> Result<Moved> {
+        self.permit(noted::KEYS_RESEALED, None).await?;
         self.go_through(Move::Reseal, progress).await
     }
 
@@ -195,7 +200,7 @@ impl<'a> Keys<'a> {
     /// `Conflict` while records are sealed under it, saying how many, and when it is the current key; `NotFound` when it is
     /// not loaded and no record names it; `Forbidden`.
     pub async fn retire(&self, id: &str) -> Result<()> {
-        self.authorize(Action::Update)?;
+        self.permit(noted::KEY_RETIRED, Some(id)).await?;
         let keys = self.at.inner.vault.keys();
         if keys.current_id().await? == id {
             let message = "the key seals new records; make another one the current key first";
@@ -219,6 +224,10 @@ impl<'a> Keys<'a> {
 
     fn authorize(&self, action: Action) -> Result<()> {
         self.at.authorize(action, Resource::Key)?;
+        self.is_of_the_deployment()
+    }
+
+    fn is_of_the_deployment(&self) -> Result<()> {
         if self.at.scope.tenant != DEFAULT_TENANT {
             let message = "the keys are the deployment's: this takes an administrator of its default tenant";
             return Err(Error::new(ErrorKind::Forbidden, message));
@@ -226,12 +235,21 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
+    /// Lets the caller do this, and records it before it is done: it is many transactions, or none.
+    async fn permit(&self, change: Change, key: Option<&str>) -> Result<()> {
+        let entry = self.at.permit(change, "").await?;
+        let entry = key.into_iter().fold(entry, |entry, key| entry.with("key", key));
+        match self.is_of_the_deployment() {
+            Ok(()) => self.at.note(entry).await,
+            Err(refusal) => Err(self.at.refused(entry, refusal).await),
+        }
+    }
+
     async fn uses(&self) -> Result<Vec<KeyUse>> {
         patiently(&self.at.inner, || self.at.inner.store.sealed_by_key()).await
     }
 
     async fn go_through(&self, how: Move, mut tell: impl FnMut(KeyProgress) + Send) -> Result<Moved> {
-        self.authorize(Action::Update)?;
         let (inner, page) = (&self.at.inner, self.page);
         let current = inner.vault.keys().current_id().await?;
         let total = self.uses().await?.iter().map(|held| held.records).sum();

@@ -4,9 +4,10 @@ use std::{fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 
-use super::{Engine, Inner, deeds};
+use super::{Engine, Inner, noted};
 use crate::{
     Error, ErrorKind, Result, Secret,
+    audit::Outcome,
     auth::password::Verdict,
     store::{Login, LoginKey, UserRecord},
     tenant::{Actor, Scope},
@@ -60,9 +61,13 @@ impl Engine {
         }
         let found = store.login(name).await?;
         let verdict = place.verify(password, found.as_ref().map(|login| &login.password)).await?;
-        let Some(Login { user, password: stored }) =
-            found.filter(|login| verdict != Verdict::Wrong && login.user.is_active)
-        else {
+        let is_let_in = |login: &Login| verdict != Verdict::Wrong && login.user.is_active;
+        let Some(Login { user, password: stored }) = found.clone().filter(is_let_in) else {
+            // As much work whether anybody has the name or not.
+            let known = found.as_ref().map(|login| &login.user);
+            if let Err(error) = self.inner.note_refused_login(known).await {
+                tracing::warn!(error = %error.report(), "a login that was refused could not be recorded");
+            }
             return Err(refused());
         };
         if verdict == Verdict::RightButWeak {
@@ -76,9 +81,8 @@ impl Engine {
             }
         }
         store.forget_logins(&key).await?;
-        let logged_in = LoggedIn { inner: Arc::clone(&self.inner), user };
-        deeds::done(&logged_in.scope(), "login", logged_in.user.id);
-        Ok(logged_in)
+        self.inner.note_of(noted::LOGGED_IN, &user, Outcome::Done).await?;
+        Ok(LoggedIn { inner: Arc::clone(&self.inner), user })
     }
 
     /// How many password hashes this engine has computed.

@@ -27,7 +27,6 @@ mod claims;
 mod complete;
 mod credentials;
 mod dead_letters;
-mod deeds;
 mod definitions;
 mod earlier;
 mod ending;

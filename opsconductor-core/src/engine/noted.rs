@@ -14,6 +14,9 @@ use crate::{
         staging::{self, Staged},
     },
     auth::policy::{Action, Resource, authorize},
+    id::UserId,
+    store::UserRecord,
+    tenant::DEFAULT_TENANT,
 };
 
 /// A change that is recorded.
@@ -38,6 +41,9 @@ changes! {
     CREDENTIAL_CREATED = "credentials.create" on "credential" takes Create Credential;
     CREDENTIAL_ROTATED = "credentials.rotate" on "credential" takes Update Credential;
     CREDENTIAL_DELETED = "credentials.delete" on "credential" takes Delete Credential;
+    CREDENTIAL_RESTORED = "credentials.restore" on "credential" takes Update Credential;
+    CREDENTIAL_EXPIRY_SET = "credentials.expiry" on "credential" takes Update Credential;
+    CREDENTIAL_REVEALED = "credentials.reveal" on "credential" takes Decrypt Credential;
     TARGET_CREATED = "targets.create" on "target" takes Create Target;
     TARGET_UPDATED = "targets.update" on "target" takes Update Target;
     TARGET_DELETED = "targets.delete" on "target" takes Delete Target;
@@ -54,6 +60,19 @@ changes! {
     QUEUE_RESUMED = "queue.resume" on "queue" takes Update Queue;
     LETTER_DISCARDED = "dead_letters.discard" on "dead_letter" takes Delete DeadLetter;
     LETTER_REDRIVEN = "dead_letters.redrive" on "dead_letter" takes Execute DeadLetter;
+    KEYS_REWRAPPED = "keys.rewrap" on "key" takes Update Key;
+    KEYS_RESEALED = "keys.reseal" on "key" takes Update Key;
+    KEY_RETIRED = "keys.retire" on "key" takes Update Key;
+    USER_CREATED = "users.create" on "user" takes Create User;
+    USER_UPDATED = "users.update" on "user" takes Update User;
+    USER_PASSWORD_SET = "users.password" on "user" takes Update User;
+    USER_ROLE_SET = "users.role" on "user" takes Update User;
+    USER_ACTIVATED = "users.activate" on "user" takes Update User;
+    USER_DEACTIVATED = "users.deactivate" on "user" takes Update User;
+    USER_TOKENS_REVOKED = "users.revoke_all" on "user" takes Update User;
+    USER_DELETED = "users.delete" on "user" takes Delete User;
+    TOKEN_CREATED = "tokens.create" on "api_token" takes Update Account;
+    TOKEN_REVOKED = "tokens.revoke" on "api_token" takes Update Account;
     AUDIT_CHECKPOINTED = "audit.checkpoint" on "audit" takes Create Audit;
     AUDIT_REMOVED = "audit.remove" on "audit" takes Delete Audit;
 }
@@ -61,12 +80,27 @@ changes! {
 /// The use of a credential by tasks, which no person asks for.
 pub(super) const CREDENTIAL_USED: (&str, &str) = ("credentials.use", "credential");
 
+/// A login, and a refresh token that was used before. Nobody has rights yet then.
+pub(super) const LOGGED_IN: (&str, &str) = ("auth.login", "user");
+pub(super) const TOKEN_REUSED: (&str, &str) = ("auth.refresh", "user");
+
 impl Scoped {
     /// Lets the caller make `change` to the thing called `name`, and answers with the entry for it. A refusal is recorded.
     pub(super) async fn permit(&self, change: Change, name: &str) -> Result<Entry> {
         let entry = Entry::new(&self.scope, change.action, change.kind);
         let entry = if name.is_empty() { entry } else { entry.with("name", name) };
+        self.permitted(entry, change.right).await
+    }
+
+    /// The same for a change of the account with the id `user`, which the own one takes a lesser right for.
+    pub(super) async fn permit_account(&self, change: Change, user: UserId) -> Result<Entry> {
+        let own = self.scope.actor.user_id() == Some(user);
         let (action, resource) = change.right;
+        let right = (action, if own { Resource::Account } else { resource });
+        self.permitted(Entry::new(&self.scope, change.action, change.kind).about(user.get()), right).await
+    }
+
+    async fn permitted(&self, entry: Entry, (action, resource): (Action, Resource)) -> Result<Entry> {
         match authorize(&self.scope, action, resource) {
             Ok(()) => Ok(entry),
             Err(refusal) => Err(self.refused(entry, refusal).await),
@@ -87,6 +121,11 @@ impl Scoped {
         refusal
     }
 
+    /// Records what is about to be done where no change of the store goes with it. Without the record it is not done.
+    pub(super) async fn note(&self, entry: Entry) -> Result<()> {
+        self.inner.store.append_audit(vec![self.inner.staged(entry)]).await
+    }
+
     /// Makes the one call of the store that `entry` tells of: both are committed, or neither.
     pub(super) async fn noted<T>(&self, entry: Entry, call: impl Future<Output = Result<T>>) -> Result<T> {
         staging::with(self.inner.staged(entry), call).await
@@ -94,6 +133,29 @@ impl Scoped {
 }
 
 impl Inner {
+    /// Records that somebody was not let in. A name that nobody has is not written down, for a password may be among those.
+    pub(super) async fn note_refused_login(&self, known: Option<&UserRecord>) -> Result<()> {
+        match known {
+            Some(user) => self.note_of(LOGGED_IN, user, Outcome::Refused).await,
+            None => {
+                let (action, kind) = LOGGED_IN;
+                let entry = Entry::by(DEFAULT_TENANT, None, "unknown", action, kind);
+                self.store.append_audit(vec![self.staged(entry.with_outcome(Outcome::Refused))]).await
+            }
+        }
+    }
+
+    /// Records what happened to an account before anybody could call as it.
+    pub(super) async fn note_of(
+        &self,
+        (action, kind): (&'static str, &'static str),
+        user: &UserRecord,
+        outcome: Outcome,
+    ) -> Result<()> {
+        let entry = Entry::by(user.tenant, Some(user.id), &user.name, action, kind).about(user.id.get());
+        self.store.append_audit(vec![self.staged(entry.with_outcome(outcome))]).await
+    }
+
     /// An entry on its way, to be chained as this engine chains.
     pub(super) fn staged(&self, entry: Entry) -> Staged {
         Staged { entry, strict: self.strict_audit }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs, Targets,
-    Users, Workers,
+    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs,
+    Targets, Users, Workers,
 };
 use crate::{
     Result,

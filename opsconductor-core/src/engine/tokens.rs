@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Engine, Inner, LoggedIn, api_tokens, deeds, login::scope_of};
+use super::{Engine, Inner, LoggedIn, api_tokens, login::scope_of, noted};
 use crate::{
     Error, ErrorKind, Result, Secret,
+    audit::Outcome,
     auth::{
         refresh::{self, RefreshToken},
         token::{self, Claims, LEEWAY, SigningKey},
@@ -118,7 +119,7 @@ impl Engine {
         match inner.store.turn(turn).await? {
             Turned::Rotated(user) | Turned::Repeated(user) => pair(inner, &keys, &user, next),
             Turned::Reused(user) => {
-                deeds::done(&scope_of(&user), "tokens.reused", user.id);
+                inner.note_of(noted::TOKEN_REUSED, &user, Outcome::Refused).await?;
                 Err(token::refused())
             }
             Turned::Gone => Err(token::refused()),

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::Scoped;
+use super::{Scoped, noted};
 use crate::{
     Error, ErrorKind, Result, Secret,
+    audit::Entry,
     auth::{
         password,
         policy::{Action, Resource},
@@ -88,16 +89,17 @@ impl Users<'_> {
     /// `Forbidden`; `InvalidInput` for a name, an address or a password that cannot be; `Conflict` when the name or the address
     /// is taken, by whomever in the deployment; `Busy` when too many passwords are being hashed.
     pub async fn create(&self, new: NewAccount, password: &Secret<String>) -> Result<UserInfo> {
-        self.at.authorize(Action::Create, Resource::User)?;
+        let entry = self.at.permit(noted::USER_CREATED, &new.name).await?;
         check_name(&new.name)?;
         check_email(&new.email)?;
         let password = self.hash(password).await?;
         let NewAccount { name, email, role } = new;
-        let made =
-            self.at.inner.store.insert_user(self.at.scope.tenant, NewUser { name, email, role, password });
-        let made = made.await?;
-        self.done("users.create", made.id);
-        Ok(made.into())
+        let new = NewUser { name, email, role, password };
+        let entry = entry.with("role", role.as_str());
+        self.at
+            .noted(entry, self.at.inner.store.insert_user(self.at.scope.tenant, new))
+            .await
+            .map(UserInfo::from)
     }
 
     /// Accounts, newest first: all for an admin, and otherwise the own one.
@@ -154,11 +156,11 @@ impl Users<'_> {
     ///
     /// As [`Users::get`]; `InvalidInput` for a name or an address that cannot be; `Conflict` when it is taken.
     pub async fn update(&self, id: UserId, change: AccountChange) -> Result<UserInfo> {
-        self.may(Action::Update, id)?;
+        let entry = self.at.permit_account(noted::USER_UPDATED, id).await?;
         change.name.as_deref().map_or(Ok(()), check_name)?;
         change.email.as_deref().map_or(Ok(()), check_email)?;
         let AccountChange { name, email } = change;
-        self.change("users.update", id, UserChange { name, email, ..UserChange::default() }).await
+        self.change(entry, id, UserChange { name, email, ..UserChange::default() }).await
     }
 
     /// Gives an account another password. Its tokens end.
@@ -167,9 +169,9 @@ impl Users<'_> {
     ///
     /// As [`Users::get`]; `InvalidInput` for a password that is too short or too long; `Busy` when too many are being hashed.
     pub async fn set_password(&self, id: UserId, password: &Secret<String>) -> Result<UserInfo> {
-        self.may(Action::Update, id)?;
+        let entry = self.at.permit_account(noted::USER_PASSWORD_SET, id).await?;
         let change = UserChange { password: Some(self.hash(password).await?), ..UserChange::default() };
-        self.change("users.password", id, change).await
+        self.change(entry, id, change).await
     }
 
     /// Gives an account another role. Its tokens end.
@@ -178,8 +180,8 @@ impl Users<'_> {
     ///
     /// `Forbidden` for anyone but an admin; `NotFound`; `Conflict` for the last active admin of the tenant.
     pub async fn set_role(&self, id: UserId, role: Role) -> Result<UserInfo> {
-        self.at.authorize(Action::Update, Resource::User)?;
-        self.change("users.role", id, UserChange { role: Some(role), ..UserChange::default() }).await
+        let entry = self.at.permit(noted::USER_ROLE_SET, "").await?.with("role", role.as_str());
+        self.change(entry, id, UserChange { role: Some(role), ..UserChange::default() }).await
     }
 
     /// Puts an account out of use, until it is [activated](Users::activate). Its tokens end.
@@ -188,9 +190,9 @@ impl Users<'_> {
     ///
     /// As [`Users::set_role`].
     pub async fn deactivate(&self, id: UserId) -> Result<UserInfo> {
-        self.at.authorize(Action::Update, Resource::User)?;
+        let entry = self.at.permit(noted::USER_DEACTIVATED, "").await?;
         let change = UserChange { is_active: Some(false), ..UserChange::default() };
-        self.change("users.deactivate", id, change).await
+        self.change(entry, id, change).await
     }
 
     /// Lets an account be used again.
@@ -199,8 +201,8 @@ impl Users<'_> {
     ///
     /// `Forbidden` for anyone but an admin; `NotFound`.
     pub async fn activate(&self, id: UserId) -> Result<UserInfo> {
-        self.at.authorize(Action::Update, Resource::User)?;
-        self.change("users.activate", id, UserChange { is_active: Some(true), ..UserChange::default() }).await
+        let entry = self.at.permit(noted::USER_ACTIVATED, "").await?;
+        self.change(entry, id, UserChange { is_active: Some(true), ..UserChange::default() }).await
     }
 
     /// Ends every token of an account.
@@ -209,8 +211,8 @@ impl Users<'_> {
     ///
     /// As [`Users::get`].
     pub async fn revoke_all(&self, id: UserId) -> Result<UserInfo> {
-        self.may(Action::Update, id)?;
-        self.change("users.revoke_all", id, UserChange { end_tokens: true, ..UserChange::default() }).await
+        let entry = self.at.permit_account(noted::USER_TOKENS_REVOKED, id).await?;
+        self.change(entry, id, UserChange { end_tokens: true, ..UserChange::default() }).await
     }
 
     /// Removes an account, with its tokens. Jobs and runs of its stay and show its id; its name and address are free again.
@@ -220,14 +222,12 @@ impl Users<'_> {
     /// `Forbidden` for anyone but an admin; `InvalidInput` for the own account; `NotFound`; `Conflict` for the last active
     /// admin of the tenant.
     pub async fn delete(&self, id: UserId) -> Result<()> {
-        self.at.authorize(Action::Delete, Resource::User)?;
+        let entry = self.at.permit(noted::USER_DELETED, "").await?.about(id.get());
         if self.at.scope.actor.user_id() == Some(id) {
             let message = "nobody removes the own account; ask another admin";
             return Err(Error::new(ErrorKind::InvalidInput, message).with("user", id));
         }
-        self.at.inner.store.delete_user(self.at.scope.tenant, id).await?;
-        self.done("users.delete", id);
-        Ok(())
+        self.at.noted(entry, self.at.inner.store.delete_user(self.at.scope.tenant, id)).await
     }
 
     /// Whether the caller may do this to the account, which may be the own.
@@ -242,14 +242,9 @@ impl Users<'_> {
         people.hasher.place()?.hash(password).await
     }
 
-    async fn change(&self, action: &'static str, id: UserId, change: UserChange) -> Result<UserInfo> {
-        let changed = self.at.inner.store.change_user(self.at.scope.tenant, id, change).await?;
-        self.done(action, id);
-        Ok(changed.into())
-    }
-
-    fn done(&self, action: &'static str, user: UserId) {
-        super::deeds::done(&self.at.scope, action, user);
+    async fn change(&self, entry: Entry, id: UserId, change: UserChange) -> Result<UserInfo> {
+        let changed = self.at.inner.store.change_user(self.at.scope.tenant, id, change);
+        self.at.noted(entry.about(id.get()), changed).await.map(UserInfo::from)
     }
 }
 

@@ -74,7 +74,8 @@ pub fn no_checkpoint(size: u64) -> Error {
 /// **Staging.** An entry that is [handed over](crate::audit::staging) with a call is written in the transaction of the call: it is
 /// there when the change was committed, and never when it was not. These methods take one: `insert_`, `update_` and
 /// `delete_credential`, `_target` and `_job`; `enqueue`, `redrive`, `repeat`, `discard_dead_letter`; `cancel_run`, `decide`;
-/// `set_limit`, `pause`, `resume`; `add_checkpoint`. A call that changed nothing (the repeat of a request, the cancel of a run that is over) may drop it. Where
+/// `set_limit`, `pause`, `resume`; `add_checkpoint`; `set_expiry`; `insert_`, `change_` and `delete_user`; `insert_` and
+/// `delete_api_token`. A call that changed nothing (the repeat of a request, the cancel of a run that is over) may drop it. Where
 /// the entry says no id, that of the thing that was made is put in.
 ///
 /// **Chaining.** [`AuditLog::sequence_audit`] numbers staged entries and chains them, in batches. One at a time does so for a tenant,

@@ -31,7 +31,7 @@ pub(super) struct LoginRow {
 #[async_trait]
 impl Accounts for MemoryStore {
     async fn insert_user(&self, tenant: TenantId, new: NewUser) -> Result<UserRecord> {
-        self.with(|state| state.insert_user(tenant, new))
+        self.noted(|state| state.insert_user(tenant, new))
     }
 
     async fn user(&self, tenant: TenantId, id: UserId) -> Result<UserRecord> {
@@ -50,11 +50,11 @@ impl Accounts for MemoryStore {
     }
 
     async fn change_user(&self, tenant: TenantId, id: UserId, change: UserChange) -> Result<UserRecord> {
-        self.with(|state| state.change_user(tenant, id, change))
+        self.noted(|state| state.change_user(tenant, id, change))
     }
 
     async fn delete_user(&self, tenant: TenantId, id: UserId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             let is_admin = state.user_of(tenant, id)?.record.is_admin();
             if is_admin {
                 state.another_admin(tenant, id)?;
@@ -121,6 +121,7 @@ impl State {
             token_version: 0,
             created_at: self.now,
         };
+        self.concerns(record.id.get());
         self.users.insert(record.id, UserRow { record: record.clone(), password: new.password });
         Ok(record)
     }

@@ -23,7 +23,7 @@ pub(super) struct ApiTokenRow {
 #[async_trait]
 impl ApiTokens for MemoryStore {
     async fn insert_api_token(&self, tenant: TenantId, new: NewApiToken) -> Result<ApiTokenRecord> {
-        self.with(|state| state.insert_api_token(tenant, new))
+        self.noted(|state| state.insert_api_token(tenant, new))
     }
 
     async fn api_token(&self, tenant: TenantId, id: ApiTokenId) -> Result<ApiTokenRecord> {
@@ -43,7 +43,7 @@ impl ApiTokens for MemoryStore {
     }
 
     async fn delete_api_token(&self, tenant: TenantId, id: ApiTokenId) -> Result<()> {
-        self.with(|state| {
+        self.noted(|state| {
             state.api_token_of(tenant, id)?;
             state.api_tokens.remove(&id);
             Ok(())
@@ -86,6 +86,7 @@ impl State {
             last_used_at: None,
         };
         let (digest, token_version) = (new.digest, new.token_version);
+        self.concerns(record.id.get());
         self.api_tokens
             .insert(record.id, ApiTokenRow { tenant, record: record.clone(), digest, token_version });
         Ok(record)

@@ -48,7 +48,7 @@ impl Versions for MemoryStore {
         id: CredentialId,
         expires_at: Option<Timestamp>,
     ) -> Result<CredentialRecord> {
-        self.with(|state| {
+        self.noted(|state| {
             state.credential_of(tenant, id)?;
             let (_, record) = state.credentials.get_mut(&id).ok_or_else(|| missing("credential", id))?;
             record.expires_at = expires_at.map(|at| at.trunc_subsecs(6));

@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::{accounts, api_tokens, credentials, kind, limits, sessions};
 use crate::{
     ErrorKind, Secret,
+    audit::{Entry, Head, staging::Staged},
+    clock::Timestamp,
     run::TaskStatus,
     store::{
-        ApiTokenRecord, CredentialRecord, DeadLetter, Decision, Idempotency, JobRecord, Limit, LimitScope,
-        Listing, NewCredential, NewJob, NewRun, NewUser, OutputQuery, Repeats, Requeue, RunFilter, RunRecord,
-        SealedParameter, TaskRecord, UserChange, UserRecord, WaitsFor,
+        ApiTokenRecord, AuditFilter, AuditState, CredentialRecord, DeadLetter, Decision, Idempotency,
+        JobRecord, Limit, LimitScope, Listing, NewCredential, NewJob, NewRun, NewUser, OutputQuery, Repeats,
+        Requeue, RunFilter, RunRecord, SealedParameter, TaskRecord, UserChange, UserRecord, WaitsFor,
     },
     target::{Target, TargetSpec},
     tenant::Role,
@@ -30,6 +32,8 @@ struct Things {
     asking: RunRecord,
     user: UserRecord,
     token: ApiTokenRecord,
+    /// The end of its chain, for which a checkpoint stands.
+    chain: Head,
 }
 
 /// Calls as `method(arguments but the tenant) => what the other tenant gets`: an error of a kind, or `nothing` where the
@@ -117,6 +121,15 @@ every_call! {
     api_token(own.token.id) => NotFound;
     list_api_tokens(own.user.id, Fixture::ALL) => nothing;
     delete_api_token(own.token.id) => NotFound;
+    audit_state() => nothing;
+    audit_records(0, 10) => nothing;
+    list_audit(&AuditFilter::default(), Fixture::ALL) => nothing;
+    audit_size_before(far()) => nothing;
+    add_checkpoint(own.chain, "note") => Conflict;
+    list_checkpoints(Fixture::ALL) => nothing;
+    remove_audit(own.chain.size) => Conflict;
+    audit_key() => nothing;
+    keep_audit_key(b"") => nothing;
 }
 
 pub async fn what_is_another_tenants_is_not_there_whatever_the_call(f: Fixture) {
@@ -156,6 +169,11 @@ impl Things {
         let letter = f.store.list_dead_letters(f.tenant, None, Fixture::ALL).await.unwrap().items.remove(0);
         let user = accounts::user(f, Role::Operator).await;
         let token = f.store.insert_api_token(f.tenant, api_tokens::new(&user, "token")).await.unwrap();
+        let entry = Entry::by(f.tenant, None, "eve", "a.b", "thing");
+        f.store.append_audit(vec![Staged { entry, strict: true }]).await.unwrap();
+        let chain = f.store.audit_state(f.tenant).await.unwrap().head;
+        f.store.add_checkpoint(f.tenant, chain, "note").await.unwrap();
+        f.store.keep_audit_key(f.tenant, b"sealed").await.unwrap();
         Self {
             credential,
             target,
@@ -166,6 +184,7 @@ impl Things {
             asking: f.run(asking.id).await,
             user,
             token,
+            chain,
         }
     }
 
@@ -205,6 +224,11 @@ fn key() -> Idempotency {
     Idempotency { key: "key".to_owned(), digest: [1; 32] }
 }
 
+/// Later than anything that is recorded here.
+fn far() -> Timestamp {
+    Timestamp::MAX_UTC
+}
+
 fn hash() -> Secret<String> {
     Secret::from("hash 1")
 }
@@ -221,6 +245,18 @@ trait Shown {
 impl<T> Shown for Listing<T> {
     fn is_nothing(&self) -> bool {
         self.items.is_empty() && self.total == 0
+    }
+}
+
+impl Shown for AuditState {
+    fn is_nothing(&self) -> bool {
+        self.head == Head::START && self.staged == 0
+    }
+}
+
+impl Shown for Head {
+    fn is_nothing(&self) -> bool {
+        *self == Self::START
     }
 }
 

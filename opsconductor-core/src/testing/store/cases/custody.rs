@@ -203,7 +203,10 @@ pub async fn keys_that_sign_the_audit_record_are_among_them(f: Fixture) {
     for (record, tenant) in whole.iter().zip([f.tenant, other.tenant]) {
         assert_eq!((record.context(), record.tenant), (RecordContext::audit_key(tenant), tenant));
     }
-    assert_eq!(f.store.replace_sealed(vec![change(&whole[1], &under("new", b"seed"))]).await.unwrap(), [true]);
+    assert_eq!(
+        f.store.replace_sealed(vec![change(&whole[1], &under("new", b"seed"))]).await.unwrap(),
+        [true]
+    );
     assert_eq!(f.store.audit_key(other.tenant).await.unwrap(), Some(under("new", b"seed")));
     assert_eq!(f.store.audit_key(f.tenant).await.unwrap(), Some(under("old", b"seed")));
 }
