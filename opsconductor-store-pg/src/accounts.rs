@@ -139,7 +139,7 @@ async fn delete(store: &PgStore, owner: TenantId, id: UserId) -> DbResult<()> {
     // What lets someone act for the account goes with its row.
     let sql = "DELETE FROM :schema.users WHERE tenant_id = $1 AND id = $2";
     sqlx::query(store.statements.of(sql)).bind(owner.get()).bind(id.get()).execute(&mut *tx).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// The account and every active admin of the tenant, locked in the order of their ids, so that two who would each take an

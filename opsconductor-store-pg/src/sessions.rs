@@ -155,7 +155,7 @@ async fn begin(store: &PgStore, owner: TenantId, new: &NewFamily) -> DbResult<()
         .bind(columns::micros(new.family_life))
         .execute(&mut *tx)
         .await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 async fn turn(store: &PgStore, given: &Turn) -> DbResult<Turned> {
