@@ -5,10 +5,11 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     ops::Range,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
-    time::SystemTime,
 };
+#[cfg(feature = "ssh")]
+use std::{path::Path, time::SystemTime};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -28,6 +29,7 @@ pub(super) struct Source {
     pub(super) length: u64,
     pub(super) sha256: String,
     /// When the file was last written to, for one that is read once only.
+    #[cfg(feature = "ssh")]
     modified: Option<SystemTime>,
 }
 
@@ -47,11 +49,19 @@ impl Source {
         let measured = content.clone();
         let hashed = blocking(move || measured.hash(0..u64::MAX)).await;
         let (length, sha256) = hashed.map_err(|error| content.unreadable(error))?;
-        Ok(Self { content, start: 0, length, sha256, modified: None })
+        Ok(Self {
+            content,
+            start: 0,
+            length,
+            sha256,
+            #[cfg(feature = "ssh")]
+            modified: None,
+        })
     }
 
     /// A content that is not hashed yet, for whoever does so while sending it. What is not a plain file has no length until it
     /// is read, so it is measured.
+    #[cfg(feature = "ssh")]
     pub(super) async fn size(source: FileSource) -> Result<Self> {
         let content = Content::from(source);
         let path = match &content {
@@ -71,6 +81,7 @@ impl Source {
     }
 
     /// Whether a file is no longer as long or as old as it was when its [size](Self::size) was taken.
+    #[cfg(feature = "ssh")]
     pub(super) fn has_changed(&self) -> bool {
         match (&self.content, self.modified) {
             (Content::Path(path), Some(modified)) => {
@@ -84,7 +95,14 @@ impl Source {
     pub(super) fn slice(&self, range: Range<u64>) -> Self {
         let start = self.start + range.start;
         let length = range.end - range.start;
-        Self { content: self.content.clone(), start, length, sha256: String::new(), modified: None }
+        Self {
+            content: self.content.clone(),
+            start,
+            length,
+            sha256: String::new(),
+            #[cfg(feature = "ssh")]
+            modified: None,
+        }
     }
 
     /// The same with its hash.
@@ -112,6 +130,7 @@ impl Source {
 }
 
 /// How long a plain file is, and when it was last written to.
+#[cfg(feature = "ssh")]
 fn stand(path: &Path) -> io::Result<Option<(u64, SystemTime)>> {
     let found = File::open(path)?.metadata()?;
     if !found.is_file() {
@@ -252,13 +271,18 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_missing_is_named() {
         let path = || FileSource::Path(std::path::PathBuf::from("no-such-folder/no-such-file"));
-        for error in [Source::measure(path()).await.err().unwrap(), Source::size(path()).await.err().unwrap()]
-        {
+        let errors = [
+            Source::measure(path()).await.err(),
+            #[cfg(feature = "ssh")]
+            Source::size(path()).await.err(),
+        ];
+        for error in errors.into_iter().flatten() {
             assert_eq!(error.kind(), ErrorKind::NotFound);
             assert!(error.to_string().contains("no-such-file"), "{error}");
         }
     }
 
+    #[cfg(feature = "ssh")]
     #[tokio::test]
     async fn what_is_not_hashed_yet_tells_whether_it_has_changed() {
         let folder =
