@@ -273,3 +273,4 @@ crate::pass_custody_through!(Flawed);
 crate::pass_versions_through!(Flawed);
 crate::pass_roster_through!(Flawed);
 crate::pass_history_through!(Flawed);
+crate::pass_feed_through!(Flawed);

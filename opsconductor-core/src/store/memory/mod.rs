@@ -9,6 +9,7 @@ mod complete;
 mod custody;
 mod dead_letters;
 mod enqueue;
+mod feed;
 mod history;
 mod limits;
 mod queue;
@@ -147,6 +148,7 @@ struct State {
     families: BTreeMap<String, sessions::FamilyRow>,
     api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
     notices: Vec<Notice>,
+    numbered: feed::Numbered,
     audit: audit::Audit,
     /// The entry that came with the call that is being made.
     note: Option<Staged>,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{accounts, api_tokens, credentials, kind, limits, sessions};
+use super::{accounts, api_tokens, credentials, feed::DAY, kind, limits, sessions};
 use crate::{
     ErrorKind, Secret,
     audit::{Entry, Head, staging::Staged},
@@ -12,7 +12,8 @@ use crate::{
     store::{
         ApiTokenRecord, AuditFilter, AuditState, CredentialRecord, DeadLetter, Decision, Idempotency,
         JobRecord, Limit, LimitScope, Listing, NewCredential, NewJob, NewRun, NewUser, OutputQuery, Repeats,
-        Requeue, RunFilter, RunRecord, SealedParameter, TaskRecord, UserChange, UserRecord, WaitsFor,
+        Requeue, RunFilter, RunRecord, SealedParameter, StepCounts, TaskRecord, UserChange, UserRecord,
+        WaitsFor,
     },
     target::{Target, TargetSpec},
     tenant::Role,
@@ -99,6 +100,9 @@ every_call! {
     events(own.run.id, 0, 10) => NotFound;
     output(own.run.id, OutputQuery::default(), 10) => NotFound;
     questions(Fixture::ALL) => nothing;
+    tenant_events(0, 10) => nothing;
+    last_tenant_event() => nothing;
+    step_counts(DAY) => nothing;
     dead_letter(own.letter.id) => NotFound;
     list_dead_letters(None, Fixture::ALL) => nothing;
     discard_dead_letter(own.letter.id) => NotFound;
@@ -174,6 +178,7 @@ impl Things {
         let chain = f.store.audit_state(f.tenant).await.unwrap().head;
         f.store.add_checkpoint(f.tenant, chain, "note").await.unwrap();
         f.store.keep_audit_key(f.tenant, b"sealed").await.unwrap();
+        while f.store.number_events(100).await.unwrap() > 0 {}
         Self {
             credential,
             target,
@@ -257,6 +262,18 @@ impl Shown for AuditState {
 impl Shown for Head {
     fn is_nothing(&self) -> bool {
         *self == Self::START
+    }
+}
+
+impl Shown for u64 {
+    fn is_nothing(&self) -> bool {
+        *self == 0
+    }
+}
+
+impl Shown for StepCounts {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 
