@@ -12,6 +12,7 @@ use crate::{
     job::{ApplyOptions, PlanOptions, RunOptions},
     key::KeyOptions,
     run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
+    serve::ServeOptions,
     user::UserCommand,
     worker::{MigrateOptions, WorkerOptions, WorkersOptions},
 };
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Migrate(MigrateOptions),
     /// Take tasks from a store and run them, until told to stop. Many may work on one store, on many machines.
     Worker(WorkerOptions),
+    /// Serve the API over HTTP, with a worker in the same process, until told to stop.
+    Serve(ServeOptions),
     /// List the workers on a store: host, version, load, last heartbeat.
     Workers(WorkersOptions),
 }

@@ -14,6 +14,7 @@ mod key;
 mod logging;
 mod run;
 mod runtime;
+mod serve;
 mod show;
 mod store;
 mod user;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         cli::Command::Worker(options) => worker::work(options),
         cli::Command::Workers(options) => worker::list(&options),
         cli::Command::Key(command) => key::obey(command),
+        cli::Command::Serve(options) => serve::serve(options),
     };
     exit::code(ended)
 }

@@ -115,11 +115,7 @@ impl Jobs<'_> {
     pub async fn update_with(&self, name: &str, spec: &JobSpec, options: JobOptions) -> Result<JobRecord> {
         let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
         let job = self.check(spec).await?;
-        self.change(entry, name, async |found: &JobRecord| {
-            let new = NewJob { name: found.name.clone(), is_active: found.is_active, ..self.new_job(&job) };
-            options.clone().over(new)
-        })
-        .await
+        self.change(entry, name, Change::To(Box::new(job), options)).await
     }
 
     /// Lets the job called `name` be run, or no longer. Its definition stays, as a new version; that of a job that is to be run
@@ -130,35 +126,41 @@ impl Jobs<'_> {
     /// `NotFound`; else as [`Jobs::create`].
     pub async fn set_active(&self, name: &str, is_active: bool) -> Result<JobRecord> {
         let entry = self.at.permit(noted::JOB_UPDATED, name).await?;
-        self.change(entry, name, async |found: &JobRecord| {
-            let spec = JobSpec::from_value(found.definition.clone());
-            let targets = if is_active { named(&self.check(&spec).await?) } else { Vec::new() };
-            Ok(NewJob {
-                name: found.name.clone(),
-                version: found.version,
-                definition: found.definition.clone(),
-                targets,
-                created_by: self.at.scope.actor.user_id(),
-                is_active,
-                expected_version: None,
-            })
-        })
-        .await
+        self.change(entry, name, Change::Active(is_active)).await
     }
 
-    /// Saves what `next` makes of the job called `name`. Where somebody else saves it at the same moment, `next` is asked again,
+    /// What `change` makes of a job.
+    async fn next(&self, found: &JobRecord, change: &Change) -> Result<NewJob> {
+        match change {
+            Change::To(job, options) => {
+                let new =
+                    NewJob { name: found.name.clone(), is_active: found.is_active, ..self.new_job(job) };
+                options.clone().over(new)
+            }
+            Change::Active(is_active) => {
+                let spec = JobSpec::from_value(found.definition.clone());
+                let targets = if *is_active { named(&self.check(&spec).await?) } else { Vec::new() };
+                Ok(NewJob {
+                    name: found.name.clone(),
+                    version: found.version,
+                    definition: found.definition.clone(),
+                    targets,
+                    created_by: self.at.scope.actor.user_id(),
+                    is_active: *is_active,
+                    expected_version: None,
+                })
+            }
+        }
+    }
+
+    /// Saves what a change makes of the job called `name`. Where somebody else saves it at the same moment, it is made again,
     /// so that neither change is lost.
-    async fn change(
-        &self,
-        entry: Entry,
-        name: &str,
-        next: impl AsyncFn(&JobRecord) -> Result<NewJob>,
-    ) -> Result<JobRecord> {
+    async fn change(&self, entry: Entry, name: &str, change: Change) -> Result<JobRecord> {
         let (store, tenant) = (&self.at.inner.store, self.at.scope.tenant);
         let mut found = store.job_by_name(tenant, name).await?;
         let mut tries = 1;
         loop {
-            let new = NewJob { expected_version: Some(found.version), ..next(&found).await? };
+            let new = NewJob { expected_version: Some(found.version), ..self.next(&found, &change).await? };
             let entry = entry.clone().about(found.id.get());
             let entry = entry.with("active", new.is_active).with("saved_as", new.name.as_str());
             let saved = self.at.noted(entry, store.update_job(tenant, found.id, new)).await;
@@ -411,6 +413,14 @@ fn spec_name(spec: &JobSpec, options: &JobOptions) -> String {
 fn named(job: &ValidJob) -> Vec<String> {
     let names: BTreeSet<&str> = job.target_names().map(|(_, name)| name).collect();
     names.into_iter().map(str::to_owned).collect()
+}
+
+/// What is to become of a job.
+enum Change {
+    /// This definition, with what else was said.
+    To(Box<ValidJob>, JobOptions),
+    /// It may be run, or no longer.
+    Active(bool),
 }
 
 /// What a caller wants of a job. Wiped when it is dropped: until the job is known, nobody can tell what of it is secret.

@@ -72,6 +72,8 @@ pub struct LogMatch {
     pub place: LogPlace,
     /// Where it was written to.
     pub stream: Stream,
+    /// When the piece was stored in which the line begins.
+    pub at: Timestamp,
     /// The line, or the part of a very long one.
     pub line: String,
 }
@@ -245,6 +247,7 @@ impl Lines {
             target: piece.target,
             place: piece.place,
             stream: piece.stream,
+            at: piece.at,
             line: String::new(),
         });
         line.place = piece.place;
