@@ -53,8 +53,8 @@ pub async fn reading_goes_on_after_a_number(f: Fixture) {
     }
     let events = all(&f).await;
     let read = async |after, limit| f.store.tenant_events(f.tenant, after, limit).await.unwrap();
-    for after in 0..events.len() {
-        assert_eq!(read(after as u64, 2).await[0], events[after]);
+    for (after, event) in (0_u64..).zip(&events) {
+        assert_eq!(read(after, 2).await[0], *event);
     }
     assert_eq!(read(2, 3).await, events[2..5]);
     assert!(read(events.len() as u64, 10).await.is_empty() && read(u64::MAX, 10).await.is_empty());
