@@ -105,6 +105,9 @@ async fn lock_heads(
     Ok(heads.into_iter().collect())
 }
 
+/// The number of the last event of a note, and its columns `runs`, `lasts` and `counts`.
+type Note = (i64, Vec<i64>, Vec<i64>, Vec<i32>);
+
 /// An event that is wanted: its number in the tenant, its run and its number there.
 struct Wanted {
     seq: u64,
@@ -120,7 +123,7 @@ async fn events(store: &PgStore, tenant: TenantId, after: u64, limit: usize) -> 
     while found.is_empty() && limit > 0 {
         let sql = "SELECT seq, runs, lasts, counts FROM :schema.tenant_events
             WHERE tenant_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
-        let notes: Vec<(i64, Vec<i64>, Vec<i64>, Vec<i32>)> = sqlx::query_as(store.statements.of(sql))
+        let notes: Vec<Note> = sqlx::query_as(store.statements.of(sql))
             .bind(tenant.get())
             .bind(after as i64)
             .bind(columns::count(limit.min(NOTES_MAX)))
