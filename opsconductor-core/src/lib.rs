@@ -104,6 +104,7 @@ pub mod engine;
 pub mod error;
 pub mod id;
 pub mod job;
+pub mod notify;
 pub mod run;
 pub mod store;
 pub mod target;

@@ -46,6 +46,7 @@ mod events;
 mod history;
 mod limits;
 mod notices;
+mod notifications;
 mod options;
 mod plans;
 mod pools;

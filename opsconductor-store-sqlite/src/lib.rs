@@ -33,6 +33,7 @@ mod error;
 mod events;
 mod history;
 mod limits;
+mod notifications;
 mod open;
 mod options;
 mod plans;

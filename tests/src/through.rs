@@ -5,6 +5,7 @@ mod audit;
 mod catalog;
 mod custody;
 mod history;
+mod notifications;
 mod promises;
 
 use opsconductor_core::{

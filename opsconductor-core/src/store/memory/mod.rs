@@ -11,6 +11,7 @@ mod dead_letters;
 mod enqueue;
 mod history;
 mod limits;
+mod notifications;
 mod queue;
 mod retention;
 mod sessions;
@@ -146,6 +147,7 @@ struct State {
     signing_keys: Vec<SigningKeyRecord>,
     families: BTreeMap<String, sessions::FamilyRow>,
     api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
+    told: notifications::Told,
     notices: Vec<Notice>,
     audit: audit::Audit,
     /// The entry that came with the call that is being made.
@@ -294,6 +296,7 @@ impl State {
             row.record.finished_at = Some(now);
             self.run_event(run, EventKind::RunFinished { status });
         }
+        self.tell_of_end(run);
         self.pass_key_on(run);
     }
 }

@@ -19,6 +19,7 @@ pub mod events;
 pub mod flow;
 pub mod jobs;
 pub mod limits;
+pub mod notifications;
 pub mod output;
 pub mod paging;
 pub mod pauses;
