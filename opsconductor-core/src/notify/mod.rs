@@ -6,6 +6,8 @@
 //! a worker that dies in between leaves the notification to another one, with the same id, so that a receiver can tell a repeat.
 
 mod backoff;
+#[cfg(feature = "email")]
+mod email;
 mod message;
 pub mod outbox;
 mod rule;
@@ -18,6 +20,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 pub use backoff::{ATTEMPTS_MAX, RETRY_AFTER_MAX, wait_after};
+#[cfg(feature = "email")]
+pub use email::EmailNotifier;
 pub use message::Message;
 pub use rule::{NotifyOn, PlanNotices, PlannedNotice, RULES_MAX, Rule};
 pub use settings::{Preferences, SmtpSecurity, SmtpSettings, check_address, check_url};

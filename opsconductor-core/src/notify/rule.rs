@@ -85,6 +85,13 @@ pub struct PlanNotices {
     /// Who is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<PlannedNotice>,
+    /// How many of these, the first ones, the job itself says.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub own: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// One who is told.
@@ -94,5 +101,10 @@ impl PlanNotices {
     /// Whether nobody is told.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// The rules that the job itself says.
+    pub fn of_job(&self) -> &[PlannedNotice] {
+        &self.rules[..self.own.min(self.rules.len())]
     }
 }

@@ -74,17 +74,21 @@ impl WebhookNotifier {
 
     async fn attempt(&self, delivery: &Delivery) -> Result<Delivered> {
         let Means::Webhook(secrets) = &delivery.means else {
-            return Err(Error::new(ErrorKind::InvalidInput, "a webhook takes a secret that it is signed with"));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "a webhook takes a secret that it is signed with",
+            ));
         };
         let (site, path) = self.place(&delivery.dest)?;
         let body = delivery.message.json()?;
         let (id, at) = (delivery.message_id(), delivery.at.timestamp());
         let signature = signature::sign(secrets, &id, at, body.as_bytes())?;
-        let request = request(&site, path, body, [
-            ("webhook-id", id),
-            ("webhook-timestamp", at.to_string()),
-            ("webhook-signature", signature),
-        ])?;
+        let request = request(
+            &site,
+            path,
+            body,
+            [("webhook-id", id), ("webhook-timestamp", at.to_string()), ("webhook-signature", signature)],
+        )?;
         let mut line = self.ground.dial(&site, CONNECT_MAX, &mut Timings::default()).await?;
         let answer = timeout(ANSWER_MAX, line.sender.send_request(request)).await;
         Ok(match answer {
@@ -161,7 +165,10 @@ fn request(
     let headers = request.headers_mut();
     headers.insert(header::HOST, value(&site.authority())?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("opsconductor/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("opsconductor/", env!("CARGO_PKG_VERSION"))),
+    );
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     for (name, text) in signed {
         headers.insert(name, value(&text)?);

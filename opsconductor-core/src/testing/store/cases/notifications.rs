@@ -38,7 +38,7 @@ async fn run(f: &Fixture, targets: usize, rules: &[Rule]) -> RunId {
     let (job, ids) = (f.job().await, f.targets(targets).await);
     let all: Vec<u32> = (0..targets as u32).collect();
     let plan = PlanSketch::new(&job, &ids).step(&all, &[]).build();
-    let notify = PlanNotices { requester: Some("ann".to_owned()), rules: rules.to_vec() };
+    let notify = PlanNotices { requester: Some("ann".to_owned()), rules: rules.to_vec(), own: 0 };
     let plan = Arc::new(RunPlan { notify, ..(*plan).clone() });
     f.enqueue(f.new_run(&job, plan)).await.id
 }
