@@ -10,6 +10,9 @@ use std::{
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/keys.rs"]
 mod keys;
+#[cfg(feature = "sqlite")]
+#[path = "cli/notifications.rs"]
+mod notifications;
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/signals.rs"]
 mod signals;

@@ -304,7 +304,7 @@ impl Jobs<'_> {
         preview::check_digest(&plan, asked.options.plan_digest.as_deref())?;
         plan.job_name.clone_from(&record.name);
         plan.job_version = record.version;
-        plan.notify = notices::of(self.at, Vec::new()).await?;
+        plan.notify = notices::of(self.at, job.notify().to_vec()).await?;
         let concurrency_key = job.concurrency_key(&plan.parameters)?;
         let secrets = secrets::seal(&self.at.inner, self.at.scope.tenant, &bound.secrets).await?;
         Ok(NewRun {
