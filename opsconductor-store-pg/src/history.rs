@@ -1,6 +1,6 @@
 //! The [`History`] in PostgreSQL: each call sees one moment, with the rights of one tenant.
 
-mod rows;
+pub(crate) mod rows;
 
 use std::sync::Arc;
 

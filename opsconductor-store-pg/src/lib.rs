@@ -43,6 +43,7 @@ mod custody;
 mod dead_letters;
 mod error;
 mod events;
+mod feed;
 mod history;
 mod limits;
 mod notices;

@@ -11,7 +11,7 @@ use opsconductor_core::{
 };
 use sqlx::PgConnection;
 
-use crate::{PgStore, columns, error::DbResult};
+use crate::{PgStore, columns, error::DbResult, feed};
 
 #[async_trait]
 impl Retention for PgStore {
@@ -65,6 +65,7 @@ async fn remove(store: &PgStore, keep: &Keep, limit: usize) -> DbResult<u64> {
     let runs = lock(store, &mut tx, &first).await?;
     if !runs.is_empty() {
         delete(store, &mut tx, &runs).await?;
+        feed::forget_gone(store, &mut tx).await?;
     }
     tx.commit().await?;
     runs.iter().for_each(|run| store.plans.forget(RunId::new(*run)));

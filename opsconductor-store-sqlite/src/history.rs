@@ -289,7 +289,7 @@ fn attempt(row: &Row<'_>, task: TaskId) -> rusqlite::Result<AttemptRecord> {
     })
 }
 
-fn event(row: &Row<'_>, run: RunId) -> rusqlite::Result<Event> {
+pub(crate) fn event(row: &Row<'_>, run: RunId) -> rusqlite::Result<Event> {
     let kind: String = row.get(1)?;
     let kind = match kind.as_str() {
         "run.queued" => EventKind::RunQueued,

@@ -31,6 +31,7 @@ mod custody;
 mod dead_letters;
 mod error;
 mod events;
+mod feed;
 mod history;
 mod limits;
 mod notifications;

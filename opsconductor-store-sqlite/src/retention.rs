@@ -10,7 +10,7 @@ use opsconductor_core::{
 };
 use rusqlite::{Row, params};
 
-use crate::{SqliteStore, columns, error::DbResult, writer::Tx};
+use crate::{SqliteStore, columns, error::DbResult, feed, writer::Tx};
 
 #[async_trait]
 impl Retention for SqliteStore {
@@ -57,6 +57,9 @@ fn remove(tx: &mut Tx<'_>, keep: &Keep, limit: usize) -> DbResult<u64> {
         tx.db.prepare_cached("DELETE FROM job_runs WHERE id = ?1")?.execute(params![run])?;
         tx.plans.forget(RunId::new(run));
         removed += 1;
+    }
+    if removed > 0 {
+        feed::forget_gone(tx)?;
     }
     Ok(removed)
 }

@@ -217,4 +217,5 @@ crate::pass_custody_through!(Flaky);
 crate::pass_versions_through!(Flaky);
 crate::pass_notifications_through!(Flaky);
 crate::pass_history_through!(Flaky);
+crate::pass_feed_through!(Flaky);
 crate::pass_promises_through!(Flaky);

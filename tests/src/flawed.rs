@@ -274,3 +274,4 @@ crate::pass_versions_through!(Flawed);
 crate::pass_notifications_through!(Flawed);
 crate::pass_roster_through!(Flawed);
 crate::pass_history_through!(Flawed);
+crate::pass_feed_through!(Flawed);

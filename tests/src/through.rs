@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod catalog;
 mod custody;
+mod feed;
 mod history;
 mod notifications;
 mod promises;

@@ -77,6 +77,14 @@ impl Definitions {
         (now.saturating_sub(found.at) < KNOWN_FOR).then(|| Arc::clone(&found.record))
     }
 
+    /// What the job with this id was called when it was last read.
+    pub(super) fn name_of(&self, tenant: TenantId, id: JobId, now: Duration) -> Option<String> {
+        let known = lock(&self.known);
+        let of = |((of, _), known): &(&(TenantId, String), &Known)| *of == tenant && known.record.id == id;
+        let ((_, name), found) = known.values.iter().find(of)?;
+        (now.saturating_sub(found.at) < KNOWN_FOR).then(|| name.clone())
+    }
+
     /// Remembers a job by its name.
     pub(super) fn remember(&self, tenant: TenantId, record: &Arc<JobRecord>, now: Duration) {
         let known = Known { record: Arc::clone(record), at: now };

@@ -112,7 +112,7 @@ impl RunEvents {
             if let Some(event) = self.read.next() {
                 self.after = event.seq;
                 self.over = matches!(event.kind, EventKind::RunFinished { .. });
-                return Ok(Some(named(&plan, event)));
+                return Ok(Some(named(Some(&plan), event)));
             }
             if self.over {
                 return Ok(None);
@@ -148,11 +148,14 @@ impl RunEvents {
     }
 }
 
-fn named(plan: &RunPlan, event: Event) -> RunEvent {
+/// An event with the names that the plan has for it.
+pub(super) fn named(plan: Option<&RunPlan>, event: Event) -> RunEvent {
+    let step = event.step.and_then(|index| plan?.step(index));
+    let target = event.target.and_then(|id| plan?.target(id));
     RunEvent {
         seq: event.seq,
-        step: event.step.and_then(|index| plan.step(index)).map(|step| step.id.clone()),
-        target: event.target.and_then(|id| plan.target(id)).map(|target| target.name.clone()),
+        step: step.map(|step| step.id.clone()),
+        target: target.map(|target| target.name.clone()),
         kind: event.kind,
         at: event.at,
     }

@@ -14,6 +14,7 @@ use crate::{
     Error, ErrorKind, Problem, Result, Secret,
     audit::Entry,
     auth::policy::{Action, Resource},
+    id::JobId,
     job::{JobSpec, ValidJob, secret_parameters},
     store::{Enqueued, Idempotency, JobRecord, JobVersion, Listing, NewJob, NewRun, Page},
     target::Target,
@@ -197,6 +198,35 @@ impl Jobs<'_> {
     pub async fn get(&self, name: &str) -> Result<JobRecord> {
         self.at.authorize(Action::Read, Resource::Job)?;
         self.at.inner.store.job_by_name(self.at.scope.tenant, name).await
+    }
+
+    /// The job with this id in its present version.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn by_id(&self, id: JobId) -> Result<JobRecord> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        self.at.inner.store.job(self.at.scope.tenant, id).await
+    }
+
+    /// What the job with this id is called, for the calls that take a name. What was read within the last second will do.
+    ///
+    /// # Errors
+    ///
+    /// `Forbidden`; `NotFound`.
+    pub async fn name_of(&self, id: JobId) -> Result<String> {
+        self.at.authorize(Action::Read, Resource::Job)?;
+        let (inner, tenant) = (&self.at.inner, self.at.scope.tenant);
+        let read_at = inner.clock.monotonic();
+        if let Some(name) = inner.definitions.name_of(tenant, id, read_at) {
+            return Ok(name);
+        }
+        let record = Arc::new(inner.store.job(tenant, id).await?);
+        if record.is_active {
+            inner.definitions.remember(tenant, &record, read_at);
+        }
+        Ok(record.name.clone())
     }
 
     /// Jobs, newest first.

@@ -1,7 +1,7 @@
 //! The storage seam: what the engine asks of a database, and what each answer promises.
 //!
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
-//! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) and its end
+//! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) with its [`Feed`] (what is shown as it happens) and its end
 //! ([`Retention`]), the [`Roster`] (who works), the [`Accounts`] (who may log in), the [`Sessions`] (who has), the
 //! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed), the [`Versions`] of credentials,
 //! the [`Notifications`] (who is told) and the [`AuditLog`] (who did what). Each
@@ -21,6 +21,7 @@ pub mod audit;
 pub mod catalog;
 pub mod custody;
 pub mod dead_letters;
+pub mod feed;
 pub mod gate;
 pub mod history;
 pub mod limits;
@@ -48,6 +49,7 @@ pub use catalog::{
 };
 pub use custody::{Custody, KeyUse, SealedAt, SealedChange, SealedRecord};
 pub use dead_letters::{DeadLetter, DeadLetters, NewLetter, Repeats};
+pub use feed::{Feed, FeedEvent, NUMBER_BATCH, StepCounts};
 pub use gate::{Gate, Passage};
 pub use history::{
     AttemptRecord, History, OutputChunk, OutputQuery, Question, RunFilter, RunRecord, TaskRecord,
@@ -79,6 +81,7 @@ pub trait Store:
     + Limits
     + DeadLetters
     + History
+    + Feed
     + Retention
     + Roster
     + Accounts

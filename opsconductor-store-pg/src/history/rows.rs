@@ -83,12 +83,12 @@ pub(super) fn attempt(row: &PgRow, task: TaskId) -> sqlx::Result<AttemptRecord> 
 }
 
 /// The run was enqueued: the first event of every run.
-pub(super) fn queued(run: RunId, at: Timestamp) -> Event {
+pub(crate) fn queued(run: RunId, at: Timestamp) -> Event {
     event(run, 1, at, None, EventKind::RunQueued)
 }
 
 /// The events of a row, in order.
-pub(super) fn events(row: &PgRow, run: RunId) -> DbResult<Vec<Event>> {
+pub(crate) fn events(row: &PgRow, run: RunId) -> DbResult<Vec<Event>> {
     let (last, at): (i64, Timestamp) = (columns::get(row, 0)?, columns::get(row, 1)?);
     let events = match (columns::get::<Option<&str>>(row, 7)?, columns::get::<Option<bool>>(row, 2)?) {
         (Some(told), _) => serde_json::from_str::<Vec<Told>>(told)?.into_iter().map(Told::parts).collect(),

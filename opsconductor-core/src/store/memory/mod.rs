@@ -9,6 +9,7 @@ mod complete;
 mod custody;
 mod dead_letters;
 mod enqueue;
+mod feed;
 mod history;
 mod limits;
 mod notifications;
@@ -149,6 +150,7 @@ struct State {
     api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
     told: notifications::Told,
     notices: Vec<Notice>,
+    numbered: feed::Numbered,
     audit: audit::Audit,
     /// The entry that came with the call that is being made.
     note: Option<Staged>,

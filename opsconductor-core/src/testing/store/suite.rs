@@ -302,6 +302,14 @@ macro_rules! store_suite {
                 a_reader_that_follows_misses_nothing,
                 listeners_hear_of_a_run_that_went_on,
             }
+            feed {
+                the_runs_of_a_tenant_tell_their_stories_in_one_row,
+                reading_goes_on_after_a_number,
+                what_is_numbered_once_keeps_its_number,
+                a_follower_misses_nothing_while_many_write,
+                events_of_runs_that_are_gone_are_left_out,
+                steps_are_counted_as_they_stand,
+            }
             paging {
                 targets_come_newest_first_in_parts,
                 credentials_come_newest_first_in_parts,

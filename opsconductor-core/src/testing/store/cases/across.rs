@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{accounts, api_tokens, credentials, kind, limits, notifications, sessions};
+use super::{accounts, api_tokens, credentials, feed::DAY, kind, limits, notifications, sessions};
 use crate::{
     ErrorKind, Secret,
     audit::{Entry, Head, staging::Staged},
@@ -14,7 +14,7 @@ use crate::{
         ApiTokenRecord, AuditFilter, AuditState, CredentialRecord, DeadLetter, Decision, Idempotency,
         JobRecord, Limit, LimitScope, Listing, NewCredential, NewJob, NewRun, NewUser, NotificationCounts,
         NotificationFilter, NotificationSettings, OutputQuery, PasswordChange, Repeats, Requeue, RunFilter,
-        RunRecord, SealedParameter, SettingsChange, TaskRecord, UserChange, UserRecord, WaitsFor,
+        RunRecord, SealedParameter, SettingsChange, StepCounts, TaskRecord, UserChange, UserRecord, WaitsFor,
     },
     target::{Target, TargetSpec},
     tenant::Role,
@@ -103,6 +103,9 @@ every_call! {
     events(own.run.id, 0, 10) => NotFound;
     output(own.run.id, OutputQuery::default(), 10) => NotFound;
     questions(Fixture::ALL) => nothing;
+    tenant_events(0, 10) => nothing;
+    last_tenant_event() => nothing;
+    step_counts(DAY) => nothing;
     dead_letter(own.letter.id) => NotFound;
     list_dead_letters(None, Fixture::ALL) => nothing;
     discard_dead_letter(own.letter.id) => NotFound;
@@ -198,6 +201,7 @@ impl Things {
         let chain = f.store.audit_state(f.tenant).await.unwrap().head;
         f.store.add_checkpoint(f.tenant, chain, "note").await.unwrap();
         f.store.keep_audit_key(f.tenant, b"sealed").await.unwrap();
+        while f.store.number_events(100).await.unwrap() > 0 {}
         Self {
             credential,
             target,
@@ -303,6 +307,18 @@ impl Shown for NotificationSettings {
 impl Shown for Head {
     fn is_nothing(&self) -> bool {
         *self == Self::START
+    }
+}
+
+impl Shown for u64 {
+    fn is_nothing(&self) -> bool {
+        *self == 0
+    }
+}
+
+impl Shown for StepCounts {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 

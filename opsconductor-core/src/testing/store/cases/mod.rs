@@ -16,6 +16,7 @@ pub mod dispatch;
 pub mod edges;
 pub mod enqueue;
 pub mod events;
+pub mod feed;
 pub mod flow;
 pub mod jobs;
 pub mod limits;
