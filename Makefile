@@ -18,7 +18,7 @@ ARGS ?=
 
 # The features tests and lints are built with: one set for all of them, so that the dependencies are compiled once. The crate winrm-rs declares
 # a newer Rust than we do, and builds with ours; no default feature turns it on.
-FEATURES ?= opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing,opsconductor-server/postgres,opsconductor-tests/winrm-rs
+FEATURES ?= opsconductor-core/email,opsconductor-core/http,opsconductor-core/winrm,opsconductor-core/kerberos,opsconductor-core/ssh,opsconductor-core/testing,opsconductor-server/postgres,opsconductor-tests/winrm-rs
 WORKSPACE := --locked --ignore-rust-version --workspace --features $(FEATURES)
 
 SCRIPTS := tests/scripts
@@ -104,6 +104,7 @@ clippy: packages
 	$(CARGO) clippy $(WORKSPACE) --all-targets -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features testing -- --deny warnings
+	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features email -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features http -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features winrm -- --deny warnings
 	$(CARGO) clippy --locked --package opsconductor-core --no-default-features --features ssh -- --deny warnings

@@ -58,6 +58,8 @@ ids! {
     LetterId,
     /// A token that a program calls with.
     ApiTokenId,
+    /// A notification.
+    NotificationId,
 }
 
 /// A worker process, unique per start: a version 7 UUID, so that ids sort by start time.

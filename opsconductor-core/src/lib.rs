@@ -79,8 +79,9 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
+//! | `email` | no | [`notify::EmailNotifier`]: mails for notifications, by SMTP. Brings TLS and a C compiler for `ring`. |
 //! | `fuzzing` | no | Doors to parsers that are not public, for the repository's own fuzz targets. Outside the semver promise. |
-//! | `http` | no | [`transport::http`]: the connector for `http.request`. Brings TLS and a C compiler for `ring`. |
+//! | `http` | no | [`transport::http`]: the connector for `http.request`, and webhooks for notifications. Brings TLS and a C compiler for `ring`. |
 //! | `kerberos` | no | Kerberos for the WinRM connector, beside NTLM. |
 //! | `winrm` | yes | [`transport::winrm`]: the WinRM connector. Brings TLS and a C compiler for `ring`. |
 //! | `winrm-rs` | no | `transport::winrm_rs`: a second WinRM connector, on the `winrm-rs` crate, which declares a newer Rust. |
@@ -104,6 +105,7 @@ pub mod engine;
 pub mod error;
 pub mod id;
 pub mod job;
+pub mod notify;
 pub mod run;
 pub mod store;
 pub mod target;

@@ -87,6 +87,7 @@ const PLACES: &[Place] = &[
     place!(bytes "credential", "credential_versions" ("id"), id "credential_id", field "'data'", type "credential_type", in "sealed"),
     place!(bytes "signing-key", "signing_keys" ("0", "id"), of "1::bigint", id "id", field "'key'", type "purpose", version "1", in "sealed"),
     place!(bytes "audit-key", "audit_keys" ("tenant_id"), of "tenant_id", id "tenant_id", field "'seed'", type "'ed25519'", version "1", in "sealed"),
+    place!(bytes "notification-secret", "notification_secrets" ("0", "id"), of "tenant_id", id "id", field "'secret'", type "purpose", version "1", in "sealed"),
 ];
 
 /// The statements on a table with a column of sealed records.

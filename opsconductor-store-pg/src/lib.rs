@@ -47,6 +47,7 @@ mod feed;
 mod history;
 mod limits;
 mod notices;
+mod notifications;
 mod options;
 mod plans;
 mod pools;

@@ -77,6 +77,18 @@ const PLACES: &[Place] = &[
         version: "1",
         sealed: "sealed",
     },
+    Place {
+        kind: "notification-secret",
+        table: "notification_secrets",
+        from: "notification_secrets AS p",
+        key: Key::NumberAndText("0", "p.id"),
+        tenant: "p.tenant_id",
+        id: "p.id",
+        field: "'secret'",
+        record_type: "p.purpose",
+        version: "1",
+        sealed: "sealed",
+    },
 ];
 
 /// A table with a column of sealed records.

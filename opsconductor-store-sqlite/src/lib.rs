@@ -34,6 +34,7 @@ mod events;
 mod feed;
 mod history;
 mod limits;
+mod notifications;
 mod open;
 mod options;
 mod plans;

@@ -3,6 +3,8 @@
 
 mod api_tokens;
 mod login;
+mod mail;
+mod notifications;
 mod record;
 mod scene;
 mod tokens;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use opsconductor_core::{
     Engine, Error, Secret,
     auth::password::Work,
-    engine::{AccountSettings, LoggedIn, NewAccount, Scoped, UserInfo},
+    engine::{AccountSettings, EngineBuilder, LoggedIn, NewAccount, Scoped, UserInfo},
+    notify::Notifier,
     store::{Store, memory::MemoryStore},
     tenant::{Actor, Role, Scope},
     testing::ManualClock,
@@ -68,6 +69,11 @@ impl Scene {
         engine(&self.store, &self.clock, &self.keys, settings)
     }
 
+    /// Another engine on the same store, with a way to deliver notifications.
+    pub(crate) fn delivering_engine(&self, notifier: impl Notifier + 'static) -> Engine {
+        builder(&self.store, &self.clock, &self.keys, settings()).notifier(notifier).build().unwrap()
+    }
+
     /// An account in the default tenant.
     pub(crate) async fn user(&self, name: &str, role: Role) -> UserInfo {
         user(&self.engine.local(), name, role).await
@@ -106,11 +112,14 @@ fn engine(
     keys: &Keyring,
     settings: AccountSettings,
 ) -> Engine {
-    Engine::builder()
-        .shared_store(store.clone())
-        .keys(keys.clone())
-        .clock(clock.clone())
-        .accounts(settings)
-        .build()
-        .unwrap()
+    builder(store, clock, keys, settings).build().unwrap()
+}
+
+fn builder(
+    store: &Arc<dyn Store>,
+    clock: &Arc<ManualClock>,
+    keys: &Keyring,
+    settings: AccountSettings,
+) -> EngineBuilder {
+    Engine::builder().shared_store(store.clone()).keys(keys.clone()).clock(clock.clone()).accounts(settings)
 }

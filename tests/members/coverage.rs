@@ -23,6 +23,7 @@ const TESTS: &[(&str, fn())] = &[
     ("job/allowRaw", values::a_raw_value_is_sent_as_it_is_where_the_job_allows_that),
     ("job/timeoutSec", time::a_run_over_its_time_is_stopped_fails_and_cleans_up),
     ("job/maxParallel", targets::no_more_of_a_run_go_at_once_than_it_says),
+    ("job/notify", jobs::who_is_to_be_told_is_told_when_a_run_has_ended),
     ("job/steps", flow::branches_go_side_by_side_and_meet),
     ("job/onFailure", flow::what_is_done_after_a_failure_and_in_any_case_is_done_then),
     ("job/finally", flow::what_is_done_after_a_failure_and_in_any_case_is_done_then),

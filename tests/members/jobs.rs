@@ -1,7 +1,9 @@
-//! What a job is, and which run goes first: `name`, `version`, `description`, `id`, `type`, `priority`, `concurrencyKey`.
+//! What a job is, and which run goes first: `name`, `version`, `description`, `id`, `type`, `priority`, `concurrencyKey`,
+//! `notify`.
 
 use opsconductor_core::{
     run::{RunStatus, TaskStatus::Succeeded},
+    store::{NotificationFilter, Page},
     tenant::DEFAULT_TENANT,
 };
 use serde_json::json;
@@ -77,6 +79,25 @@ pub(crate) async fn runs_with_the_same_key_go_one_after_the_other() {
         side.open(&gate("1"));
         assert_eq!(first.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
         assert_eq!(second.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+    })
+    .await;
+}
+
+#[tokio::test]
+pub(crate) async fn who_is_to_be_told_is_told_when_a_run_has_ended() {
+    on_both(async |scene, side| {
+        let address = |on: &str| format!("{on}.{}@example.com", side.protocol);
+        let tell = |on: &str| json!({"on": on, "email": address(on)});
+        let notify = [tell("failure"), tell("success"), tell("always"), tell("lost")];
+        let step = side.exec(json!({"script": side.print("done")}));
+        let run = scene.begin(side.job("told", json!({"notify": notify, "steps": [step]})), json!({})).await;
+        assert_eq!(run.wait(LIMIT).await.unwrap().status, RunStatus::Succeeded);
+        let filter = NotificationFilter { run: Some(run.id()), status: None };
+        let told = scene.ops.notifications().list(filter, Page::default()).await.unwrap();
+        let mut to: Vec<_> = told.items.iter().map(|one| one.dest.clone()).collect();
+        to.sort_unstable();
+        assert_eq!(to, [address("always"), address("success")]);
+        assert_eq!(told.items[0].payload["steps_summary"]["succeeded"], 1);
     })
     .await;
 }

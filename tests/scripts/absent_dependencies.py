@@ -58,6 +58,12 @@ RULES = [
         },
         ["hyper", "rustls", "ring"],
     ),
+    Rule(
+        "opsconductor-core",
+        ["--no-default-features", "--features", "email"],
+        {"another TLS stack": r"aws-lc-.*|openssl|openssl-sys|openssl-src|native-tls", "HTTP": HTTP, "SSH": SSH, "SQL": SQL, "WinRM": EVERY_TRANSPORT},
+        ["lettre", "rustls", "ring"],
+    ),
     Rule("opsconductor-core", [], {"SSH": SSH, "SQL": SQL}, ["sspi", "rustls"]),
     Rule(
         "opsconductor-core",

@@ -215,6 +215,7 @@ crate::pass_audit_through!(Flaky);
 crate::pass_catalog_through!(Flaky);
 crate::pass_custody_through!(Flaky);
 crate::pass_versions_through!(Flaky);
+crate::pass_notifications_through!(Flaky);
 crate::pass_history_through!(Flaky);
 crate::pass_feed_through!(Flaky);
 crate::pass_promises_through!(Flaky);

@@ -271,6 +271,7 @@ crate::pass_audit_through!(Flawed);
 crate::pass_catalog_through!(Flawed);
 crate::pass_custody_through!(Flawed);
 crate::pass_versions_through!(Flawed);
+crate::pass_notifications_through!(Flawed);
 crate::pass_roster_through!(Flawed);
 crate::pass_history_through!(Flawed);
 crate::pass_feed_through!(Flawed);

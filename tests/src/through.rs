@@ -6,6 +6,7 @@ mod catalog;
 mod custody;
 mod feed;
 mod history;
+mod notifications;
 mod promises;
 
 use opsconductor_core::{

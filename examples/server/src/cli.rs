@@ -11,6 +11,7 @@ use crate::{
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
     key::KeyOptions,
+    notification::NotificationCommand,
     run::{CancelOptions, DecideOptions, LogsOptions, RetryOptions},
     serve::ServeOptions,
     user::UserCommand,
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Check, export and sign the record of what was done.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// See who was told of runs, and say who is to be.
+    #[command(subcommand)]
+    Notification(NotificationCommand),
     /// Work with people's accounts.
     #[command(subcommand)]
     User(UserCommand),

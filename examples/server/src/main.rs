@@ -12,6 +12,7 @@ mod interrupt;
 mod job;
 mod key;
 mod logging;
+mod notification;
 mod run;
 mod runtime;
 mod serve;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         cli::Command::Approvals(options) => approvals::list(&options),
         cli::Command::Audit(command) => audit::obey(command),
         cli::Command::Auth(command) => auth::obey(&command),
+        cli::Command::Notification(command) => notification::obey(command),
         cli::Command::User(command) => user::obey(command),
         cli::Command::Migrate(options) => worker::migrate(&options),
         cli::Command::Worker(options) => worker::work(options),

@@ -6,9 +6,10 @@ use clap::Args;
 use opsconductor_core::{
     Engine, Error,
     engine::{Worker, WorkerSettings},
+    notify::EmailNotifier,
     store::{Page, WorkerRecord},
     transport::{
-        http::{HttpConnector, HttpSettings, Network},
+        http::{HttpConnector, HttpSettings, Network, WebhookNotifier},
         ssh::SshConnector,
         winrm::WinrmConnector,
     },
@@ -46,9 +47,12 @@ pub(crate) struct WorkerOptions {
     /// A network that HTTP requests may go to although it is refused otherwise, such as 127.0.0.0/8; may be given again.
     #[arg(long, value_name = "NETWORK")]
     http_allow: Vec<Network>,
-    /// A network that HTTP requests may not go to, whatever else is said; may be given again.
+    /// A network that HTTP requests and webhooks may not go to, whatever else is said; may be given again.
     #[arg(long, value_name = "NETWORK")]
     http_deny: Vec<Network>,
+    /// A network that webhooks may go to although it is not public, such as 10.1.0.0/16; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    webhook_allow: Vec<Network>,
     /// Say every so many seconds on standard error how much is running and queued.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     report: Option<u64>,
@@ -109,12 +113,15 @@ async fn engine(options: &WorkerOptions) -> Result<Engine, Error> {
     };
     let store = options.store.open(!options.no_migrate).await?;
     let reach = HttpSettings { allow: options.http_allow.clone(), deny: options.http_deny.clone() };
+    let hooks = HttpSettings { allow: options.webhook_allow.clone(), deny: options.http_deny.clone() };
     let mut builder = Engine::builder()
         .shared_store(store)
         .keys(keys)
         .connector(WinrmConnector::new())
         .connector(SshConnector::new()?)
-        .connector(HttpConnector::builder().with_settings(reach).build()?);
+        .connector(HttpConnector::builder().with_settings(reach).build()?)
+        .notifier(WebhookNotifier::new(hooks))
+        .notifier(EmailNotifier::new());
     if let Some(folder) = &options.files {
         builder = builder.files(folder);
     }

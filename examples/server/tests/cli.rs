@@ -11,6 +11,9 @@ use std::{
 #[path = "cli/keys.rs"]
 mod keys;
 #[cfg(feature = "sqlite")]
+#[path = "cli/notifications.rs"]
+mod notifications;
+#[cfg(feature = "sqlite")]
 #[path = "cli/serve.rs"]
 mod serve;
 #[cfg(all(unix, feature = "sqlite"))]

@@ -53,6 +53,10 @@ pub enum Resource {
     User,
     /// The audit record.
     Audit,
+    /// Notifications, the rules for them, and whether they are delivered.
+    Notification,
+    /// The mail server.
+    Smtp,
 }
 
 /// One action on one kind of thing, written `job:execute`.
@@ -125,6 +129,14 @@ pub const POLICY: &[(Resource, Action, Role)] = &[
     (Resource::User, Action::Create, Role::Admin),
     (Resource::User, Action::Update, Role::Admin),
     (Resource::User, Action::Delete, Role::Admin),
+    (Resource::Notification, Action::Read, Role::Viewer),
+    (Resource::Notification, Action::Create, Role::Operator),
+    (Resource::Notification, Action::Execute, Role::Operator),
+    (Resource::Notification, Action::Update, Role::Admin),
+    (Resource::Notification, Action::Decrypt, Role::Admin),
+    (Resource::Smtp, Action::Read, Role::Admin),
+    (Resource::Smtp, Action::Update, Role::Admin),
+    (Resource::Smtp, Action::Execute, Role::Admin),
     (Resource::Audit, Action::Read, Role::Admin),
     (Resource::Audit, Action::Create, Role::Admin),
     (Resource::Audit, Action::Delete, Role::Admin),
@@ -189,6 +201,8 @@ impl Resource {
             Self::Worker => "worker",
             Self::Key => "key",
             Self::Audit => "audit",
+            Self::Notification => "notification",
+            Self::Smtp => "smtp",
             Self::Account => "account",
             Self::User => "user",
         }
@@ -223,6 +237,8 @@ impl fmt::Display for Resource {
             Self::Account => "the own account",
             Self::User => "users",
             Self::Audit => "the audit record",
+            Self::Notification => "notifications",
+            Self::Smtp => "the mail server",
         })
     }
 }
@@ -251,6 +267,7 @@ mod tests {
                     | Resource::Queue
                     | Resource::DeadLetter
                     | Resource::Account
+                    | Resource::Notification
             );
             let expected = *resource == Resource::Account || *action == Action::Read && !hidden;
             assert_eq!(may(Role::Viewer, *action, *resource), expected, "{action} {resource}");
@@ -263,7 +280,8 @@ mod tests {
             assert_eq!(
                 may(Role::Operator, *action, *resource),
                 *action != Action::Decrypt
-                    && !matches!(resource, Resource::Key | Resource::User | Resource::Audit),
+                    && !matches!(resource, Resource::Key | Resource::User | Resource::Audit | Resource::Smtp)
+                    && (*resource, *action) != (Resource::Notification, Action::Update),
                 "{action} {resource}"
             );
         }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use super::{
     AccountSettings, Engine, Inner,
     accounts::People,
+    deliver::Notifiers,
     expiry::{Expired, Expiry, WARN_AHEAD},
     redactors::Redactors,
 };
@@ -12,6 +13,7 @@ use crate::{
     Error, ErrorKind, Result,
     clock::{Clock, SystemClock},
     job::{StepHandler, StepKinds, WorkerFiles},
+    notify::Notifier,
     store::{Keep, Store},
     transport::{Connector, Protocol},
     vault::{KeyProvider, Vault},
@@ -19,6 +21,9 @@ use crate::{
 
 /// How long former versions of credentials are kept when it is not said.
 const VERSIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How long notifications are kept when it is not said.
+const NOTIFICATIONS_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Collects the parts of an [`Engine`] and checks them once, in [`EngineBuilder::build`].
 #[derive(Default)]
@@ -36,6 +41,8 @@ pub struct EngineBuilder {
     warn_before_expiry: Option<Duration>,
     accounts: AccountSettings,
     strict_audit: bool,
+    notifiers: Vec<Arc<dyn Notifier>>,
+    keep_notifications: Option<Duration>,
 }
 
 impl EngineBuilder {
@@ -145,6 +152,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds a way to deliver notifications. Workers of this engine deliver what they have a way for and leave the rest to others.
+    /// A second one for the same channel is refused by [`EngineBuilder::build`].
+    #[must_use]
+    pub fn notifier(mut self, notifier: impl Notifier + 'static) -> Self {
+        self.notifiers.push(Arc::new(notifier));
+        self
+    }
+
+    /// How long notifications that were sent or given up are kept, though no longer than their run: 30 days, when it is not said.
+    #[must_use]
+    pub fn keep_notifications(mut self, time: Duration) -> Self {
+        self.keep_notifications = Some(time);
+        self
+    }
+
     /// Another clock, for tests.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -156,7 +178,7 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when a required part is missing, the folder for files is none or the settings of accounts cannot be; `Conflict` when a protocol or a step kind is given twice.
+    /// `InvalidInput` when a required part is missing, the folder for files is none or the settings of accounts cannot be; `Conflict` when a protocol, a step kind or a channel is given twice.
     pub fn build(self) -> Result<Engine> {
         let store = self.store.ok_or_else(|| missing("store"))?;
         let keys = self.keys.ok_or_else(|| missing("keys"))?;
@@ -192,6 +214,11 @@ impl EngineBuilder {
                 people: People::new(self.accounts)?,
                 uses: super::uses::Uses::default(),
                 strict_audit: self.strict_audit,
+                notices: Default::default(),
+                notifiers: Notifiers::new(
+                    self.notifiers,
+                    self.keep_notifications.unwrap_or(NOTIFICATIONS_KEPT),
+                )?,
             }),
         })
     }

@@ -149,6 +149,7 @@ mod tests {
             secrets: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
+            notify: Default::default(),
         };
         let mut earlier = Earlier { plan: &plan, steps: Vec::new(), known: HashSet::new(), bytes: 0 };
         for _ in 0..3 {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize as _;
 
-use super::{Run, Scoped, canonical::canonical, credentials, noted, preview, secrets};
+use super::{Run, Scoped, canonical::canonical, credentials, noted, notices, preview, secrets};
 use crate::{
     Error, ErrorKind, Problem, Result, Secret,
     audit::Entry,
@@ -336,6 +336,7 @@ impl Jobs<'_> {
         preview::check_digest(&plan, asked.options.plan_digest.as_deref())?;
         plan.job_name.clone_from(&record.name);
         plan.job_version = record.version;
+        plan.notify = notices::of(self.at, job.notify().to_vec()).await?;
         let concurrency_key = job.concurrency_key(&plan.parameters)?;
         let secrets = secrets::seal(&self.at.inner, self.at.scope.tenant, &bound.secrets).await?;
         Ok(NewRun {

@@ -28,6 +28,7 @@ mod complete;
 mod credentials;
 mod dead_letters;
 mod definitions;
+mod deliver;
 mod earlier;
 mod ending;
 mod events;
@@ -40,6 +41,8 @@ mod lease;
 mod log;
 mod login;
 mod noted;
+mod notices;
+mod notifications;
 mod outputs;
 mod plans;
 mod preview;
@@ -82,6 +85,7 @@ pub use jobs::{JobOptions, Jobs, RunOptions};
 pub use keys::{KeyInfo, KeyProgress, KeyStatus, Keys, Moved, NotMoved};
 pub use log::{LogMatch, LogPiece, LogPlace, LogQuery, RunLog};
 pub use login::LoggedIn;
+pub use notifications::{DeliveryStatus, Notifications, Password, Smtp, SmtpInfo};
 pub use preview::{Preview, PreviewTask};
 pub use queue::{QueueControl, QueuePart};
 pub use repeat::RerunTargets;
@@ -126,6 +130,8 @@ pub(crate) struct Inner {
     pub(crate) people: accounts::People,
     pub(crate) uses: uses::Uses,
     pub(crate) strict_audit: bool,
+    pub(crate) notices: notices::Notices,
+    pub(crate) notifiers: deliver::Notifiers,
 }
 
 impl Engine {

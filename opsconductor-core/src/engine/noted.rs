@@ -73,6 +73,16 @@ changes! {
     USER_DELETED = "users.delete" on "user" takes Delete User;
     TOKEN_CREATED = "tokens.create" on "api_token" takes Update Account;
     TOKEN_REVOKED = "tokens.revoke" on "api_token" takes Update Account;
+    NOTIFICATION_CREATED = "notifications.create" on "notification" takes Create Notification;
+    NOTIFICATION_REDRIVEN = "notifications.redrive" on "notification" takes Execute Notification;
+    NOTIFICATION_RULES_SET = "notifications.rules" on "notification" takes Update Notification;
+    DELIVERIES_STARTED = "notifications.start" on "notification" takes Update Notification;
+    DELIVERIES_STOPPED = "notifications.stop" on "notification" takes Update Notification;
+    WEBHOOK_SECRET_ROTATED = "notifications.rotate_secret" on "notification" takes Update Notification;
+    WEBHOOK_SECRET_REVEALED = "notifications.reveal_secret" on "notification" takes Decrypt Notification;
+    SMTP_SET = "smtp.update" on "smtp" takes Update Smtp;
+    SMTP_TESTED = "smtp.test" on "smtp" takes Execute Smtp;
+    USER_PREFERENCES_SET = "users.notifications" on "user" takes Update User;
     AUDIT_CHECKPOINTED = "audit.checkpoint" on "audit" takes Create Audit;
     AUDIT_REMOVED = "audit.remove" on "audit" takes Delete Audit;
 }

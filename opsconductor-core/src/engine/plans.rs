@@ -181,6 +181,7 @@ mod tests {
             earlier: vec![step],
             timeout_sec: None,
             max_parallel: None,
+            notify: Default::default(),
         })))
     }
 

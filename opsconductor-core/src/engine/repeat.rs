@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Run, Scoped, earlier, noted};
+use super::{Run, Scoped, earlier, noted, notices};
 use crate::{
     Error, ErrorKind, Result,
     audit::Entry,
@@ -195,6 +195,7 @@ impl Over {
     pub(super) async fn new_run(self, mut rest: RunPlan) -> Result<NewRun> {
         rest.earlier = earlier::read_by(&self.at, self.record.id, &self.plan, &rest).await?;
         self.look_up_targets(&mut rest).await?;
+        rest.notify = notices::of(&self.at, self.plan.notify.of_job().to_vec()).await?;
         let first = self.record;
         // The records go on as they are: what they are bound to is theirs, not the run's.
         let secrets = match self.plan.secrets.is_empty() {

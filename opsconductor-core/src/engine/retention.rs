@@ -29,6 +29,11 @@ pub(super) async fn watch(inner: Arc<Inner>, interval: Duration, ended: Cancella
                 tracing::warn!(error = %error.report(), "former versions of credentials could not be removed");
             }
         }
+        match remove_notifications(&inner, &ended).await {
+            Ok(0) => {}
+            Ok(notifications) => tracing::info!(notifications, "old notifications were removed"),
+            Err(error) => tracing::warn!(error = %error.report(), "old notifications could not be removed"),
+        }
         if let Err(error) = expiry::warn(&inner).await {
             tracing::warn!(error = %error.report(), "which credentials expire could not be seen");
         }
@@ -44,6 +49,19 @@ async fn remove_versions(inner: &Inner, ended: &CancellationToken) -> Result<u64
     let mut removed = 0;
     while !ended.is_cancelled() {
         match inner.store.remove_versions(inner.keep_versions, BATCH_MAX).await? {
+            0 => break,
+            some => removed += some,
+        }
+        inner.clock.sleep(BREATH).await;
+    }
+    Ok(removed)
+}
+
+/// The same for notifications that were sent or given up.
+async fn remove_notifications(inner: &Inner, ended: &CancellationToken) -> Result<u64> {
+    let mut removed = 0;
+    while !ended.is_cancelled() {
+        match inner.store.remove_notifications(inner.notifiers.keep, BATCH_MAX).await? {
             0 => break,
             some => removed += some,
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, QueueControl, Runs,
-    Targets, Users, Workers,
+    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, Notifications,
+    QueueControl, Runs, Smtp, Targets, Users, Workers,
 };
 use crate::{
     Result,
@@ -72,6 +72,16 @@ impl Scoped {
     /// The audit record of the tenant.
     pub fn audit(&self) -> AuditTrail<'_> {
         AuditTrail { at: self }
+    }
+
+    /// Notifications of the tenant.
+    pub fn notifications(&self) -> Notifications<'_> {
+        Notifications { at: self }
+    }
+
+    /// The mail server of the tenant.
+    pub fn smtp(&self) -> Smtp<'_> {
+        Smtp { at: self }
     }
 
     /// Workers of the deployment.

@@ -12,6 +12,7 @@ use crate::{
     },
     clock::Timestamp,
     id::UserId,
+    notify::Preferences,
     store::{Listing, NewUser, Page, UserChange, UserRecord},
     tenant::Role,
 };
@@ -228,6 +229,32 @@ impl Users<'_> {
             return Err(Error::new(ErrorKind::InvalidInput, message).with("user", id));
         }
         self.at.noted(entry, self.at.inner.store.delete_user(self.at.scope.tenant, id)).await
+    }
+
+    /// What a user wants to be told of the own runs; where they have never said, what everybody is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`Users::get`].
+    pub async fn notification_preferences(&self, id: UserId) -> Result<Preferences> {
+        self.may(Action::Read, id)?;
+        let found = self.at.inner.store.notification_preferences(self.at.scope.tenant, id).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Says what a user wants to be told of the own runs, of those that are enqueued from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Users::get`]; `InvalidInput` for what is no address or no URL.
+    pub async fn set_notification_preferences(&self, id: UserId, wants: &Preferences) -> Result<()> {
+        let entry = self.at.permit_account(noted::USER_PREFERENCES_SET, id).await?;
+        wants.check()?;
+        let tenant = self.at.scope.tenant;
+        let set = self.at.inner.store.set_notification_preferences(tenant, id, wants);
+        self.at.noted(entry, set).await?;
+        self.at.inner.notices.forget(tenant);
+        Ok(())
     }
 
     /// Whether the caller may do this to the account, which may be the own.

@@ -13,6 +13,7 @@ use super::{
     abandon::Abandon,
     claims::claim_loop,
     complete::Completer,
+    deliver,
     lease::{self, Held, Stop},
     plans::Plans,
     rescue::Rescuer,
@@ -125,6 +126,7 @@ impl Worker {
                 shared.settings.cleanup,
                 shared.closing.clone(),
             )),
+            tokio::spawn(deliver::watch(Arc::clone(&shared.inner), shared.closing.clone())),
             tokio::spawn(sequencer::watch(Arc::clone(&shared.inner), shared.ended.clone())),
             completing,
         ];

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{members, reserved, step::StepHandler};
+use super::{members, notices, reserved, step::StepHandler};
 
 /// Steps of one job.
 const STEPS_MAX: usize = 1_000;
@@ -60,6 +60,7 @@ pub(super) fn job() -> Value {
                 "type": "integer", "minimum": 1, "maximum": 1_000_000,
                 "description": "how many steps of a run are under way at once, each target counted, at most"
             },
+            "notify": notices::schema(),
             "steps": {
                 "type": "array", "minItems": 1, "maxItems": STEPS_MAX,
                 "description": "what is done, one after another"

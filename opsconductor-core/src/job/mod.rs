@@ -47,6 +47,7 @@ mod lists;
 mod members;
 mod names;
 mod nearest;
+mod notices;
 mod parameters;
 mod place;
 mod plan;

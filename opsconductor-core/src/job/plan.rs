@@ -75,6 +75,7 @@ impl ValidJob {
             earlier: Vec::new(),
             timeout_sec: self.timeout_sec(),
             max_parallel: self.max_parallel(),
+            notify: Default::default(),
         })
     }
 }

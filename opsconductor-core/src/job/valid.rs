@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{lists::Layout, place, secrets::Secrets, selector::Selector, serial::Size, shape::Shape};
 use crate::{
+    notify::Rule,
     run::{
         plan::{OnLost, Runs},
         retry::Retry,
@@ -36,6 +37,7 @@ pub(super) struct Checked {
     pub(super) layout: Layout,
     pub(super) timeout_sec: Option<u32>,
     pub(super) max_parallel: Option<u32>,
+    pub(super) notify: Vec<Rule>,
 }
 
 impl ValidJob {
@@ -87,6 +89,11 @@ impl ValidJob {
     /// How many tasks of a run are under way at once, at most.
     pub fn max_parallel(&self) -> Option<u32> {
         self.0.max_parallel
+    }
+
+    /// Who is told of a run, beside those whom the tenant and whoever asks for it name.
+    pub fn notify(&self) -> &[Rule] {
+        &self.0.notify
     }
 
     /// In which part of a run the step at `index` has its turn.

@@ -12,6 +12,7 @@ use super::{
     lists::{Layout, Lists},
     names::{Names, Reading},
     nearest::nearest,
+    notices,
     parameters::{Parameters, Parts},
     place,
     read::{default_id, drop_faulty, read_step, whole},
@@ -94,6 +95,7 @@ impl<'d> Check<'d> {
             names.of_job(&template, &place::join("", concurrency::MEMBER), &mut self.faults);
             Some(template)
         });
+        let notify = notices::read(members, &mut self.faults);
         let required = names.required();
         let Parts { defaults, schema, secrets } = parameters.into_parts();
         Some(Checked {
@@ -111,6 +113,7 @@ impl<'d> Check<'d> {
             layout: self.layout,
             timeout_sec: members.get("timeoutSec").and_then(whole).map(|number| number as u32),
             max_parallel: members.get("maxParallel").and_then(whole).map(|number| number as u32),
+            notify,
         })
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     id::{CredentialId, TargetId},
+    notify::PlanNotices,
     run::{advance::Waiting, earlier::EarlierStep, retry::Retry},
     target::Target,
     transport::Protocol,
@@ -40,6 +41,9 @@ pub struct RunPlan {
     /// How many of its tasks run at once, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallel: Option<u32>,
+    /// Who is told when it ends.
+    #[serde(default, skip_serializing_if = "PlanNotices::is_empty")]
+    pub notify: PlanNotices,
 }
 
 /// A target's address as it was.

@@ -3,8 +3,8 @@
 //! A [`Store`] is several traits together: the [`Catalog`] (what people write down), the [`Queue`] (what moves) with its
 //! [`Limits`] (what may not), the [`DeadLetters`] (what went wrong), the [`History`] (what is shown) with its [`Feed`] (what is shown as it happens) and its end
 //! ([`Retention`]), the [`Roster`] (who works), the [`Accounts`] (who may log in), the [`Sessions`] (who has), the
-//! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed), the [`Versions`] of credentials and the
-//! [`AuditLog`] (who did what). Each
+//! [`ApiTokens`] (which programs may call), the [`Custody`] (what is sealed), the [`Versions`] of credentials,
+//! the [`Notifications`] (who is told) and the [`AuditLog`] (who did what). Each
 //! method states what is atomic, what is idempotent and which error kind means what;
 //! `testing::store_suite!` executes those sentences on every implementation. The in-memory store is the reference.
 //!
@@ -26,6 +26,7 @@ pub mod gate;
 pub mod history;
 pub mod limits;
 pub mod memory;
+pub mod notifications;
 pub mod plan_cache;
 pub mod queue;
 pub mod retention;
@@ -55,6 +56,10 @@ pub use history::{
 };
 pub use limits::{Limit, LimitRecord, LimitScope, Limits, Pause, Rate};
 pub use memory::MemoryStore;
+pub use notifications::{
+    ClaimedNotification, NewSecret, NotificationCounts, NotificationFilter, NotificationSecret,
+    NotificationSettings, Notifications, PasswordChange, SecretPurpose, SettingsChange,
+};
 pub use plan_cache::PlanCache;
 pub use queue::{
     Claimed, Completion, Decision, Enqueued, Expired, Idempotency, Lease, LeaseState, NewRun, OutputPiece,
@@ -85,6 +90,7 @@ pub trait Store:
     + AuditLog
     + Custody
     + Versions
+    + Notifications
     + fmt::Debug
 {
     /// A short name for messages, such as `sqlite`.

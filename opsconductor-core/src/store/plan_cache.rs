@@ -130,6 +130,7 @@ mod tests {
             earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
+            notify: Default::default(),
         })
     }
 

@@ -65,6 +65,19 @@ impl<'a> RecordContext<'a> {
         }
     }
 
+    /// The place of a secret that notifications take: the password of a mail server, what webhooks are signed with. The `id` is one of
+    /// its own.
+    pub fn notification_secret(tenant: TenantId, id: &str, purpose: &'a str) -> Self {
+        Self {
+            tenant,
+            kind: "notification-secret",
+            id: id.to_owned(),
+            field: "secret",
+            record_type: purpose,
+            version: 1,
+        }
+    }
+
     /// The context of this place in the deployment of that name.
     pub fn in_deployment(&self, deployment: &str) -> Context {
         self.pairs(deployment, &self.tenant.to_string(), &self.version.to_string()).into_iter().collect()

@@ -90,7 +90,7 @@ pub(super) async fn advance(
                 }
             }
             if let (Some(status), Some(run)) = (over, locked.runs.get_mut(&id)) {
-                run.end(status);
+                run.end(status, plan);
                 advanced.over.insert(id, status);
             }
         }

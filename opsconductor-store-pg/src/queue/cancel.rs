@@ -174,7 +174,7 @@ async fn stop(
             locked.counters[task.place.step as usize].count(TaskStatus::Aborted, 1);
         }
         match phase::go_on(plan, before, &mut locked.counters, stopping, &mut releases)? {
-            Some(status) => locked.end(status),
+            Some(status) => locked.end(status, plan),
             None => notices.push(Notice::Cancel(id)),
         }
     }

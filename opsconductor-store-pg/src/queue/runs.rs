@@ -1,11 +1,11 @@
 //! The runs that a transaction has locked, and what becomes of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use opsconductor_core::{
     clock::Timestamp,
     id::{RunId, TenantId},
-    run::{RunStatus, advance::StepCounters, phase::Stopping, plan::PlannedStep},
+    run::{RunPlan, RunStatus, advance::StepCounters, phase::Stopping, plan::PlannedStep},
 };
 use sqlx::{PgConnection, postgres::PgRow};
 
@@ -14,6 +14,7 @@ use crate::{
     PgStore, columns,
     error::DbResult,
     events::{Told, ToldColumns},
+    notifications::{self, Ending},
 };
 
 const LOCK_RUNS: &str = include_str!("../../sql/lock_runs.sql");
@@ -36,6 +37,8 @@ pub(super) struct LockedRun {
     pub(super) counters: Vec<StepCounters>,
     told: Vec<Told>,
     ended: Option<RunStatus>,
+    /// The plan, if someone is told of the end.
+    tells: Option<Arc<RunPlan>>,
 }
 
 impl Locked {
@@ -86,11 +89,15 @@ impl Locked {
 
     /// Writes the runs, and lets those begin whose turn it is now. Whether one did.
     pub(super) async fn write(self, store: &PgStore, tx: &mut PgConnection) -> DbResult<bool> {
-        let mut ended = Vec::new();
+        let (mut ended, mut endings) = (Vec::new(), Vec::new());
         let (mut counted, mut told, mut moved) =
             (CounterColumns::default(), ToldColumns::default(), RunColumns::default());
         for (id, run) in self.runs {
             counted.push(id, &run.before, &run.counters)?;
+            if let (Some(status), Some(plan)) = (run.ended, run.tells) {
+                let (tenant, finished_at) = (run.tenant, self.now);
+                endings.push(Ending { id, tenant, plan, status, finished_at, counters: run.counters });
+            }
             if let (Some(_), Some(key)) = (run.ended, run.concurrency_key) {
                 ended.push(Ended { run: id, tenant: run.tenant, key });
             }
@@ -116,6 +123,7 @@ impl Locked {
             .execute(&mut *tx)
             .await?;
         counted.write_batches(store, tx).await?;
+        notifications::tell_of_ends(store, tx, &endings).await?;
         turns::pass_on(store, tx, &ended).await
     }
 }
@@ -132,12 +140,14 @@ impl LockedRun {
             counters: Vec::new(),
             told: Vec::new(),
             ended: None,
+            tells: None,
         })
     }
 
     /// Ends it.
-    pub(super) fn end(&mut self, status: RunStatus) {
+    pub(super) fn end(&mut self, status: RunStatus, plan: &Arc<RunPlan>) {
         self.ended = Some(status);
+        self.tells = (!plan.notify.is_empty()).then(|| plan.clone());
         self.told.push(Told::RunFinished { status });
     }
 

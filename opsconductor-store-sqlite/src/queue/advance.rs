@@ -22,7 +22,7 @@ use crate::{
     columns,
     error::DbResult,
     events::{EventRow, Events, Place},
-    limits, plans,
+    limits, notifications, plans,
     writer::Tx,
 };
 
@@ -46,7 +46,7 @@ pub(super) fn advance(
     };
     write_counters(tx, run, &before, &after)?;
     if let Some(status) = over {
-        end_run(tx, events, run, status)?;
+        end_run(tx, events, run, status, &after)?;
     }
     Ok(over)
 }
@@ -102,7 +102,13 @@ pub(super) fn write_counters(
 }
 
 /// Ends a run.
-pub(super) fn end_run(tx: &mut Tx<'_>, events: &mut Events, run: RunId, status: RunStatus) -> DbResult<()> {
+pub(super) fn end_run(
+    tx: &mut Tx<'_>,
+    events: &mut Events,
+    run: RunId,
+    status: RunStatus,
+    counters: &[StepCounters],
+) -> DbResult<()> {
     let sql = "UPDATE job_runs SET status = ?2, finished_at = ?3 WHERE id = ?1
         RETURNING tenant_id, concurrency_key";
     let key: (i64, Option<String>) = tx
@@ -110,9 +116,11 @@ pub(super) fn end_run(tx: &mut Tx<'_>, events: &mut Events, run: RunId, status: 
         .prepare_cached(sql)?
         .query_row(params![run.get(), status.as_str(), tx.now], |row| Ok((row.get(0)?, row.get(1)?)))?;
     events.push(tx, run, EventRow::run_finished(status))?;
-    if plans::of(tx.plans, tx.db, run)?.max_parallel.is_some() {
+    let plan = plans::of(tx.plans, tx.db, run)?;
+    if plan.max_parallel.is_some() {
         limits::forget(tx, TenantId::new(key.0), LimitScope::Run(run))?;
     }
+    notifications::tell_of_end(tx, &plan, (TenantId::new(key.0), run), status, counters)?;
     match key {
         (tenant, Some(key)) => turns::pass_on(tx, run, tenant, &key),
         _ => Ok(()),

@@ -96,7 +96,7 @@ fn stop(tx: &mut Tx<'_>, id: RunId, stopping: Stopping, reason: &str) -> DbResul
     };
     write_counters(tx, id, &before, &after)?;
     match over {
-        Some(status) => end_run(tx, &mut events, id, status)?,
+        Some(status) => end_run(tx, &mut events, id, status, &after)?,
         None => tx.notice(Notice::Cancel(id)),
     }
     Ok(())

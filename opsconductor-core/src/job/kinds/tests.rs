@@ -124,6 +124,7 @@ async fn run_with(
         earlier: Vec::new(),
         timeout_sec: None,
         max_parallel: None,
+        notify: Default::default(),
     };
     let values = reserved::template_values(RunId::new(7), &plan, Some(&target));
     let rendered = templates.render(&fields, &values)?;

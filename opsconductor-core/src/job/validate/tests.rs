@@ -134,7 +134,7 @@ fn faults_of_the_job() {
             (
                 "/retry",
                 "this member is not known: a job may have `name`, `version`, `description`, `parameters`, `parameterSchema`, `priority`, \
-                 `concurrencyKey`, `allowRaw`, `timeoutSec`, `maxParallel`, `steps`, `onFailure` and `finally`",
+                 `concurrencyKey`, `allowRaw`, `timeoutSec`, `maxParallel`, `notify`, `steps`, `onFailure` and `finally`",
             ),
             ("/description", "must be a string, not null"),
         ],

@@ -120,6 +120,7 @@ impl Rows {
             earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
+            notify: Default::default(),
         };
         let key = |key: TaskKey| (key.step, key.target.map(TargetId::get));
         let start = |waits| if waits == 0 { TaskStatus::Queued } else { TaskStatus::Waiting };

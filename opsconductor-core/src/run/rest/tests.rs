@@ -62,6 +62,7 @@ fn plan(targets: u32, steps: &[Sketch<'_>]) -> RunPlan {
         earlier: Vec::new(),
         timeout_sec: None,
         max_parallel: None,
+        notify: Default::default(),
     }
 }
 

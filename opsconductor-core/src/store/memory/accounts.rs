@@ -62,6 +62,7 @@ impl Accounts for MemoryStore {
             state.users.remove(&id);
             state.families.retain(|_, family| family.user != id);
             state.api_tokens.retain(|_, token| token.record.user != id);
+            state.told.forget_user(id);
             Ok(())
         })
     }

@@ -9,8 +9,8 @@ use crate::{
     Result,
     id::{CredentialId, RunId, TenantId},
     store::{
-        CredentialRecord, Custody, FormerVersion, KeyUse, SealedAt, SealedChange, SealedParameter,
-        SealedRecord, SigningKeyRecord,
+        CredentialRecord, Custody, FormerVersion, KeyUse, NotificationSecret, SealedAt, SealedChange,
+        SealedParameter, SealedRecord, SigningKeyRecord,
     },
     tenant::DEFAULT_TENANT,
     vault::envelope,
@@ -56,6 +56,7 @@ const PARAMETERS: u16 = 1;
 const VERSIONS: u16 = 2;
 const SIGNING_KEYS: u16 = 3;
 const AUDIT_KEYS: u16 = 4;
+const NOTIFICATION_SECRETS: u16 = 5;
 
 /// A row with a sealed record.
 enum Row<'a> {
@@ -64,6 +65,7 @@ enum Row<'a> {
     Version(TenantId, &'a FormerVersion),
     SigningKey(&'a SigningKeyRecord),
     AuditKey(TenantId, &'a [u8]),
+    NotificationSecret(TenantId, &'a NotificationSecret),
 }
 
 impl<'a> Row<'a> {
@@ -73,6 +75,7 @@ impl<'a> Row<'a> {
             Self::Parameter(..) => "parameter",
             Self::SigningKey(..) => "signing-key",
             Self::AuditKey(..) => "audit-key",
+            Self::NotificationSecret(..) => "notification-secret",
         }
     }
 
@@ -83,6 +86,7 @@ impl<'a> Row<'a> {
             Self::Version(_, version) => &version.sealed,
             Self::SigningKey(key) => &key.sealed,
             Self::AuditKey(_, sealed) => sealed,
+            Self::NotificationSecret(_, secret) => &secret.sealed,
         }
     }
 
@@ -109,6 +113,9 @@ impl<'a> Row<'a> {
                 (DEFAULT_TENANT, key.id.clone(), "key", key.purpose.as_str().to_owned(), 1)
             }
             Self::AuditKey(tenant, _) => (*tenant, tenant.to_string(), "seed", "ed25519".to_owned(), 1),
+            Self::NotificationSecret(tenant, secret) => {
+                (*tenant, secret.id.clone(), "secret", secret.purpose.as_str().to_owned(), 1)
+            }
         };
         let (kind, field, sealed) = (self.kind(), field.to_owned(), self.sealed().to_vec());
         SealedRecord { at, tenant, kind, id, field, record_type, version, sealed }
@@ -143,7 +150,11 @@ impl State {
             let at = SealedAt { place: AUDIT_KEYS, number: tenant.get(), text: String::new() };
             (at, Row::AuditKey(*tenant, sealed))
         });
-        credentials.chain(parameters).chain(versions).chain(keys).chain(audit_keys)
+        let secrets = self.told.secrets.iter().map(|(id, (tenant, secret))| {
+            let at = SealedAt { place: NOTIFICATION_SECRETS, number: 0, text: id.clone() };
+            (at, Row::NotificationSecret(*tenant, secret))
+        });
+        credentials.chain(parameters).chain(versions).chain(keys).chain(audit_keys).chain(secrets)
     }
 
     fn sealed_at(&mut self, at: &SealedAt) -> Option<&mut Vec<u8>> {
@@ -166,6 +177,7 @@ impl State {
                 Some(&mut found.sealed)
             }
             AUDIT_KEYS => self.audit.keys.get_mut(&TenantId::new(at.number)),
+            NOTIFICATION_SECRETS => Some(&mut self.told.secrets.get_mut(&at.text)?.1.sealed),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ mod enqueue;
 mod feed;
 mod history;
 mod limits;
+mod notifications;
 mod queue;
 mod retention;
 mod sessions;
@@ -147,6 +148,7 @@ struct State {
     signing_keys: Vec<SigningKeyRecord>,
     families: BTreeMap<String, sessions::FamilyRow>,
     api_tokens: BTreeMap<ApiTokenId, api_tokens::ApiTokenRow>,
+    told: notifications::Told,
     notices: Vec<Notice>,
     numbered: feed::Numbered,
     audit: audit::Audit,
@@ -296,6 +298,7 @@ impl State {
             row.record.finished_at = Some(now);
             self.run_event(run, EventKind::RunFinished { status });
         }
+        self.tell_of_end(run);
         self.pass_key_on(run);
     }
 }

@@ -62,6 +62,7 @@ impl State {
             self.output.retain(|(of, _, _), _| *of != task);
         }
         self.letters.retain(|_, (_, letter)| letter.run != id);
+        self.told.forget_run(id);
         for other in self.runs.values_mut().filter(|other| other.record.parent == Some(id)) {
             other.record.parent = None;
         }

@@ -38,6 +38,7 @@ impl PlanSketch {
             earlier: Vec::new(),
             timeout_sec: None,
             max_parallel: None,
+            notify: Default::default(),
         })
     }
 

@@ -360,6 +360,24 @@ macro_rules! store_suite {
                 a_token_ends_with_its_time_and_with_its_account,
                 tokens_are_apart,
             }
+            notifications {
+                the_end_of_a_run_is_told_with_all_that_belongs_to_it,
+                who_is_told_depends_on_how_it_ended,
+                an_end_that_is_told_again_tells_nothing_more,
+                a_run_nobody_is_told_of_leaves_nothing,
+                what_is_due_is_claimed_once_and_again_when_the_lease_is_over,
+                four_claims_at_once_get_each_one_once,
+                an_attempt_leaves_what_came_of_it,
+                they_are_listed_in_parts_and_by_what_is_wanted,
+                a_tenant_that_has_stopped_is_left_out,
+                old_ones_go_and_those_that_wait_stay,
+                they_go_with_their_run,
+                what_a_tenant_says_is_kept,
+                a_secret_of_webhooks_stays_good_for_a_while_beside_its_successor,
+                secrets_are_in_custody,
+                what_a_user_wants_is_kept_and_goes_with_them,
+                a_change_takes_its_entry_along,
+            }
             workers {
                 a_heartbeat_writes_a_worker_down,
                 a_later_heartbeat_says_what_has_changed,
@@ -426,6 +444,7 @@ mod tests {
             ("accounts", include_str!("cases/accounts.rs")),
             ("sessions", include_str!("cases/sessions.rs")),
             ("api_tokens", include_str!("cases/api_tokens.rs")),
+            ("notifications", include_str!("cases/notifications.rs")),
             ("workers", include_str!("cases/workers.rs")),
         ] {
             let (_, listed) = list.split_once(&format!("            {subject} {{")).unwrap_or_default();

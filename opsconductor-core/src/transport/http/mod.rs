@@ -72,7 +72,9 @@ mod resolve;
 mod session;
 mod settings;
 mod site;
+mod webhook;
 
 pub use connector::{HttpConnector, HttpConnectorBuilder};
 pub use resolve::{Resolve, SystemResolver};
 pub use settings::{HttpSettings, Network};
+pub use webhook::WebhookNotifier;

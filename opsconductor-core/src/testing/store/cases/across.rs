@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
-use super::{accounts, api_tokens, credentials, feed::DAY, kind, limits, sessions};
+use super::{accounts, api_tokens, credentials, feed::DAY, kind, limits, notifications, sessions};
 use crate::{
     ErrorKind, Secret,
     audit::{Entry, Head, staging::Staged},
     clock::Timestamp,
+    notify::{Channel, NewNotification, Notification, NotificationStatus, Preferences, Settlement},
     run::TaskStatus,
     store::{
         ApiTokenRecord, AuditFilter, AuditState, CredentialRecord, DeadLetter, Decision, Idempotency,
-        JobRecord, Limit, LimitScope, Listing, NewCredential, NewJob, NewRun, NewUser, OutputQuery, Repeats,
-        Requeue, RunFilter, RunRecord, SealedParameter, StepCounts, TaskRecord, UserChange, UserRecord,
-        WaitsFor,
+        JobRecord, Limit, LimitScope, Listing, NewCredential, NewJob, NewRun, NewUser, NotificationCounts,
+        NotificationFilter, NotificationSettings, OutputQuery, PasswordChange, Repeats, Requeue, RunFilter,
+        RunRecord, SealedParameter, SettingsChange, StepCounts, TaskRecord, UserChange, UserRecord, WaitsFor,
     },
     target::{Target, TargetSpec},
     tenant::Role,
@@ -33,6 +34,8 @@ struct Things {
     asking: RunRecord,
     user: UserRecord,
     token: ApiTokenRecord,
+    /// It was given up.
+    notification: Notification,
     /// The end of its chain, for which a checkpoint stands.
     chain: Head,
 }
@@ -134,6 +137,16 @@ every_call! {
     remove_audit(own.chain.size) => Conflict;
     audit_key() => nothing;
     keep_audit_key(b"") => nothing;
+    insert_notification(own.another_notification()) => NotFound;
+    notification(own.notification.id) => NotFound;
+    list_notifications(NotificationFilter::default(), Fixture::ALL) => nothing;
+    redrive_notification(own.notification.id) => NotFound;
+    notification_counts() => nothing;
+    notification_settings() => nothing;
+    change_notification_settings(own.taken_secret()) => Conflict;
+    notification_secrets() => nothing;
+    notification_preferences(own.user.id) => NotFound;
+    set_notification_preferences(own.user.id, &Preferences::default()) => NotFound;
 }
 
 pub async fn what_is_another_tenants_is_not_there_whatever_the_call(f: Fixture) {
@@ -149,6 +162,8 @@ pub async fn what_is_another_tenants_is_not_there_whatever_the_call(f: Fixture) 
     assert_eq!(f.store.list_limits(f.tenant, Fixture::ALL).await.unwrap().total, 1);
     assert_eq!(f.store.user(f.tenant, own.user.id).await.unwrap(), own.user);
     assert_eq!(f.store.api_token(f.tenant, own.token.id).await.unwrap(), own.token);
+    let notification = f.store.notification(f.tenant, own.notification.id).await.unwrap();
+    assert_eq!(notification.status, NotificationStatus::Failed);
 }
 
 impl Things {
@@ -173,6 +188,14 @@ impl Things {
         let letter = f.store.list_dead_letters(f.tenant, None, Fixture::ALL).await.unwrap().items.remove(0);
         let user = accounts::user(f, Role::Operator).await;
         let token = f.store.insert_api_token(f.tenant, api_tokens::new(&user, "token")).await.unwrap();
+        let notification = notifications::pending(f, "a@example.com").await;
+        let claimed =
+            f.store.claim_notifications(&[Channel::Email], 1, Duration::from_secs(60)).await.unwrap();
+        let given_up = Settlement::Failed("no".to_owned());
+        f.store.settle_notification(notification.id, claimed[0].attempt, given_up).await.unwrap();
+        let secret = PasswordChange::Set(notifications::secret("taken"));
+        let smtp = SettingsChange::Smtp(notifications::smtp("mail"), secret);
+        f.store.change_notification_settings(f.tenant, smtp).await.unwrap();
         let entry = Entry::by(f.tenant, None, "eve", "a.b", "thing");
         f.store.append_audit(vec![Staged { entry, strict: true }]).await.unwrap();
         let chain = f.store.audit_state(f.tenant).await.unwrap().head;
@@ -189,6 +212,7 @@ impl Things {
             asking: f.run(asking.id).await,
             user,
             token,
+            notification,
             chain,
         }
     }
@@ -211,6 +235,15 @@ impl Things {
     fn another_user(&self) -> NewUser {
         let UserRecord { name, email, role, .. } = self.user.clone();
         NewUser { name, email, role, password: hash() }
+    }
+
+    fn another_notification(&self) -> NewNotification {
+        let Notification { run, channel, dest, payload, .. } = self.notification.clone();
+        NewNotification { run, channel, dest, payload, template: None }
+    }
+
+    fn taken_secret(&self) -> SettingsChange {
+        SettingsChange::WebhookSecret(notifications::secret("taken"), Duration::ZERO)
     }
 
     fn another_run(&self, f: &Fixture) -> NewRun {
@@ -256,6 +289,18 @@ impl<T> Shown for Listing<T> {
 impl Shown for AuditState {
     fn is_nothing(&self) -> bool {
         self.head == Head::START && self.staged == 0
+    }
+}
+
+impl Shown for NotificationCounts {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Shown for NotificationSettings {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }
 

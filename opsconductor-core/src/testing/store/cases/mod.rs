@@ -20,6 +20,7 @@ pub mod feed;
 pub mod flow;
 pub mod jobs;
 pub mod limits;
+pub mod notifications;
 pub mod output;
 pub mod paging;
 pub mod pauses;

@@ -106,6 +106,7 @@ impl Shape {
             earlier: Vec::new(),
             timeout_sec: self.timeout_sec,
             max_parallel: self.max_parallel,
+            notify: Default::default(),
         })
     }
 }
