@@ -105,6 +105,7 @@ pub mod error;
 pub mod id;
 pub mod job;
 pub mod run;
+pub mod schedule;
 pub mod store;
 pub mod target;
 pub mod template;
