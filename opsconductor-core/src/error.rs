@@ -23,6 +23,8 @@ pub enum ErrorKind {
     InvalidJob,
     /// Run parameters are missing or wrong; [`Error::problems`] lists every fault. Not retried.
     InvalidParameters,
+    /// A cron expression or a time zone does not hold, or the schedule never comes. Not retried.
+    Schedule,
     /// A template does not parse, or a value may not go where it stands. Not retried.
     Template,
     /// A key is missing or wrong, a sealed record does not open, or a credential has expired that may then not be used. Not

@@ -107,6 +107,7 @@ pub mod id;
 pub mod job;
 pub mod notify;
 pub mod run;
+pub mod schedule;
 pub mod store;
 pub mod target;
 pub mod template;

@@ -37,6 +37,7 @@ pub(crate) fn code(ended: Result<Ended, Error>) -> ExitCode {
                 ErrorKind::InvalidInput
                 | ErrorKind::InvalidJob
                 | ErrorKind::InvalidParameters
+                | ErrorKind::Schedule
                 | ErrorKind::Template
                 | ErrorKind::Conflict => ExitCode::from(2),
                 _ => ExitCode::from(3),

@@ -46,7 +46,7 @@ mod known;
 mod lists;
 mod members;
 mod names;
-mod nearest;
+pub(crate) mod nearest;
 mod notices;
 mod parameters;
 mod place;

@@ -4,7 +4,7 @@
 const NAME_CHARS_MAX: usize = 64;
 
 /// The candidate that `given` is most likely meant to be; `None` when nothing is close.
-pub(super) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let given: Vec<char> = given.chars().take(NAME_CHARS_MAX + 1).flat_map(char::to_lowercase).collect();
     if given.is_empty() || given.len() > NAME_CHARS_MAX {
         return None;
