@@ -39,7 +39,7 @@ help: ## Show this list
 	@echo "make bench-winrm  Print what WinRM costs beside pywinrm, pypsrp, Ansible, winrm-rs and winrmcp, one JSON object a line"
 	@echo "make bench-ssh  Print what SSH costs beside Ansible and OpenSSH's sftp, one JSON object a line"
 	@echo "make bench-queue  Print what the queue costs on a disk that syncs, beside graphile-worker, pg-boss, apalis, graphile_worker, procrastinate, huey and litequeue, one JSON object a line"
-	@echo "make bench-security  Print what looking after secrets and the audit record costs: 100,000 credentials moved to another key under load, appends, verification"
+	@echo "make bench-security  Print what looking after secrets, logins and the audit record costs: 100,000 credentials moved to another key under load, bcrypt upgraded, appends, verification"
 	@echo "make test-kerberos  Run WinRM under Kerberos against MIT's key distribution centre and GSSAPI, which it installs"
 	@echo "make test-winrm-rs  Run the promises of a transport on the connector with the winrm-rs crate, which asks for a newer Rust"
 	@echo "make fuzz     Give random input to every parser, a minute each (ARGS=\"--seconds 2\" for a short round)"

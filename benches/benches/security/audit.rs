@@ -124,13 +124,13 @@ async fn fill(store: &PgStore, n: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn connect(place: &Place, connections: u32) -> Result<PgStore, Failure> {
+pub(crate) async fn connect(place: &Place, connections: u32) -> Result<PgStore, Failure> {
     let options = PgOptions::default().with_schema(place.schema()).with_connections(connections);
     Ok(PgStore::connect(place.url(), options).await?)
 }
 
 /// A schema of the bench's server, which is one that syncs unless cargo tests.
-fn place(options: &Options) -> Place {
+pub(crate) fn place(options: &Options) -> Place {
     static DURABLE: OnceLock<Server> = OnceLock::new();
     let server =
         if options.smoke { Server::shared() } else { DURABLE.get_or_init(|| Server::start(Disk::Durable)) };

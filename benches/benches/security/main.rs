@@ -1,9 +1,10 @@
-//! What the vault and the audit record cost: `make bench-security`. A word among the arguments chooses metrics.
+//! What the vault, logins and the audit record cost: `make bench-security`. A word among the arguments chooses metrics.
 //!
 //! `cargo test` runs one short round, so that this cannot rot.
 #![forbid(unsafe_code)]
 
 mod audit;
+mod login;
 mod rotate;
 
 use std::{error::Error, io};
@@ -15,7 +16,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A group of metrics, which measures and prints one round.
 type Group = fn(&Options, u32) -> Result<(), Failure>;
 
-const GROUPS: &[Group] = &[audit::run, rotate::run];
+const GROUPS: &[Group] = &[audit::run, login::run, rotate::run];
 
 fn main() -> Result<(), Failure> {
     if role::role().as_deref() == Some(rotate::ROLE) {
