@@ -1,5 +1,7 @@
 //! Schedules beside a reference that goes from minute to minute.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use chrono::{Datelike as _, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _};
 use chrono_tz::Tz;
 use proptest::prelude::*;
