@@ -29,7 +29,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-module test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -83,8 +83,15 @@ test-winrm-rs: packages
 	$(CARGO) test $(WORKSPACE) --test transport_winrm_rs
 
 # What we write and send, read by programs that share no code with ours.
-test-python: venv
+test-python: venv test-module
 	$(PYTEST) $(FORMATS)/envelope_check.py $(FORMATS)/audit_check.py
+
+# `import opsconductor`, out of the same build as the tests, laid out as a wheel has it.
+test-module: venv
+	$(CARGO) build $(WORKSPACE) --lib
+	rm -rf "$(TARGET)/python" && mkdir -p "$(TARGET)/python" && cp -R opsconductor-py/python/opsconductor "$(TARGET)/python/"
+	cp "$(TARGET)/debug/lib_core.so" "$(TARGET)/python/opsconductor/_core.abi3.so"
+	PYTHONPATH="$(TARGET)/python" $(PYTEST) -c opsconductor-py/pyproject.toml opsconductor-py/tests
 
 # The program comes out of the same build as the tests, so that it shares their dependencies.
 interop: venv
