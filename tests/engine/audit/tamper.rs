@@ -40,7 +40,9 @@ async fn free(fleet: &Fleet, sql: &str) {
     let file = rusqlite::Connection::open(folder.path().join("ops.db")).unwrap();
     file.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
     let triggers: Vec<(String, String)> = {
-        let mut find = file.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").unwrap();
+        let mut find = file
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_log'")
+            .unwrap();
         let rows = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         rows.collect::<Result<_, _>>().unwrap()
     };
