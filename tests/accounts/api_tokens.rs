@@ -5,7 +5,7 @@ use std::time::Duration;
 use opsconductor_core::{
     Error, ErrorKind,
     auth::policy::{Action, Resource, Right},
-    engine::{Scoped, TokenRequest},
+    engine::{NewAccount, Scoped, TokenRequest},
     id::ApiTokenId,
     store::Page,
     tenant::{Actor, Role},
@@ -138,7 +138,20 @@ async fn a_token_takes_no_account_over(scene: Scene) {
     assert_eq!(kind(token.api_tokens().create(request("more", Role::Viewer)).await), Forbidden);
     let own = token.api_tokens().list(Page::default()).await.unwrap().items[0].id;
     assert_eq!(kind(token.api_tokens().revoke(own).await), Forbidden);
-    scene.login("root", PASSWORD).await.unwrap();
+    let other = scene.user("other", Role::Admin).await;
+    let (create, update) = ((Resource::User, Action::Create), (Resource::User, Action::Update));
+    for (resource, action) in [create, update] {
+        let only = Some(vec![Right::new(resource, action)]);
+        let request = TokenRequest { only, ..request(action.as_str(), Role::Admin) };
+        let narrow = by_token(&scene, "root", request).await;
+        let new = NewAccount { name: "mine".into(), email: "mine@example.com".into(), role: Role::Admin };
+        assert_eq!(kind(narrow.users().create(new, &password).await), Forbidden);
+        assert_eq!(kind(narrow.users().set_password(other.id, &password).await), Forbidden);
+        assert_eq!(kind(narrow.users().set_role(other.id, Role::Viewer).await), Forbidden);
+    }
+    for name in ["root", "other"] {
+        scene.login(name, PASSWORD).await.unwrap();
+    }
 }
 
 async fn only_an_admin_ends_the_tokens_of_others(scene: Scene) {

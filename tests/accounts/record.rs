@@ -11,7 +11,11 @@ use opsconductor_core::{
 
 use crate::scene::{PASSWORD, Scene};
 
-crate::on_each_store!(what_happens_to_accounts_is_recorded, who_reads_a_secret_is_recorded);
+crate::on_each_store!(
+    what_happens_to_accounts_is_recorded,
+    who_reads_a_secret_is_recorded,
+    what_a_token_does_names_its_account_and_the_token,
+);
 
 /// What the record says, the oldest first: action, who, how it came out, of which thing.
 async fn record(scene: &Scene) -> Vec<(String, String, Outcome, Option<i64>)> {
@@ -73,4 +77,17 @@ async fn who_reads_a_secret_is_recorded(scene: Scene) {
     };
     assert_eq!(of("credentials.reveal"), [(Outcome::Done, Some(made.id.get())), (Outcome::Refused, None)]);
     assert_eq!(of("keys.rewrap"), [(Outcome::Done, None)]);
+}
+
+async fn what_a_token_does_names_its_account_and_the_token(scene: Scene) {
+    let ann = scene.user("ann", Role::Operator).await;
+    let request = TokenRequest { name: "ci".into(), role: Role::Operator, only: None, life: None };
+    let made = scene.acting_as("ann").await.api_tokens().create(request).await.unwrap();
+    let token = scene.engine.scope(scene.engine.verify_access(made.token.expose()).await.unwrap());
+    token.credentials().create("c", &Credential::winrm("a", "s3cret".into())).await.unwrap();
+    let filter = AuditFilter { action: Some("credentials.create".into()), ..AuditFilter::default() };
+    let list = scene.engine.local().audit().list(&filter, Page::default()).await.unwrap();
+    let record = &list.items[0].record;
+    assert_eq!((record.actor_id, record.actor.as_str()), (Some(ann.id), "ann"));
+    assert_eq!(record.details["token"], made.info.id.get());
 }

@@ -71,12 +71,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// That whoever `scope` says did `action` (`targets.create`) to a thing of the type `resource` (`target`).
+    /// That whoever `scope` says did `action` (`targets.create`) to a thing of the type `resource` (`target`); for a token also which.
     pub fn new(scope: &Scope, action: &str, resource: &str) -> Self {
-        let by = |id, name: &str| Self::by(scope.tenant, id, name, action, resource);
+        let entry = Self::by(scope.tenant, scope.actor.user_id(), scope.actor.name(), action, resource);
         match &scope.actor {
-            Actor::User { id, name, .. } => by(Some(*id), name),
-            actor => by(None, actor.name()),
+            Actor::Token { id, .. } => entry.with("token", id.get()),
+            Actor::User { .. } | Actor::Local => entry,
         }
     }
 
