@@ -2,14 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
-use super::{connection::Connection, host::Host};
-use crate::transport::timings::Timings;
+use super::{connection::Connection, host::Host, soap::Action};
+use crate::{Result, transport::timings::Timings};
 
 /// How long the deletion of a shell may take when nobody waits for it.
 const BACKGROUND_DELETE: Duration = Duration::from_secs(15);
+
+/// How often it is tried within that time, each time over a new connection.
+const BACKGROUND_TRIES: u32 = 4;
+
+/// How long it waits after the first try that failed; after the next ones two and three times as long.
+const BACKGROUND_PAUSE: Duration = Duration::from_millis(250);
 
 /// A shell on a host. Dropped without [`RemoteShell::forget`] while it is busy, it is deleted in the background over a
 /// connection of its own, so that a future which is dropped half-way leaves nothing running. An idle one is left to the
@@ -55,21 +64,36 @@ impl Drop for RemoteShell {
 }
 
 async fn delete_in_background(id: String, host: Arc<Host>) {
+    let (target, shell) = (&host.target, &id);
     let work = async {
-        let mut connection = Connection::open(&host, &mut Timings::default()).await?;
-        let deleted = connection.delete(&id).await;
-        deleted.map_err(|failure| failure.into_error(&host, super::soap::Action::Delete))
+        let mut tries = 1;
+        loop {
+            match delete_once(shell, &host).await {
+                // What broke one connection need not break the next one.
+                Err(error) if tries < BACKGROUND_TRIES && !host.logon_refused() => {
+                    tracing::debug!(
+                        target,
+                        shell,
+                        error = error.report(),
+                        "deleting an abandoned shell again"
+                    );
+                    sleep(BACKGROUND_PAUSE * tries).await;
+                    tries += 1;
+                }
+                ended => return ended,
+            }
+        }
     };
     match timeout(BACKGROUND_DELETE, work).await {
-        Ok(Ok(())) => tracing::debug!(target = host.target, shell = id, "deleted an abandoned shell"),
+        Ok(Ok(())) => tracing::debug!(target, shell, "deleted an abandoned shell"),
         Ok(Err(error)) => {
-            tracing::warn!(
-                target = host.target,
-                shell = id,
-                error = error.report(),
-                "a shell may be left behind"
-            );
+            tracing::warn!(target, shell, error = error.report(), "a shell may be left behind");
         }
-        Err(_) => tracing::warn!(target = host.target, shell = id, "a shell may be left behind: no answer"),
+        Err(_) => tracing::warn!(target, shell, "a shell may be left behind: no answer"),
     }
+}
+
+async fn delete_once(id: &str, host: &Arc<Host>) -> Result<()> {
+    let mut connection = Connection::open(host, &mut Timings::default()).await?;
+    connection.delete(id).await.map_err(|failure| failure.into_error(host, Action::Delete))
 }
