@@ -228,6 +228,8 @@ def test_a_fork_is_noticed():
 def test_control_c_interrupts_a_wait():
     done = python("""
         import signal, threading, os, opsconductor as oc
+        # A shell starts what it runs in the background with the signal ignored, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         engine = oc.Engine.memory()
         engine.jobs.create({"name": "Wait", "version": 1, "steps": [{"type": "sleep", "durationSec": 3600}]})
         run = engine.run("Wait")
