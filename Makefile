@@ -29,7 +29,7 @@ FORMATS := tests/interop
 PYTEST = "$(TARGET)/venv/bin/python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-module test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
+.PHONY: help demo test test-rust test-python test-module test-deploy test-kerberos test-winrm-rs fuzz interop venv check fmt clippy docs deny rules guide bench bench-winrm bench-ssh bench-queue bench-security chaos bare packages test-packages
 
 help: ## Show this list
 	@echo "make demo     Run the sample jobs on three simulated Windows hosts (ARGS=\"--once --json\" passes through)"
@@ -45,6 +45,7 @@ help: ## Show this list
 	@echo "make fuzz     Give random input to every parser, a minute each (ARGS=\"--seconds 2\" for a short round)"
 	@echo "make chaos    Kill 1,000 processes over 100,000 runs on each store, break everything else around them, and check what was promised (ARGS=\"--runs 5000 --kills 100\")"
 	@echo "make interop  Run pywinrm and pypsrp against the simulated Windows host"
+	@echo "make test-deploy  Hold the files of examples/server/deploy against the program, nginx and systemd"
 	@echo "make bare     Build the core without features from nothing, and say how long that took"
 
 # Cargo talks on standard error; standard output is the program's alone.
@@ -55,7 +56,7 @@ packages:
 	@$(SCRIPTS)/ensure-packages.sh cc:gcc ld:binutils git:git $(PYTHON):python3
 
 # Cargo's tests come last: theirs is the longest list, and it ends with the word on all of them.
-test: test-packages test-python interop
+test: test-packages test-python interop test-deploy
 	$(KERBEROS) --if-possible $(KERBEROS_BUILD)
 	$(CARGO) test $(WORKSPACE)
 
@@ -97,6 +98,12 @@ test-module: venv
 interop: venv
 	program="$$($(SCRIPTS)/built-binary.sh windows-sim $(WORKSPACE) --all-targets)" && \
 		WINDOWS_SIM_BIN="$$program" $(PYTEST) $(INTEROP)
+
+# The files people deploy with, held against the program, nginx and, where it is, systemd.
+test-deploy: venv
+	@$(SCRIPTS)/ensure-packages.sh nginx:nginx-light bash:bash
+	program="$$($(SCRIPTS)/built-binary.sh opsconductor $(WORKSPACE) --all-targets)" && \
+		OPSCONDUCTOR_BIN="$$program" $(PYTEST) $(FORMATS)/deploy_check.py
 
 venv: packages
 	$(SCRIPTS)/python-env.sh "$(TARGET)/venv" $(INTEROP)/requirements.txt $(FORMATS)/requirements.txt
