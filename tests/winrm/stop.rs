@@ -2,8 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use opsconductor_core::{ErrorKind, transport::STOP_GRACE};
+use opsconductor_core::{
+    ErrorKind,
+    transport::{Connector as _, STOP_GRACE},
+};
 use tokio_util::sync::CancellationToken;
+use windows_sim::{Action, Fault};
 
 use crate::support::{Recorder, cmd, control, eventually, host, limited, powershell, run, session};
 
@@ -86,5 +90,28 @@ async fn a_caller_that_goes_away_leaves_nothing_behind() {
     assert!(!recorder.stdout.is_empty());
     drop(session);
     eventually("the shell is gone", || host.counters().shells_open == 0).await;
+    eventually("the process is gone", || host.machine().running_processes() == 0).await;
+}
+
+#[tokio::test]
+async fn the_shell_of_who_went_away_is_deleted_although_connections_for_that_break() {
+    let host = host().await;
+    let (connector, mut session) = session(&host).await;
+    let mut recorder = Recorder::default();
+    let heard = recorder.heard.clone();
+    let control = control();
+    tokio::select! {
+        _ = session.exec(powershell("Write-Output started; Start-Sleep -Seconds 300"), &mut recorder, &control) => {
+            panic!("the command cannot have ended");
+        }
+        () = heard.notified() => {}
+    }
+    for _ in 0..3 {
+        host.faults().on_next(Action::Delete, Fault::DropBefore);
+    }
+    drop(session);
+    connector.shutdown().await;
+    assert_eq!(host.faults().remaining(), 0, "each connection broke");
+    assert_eq!(host.counters().shells_open, 0);
     eventually("the process is gone", || host.machine().running_processes() == 0).await;
 }
