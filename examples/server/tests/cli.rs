@@ -16,6 +16,9 @@ mod notifications;
 #[cfg(feature = "sqlite")]
 #[path = "cli/serve.rs"]
 mod serve;
+#[cfg(feature = "sqlite")]
+#[path = "cli/serve_services.rs"]
+mod serve_services;
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/signals.rs"]
 mod signals;

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use opsconductor_core::store;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::refusal::Refusal;
 
@@ -115,6 +115,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
+/// Tells a member that is null from one that is not there.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
 /// Which part of a list is wanted.
 pub(super) struct Page(pub(super) store::Page);
 
@@ -128,7 +135,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let Asked(Part { skip, limit }) = Asked::from_request_parts(parts, state).await?;
-        Ok(Self(store::Page { skip: skip.unwrap_or(0), limit: limit.unwrap_or(100).min(LIMIT_MAX) }))
+        part(parts, state, 100).await.map(Self)
     }
+}
+
+/// The same where less is given unless more is asked for.
+pub(super) struct ShortPage(pub(super) store::Page);
+
+impl<S: Send + Sync> FromRequestParts<S> for ShortPage {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        part(parts, state, 10).await.map(Self)
+    }
+}
+
+async fn part<S: Send + Sync>(parts: &mut Parts, state: &S, usual: u32) -> Result<store::Page, Refusal> {
+    let Asked(Part { skip, limit }) = Asked::from_request_parts(parts, state).await?;
+    Ok(store::Page { skip: skip.unwrap_or(0), limit: limit.unwrap_or(usual).min(LIMIT_MAX) })
 }

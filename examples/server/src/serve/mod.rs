@@ -7,10 +7,14 @@ mod credentials;
 mod input;
 mod jobs;
 mod live;
+mod notifications;
+mod ports;
+mod preferences;
 mod refusal;
 mod runs;
 mod status;
 mod targets;
+mod tokens;
 mod users;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -26,10 +30,15 @@ use clap::Args;
 use opsconductor_core::{
     Engine, Error, ErrorKind,
     engine::WorkerSettings,
-    transport::{http::HttpConnector, ssh::SshConnector, winrm::WinrmConnector},
+    notify::EmailNotifier,
+    transport::{
+        http::{HttpConnector, HttpSettings, Network, WebhookNotifier},
+        ssh::SshConnector,
+        winrm::WinrmConnector,
+    },
     vault::Keyring,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::refusal::Refusal;
@@ -60,6 +69,11 @@ pub(crate) struct ServeOptions {
     /// The address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
+    /// Listen for the services of the Python system as well, each at its port: 3001, 3002, 3004 to 3009. A value is what stands in
+    /// place of 3000 in these; with 0 each takes a port that is free.
+    #[arg(long, value_name = "BASE", num_args = 0..=1, require_equals = true, default_missing_value = "3000",
+        value_parser = clap::value_parser!(u16).range(..=ports::BASE_MAX))]
+    service_ports: Option<u16>,
     /// Listen beyond this machine, because a proxy in front of it does TLS.
     #[arg(long)]
     behind_proxy: bool,
@@ -69,6 +83,15 @@ pub(crate) struct ServeOptions {
     /// Leave the work to `opsconductor worker` in other processes.
     #[arg(long)]
     no_worker: bool,
+    /// A network that HTTP requests and webhooks may not go to, whatever else is said; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    http_deny: Vec<Network>,
+    /// A network that HTTP requests may go to although it is refused otherwise, such as 127.0.0.0/8; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    http_allow: Vec<Network>,
+    /// A network that webhooks may go to although it is not public, such as 10.1.0.0/16; may be given again.
+    #[arg(long, value_name = "NETWORK")]
+    webhook_allow: Vec<Network>,
     /// How many tasks to run at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -101,12 +124,7 @@ pub(crate) fn serve(options: ServeOptions) -> Result<Ended, Error> {
             engine = engine(&options) => engine?,
             () = interrupt.received() => return Ok(Ended::Well),
         };
-        let listener =
-            TcpListener::bind(options.listen).await.and_then(|bound| Ok((bound.local_addr()?, bound)));
-        let (address, listener) = listener.map_err(|source| {
-            let message = "the address cannot be listened on; another program may have it";
-            Error::new(ErrorKind::InvalidInput, message).with("listen", options.listen).with_source(source)
-        })?;
+        let (address, listener) = bind(options.listen).await?;
         let settings = WorkerSettings::default()
             .with_concurrency(options.concurrency.into())
             .with_drain(Duration::from_secs(options.drain));
@@ -122,9 +140,16 @@ pub(crate) fn serve(options: ServeOptions) -> Result<Ended, Error> {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             closing: closing.clone(),
         });
-        let served =
-            axum::serve(listener, router(app)).with_graceful_shutdown(closing.clone().cancelled_owned());
-        let served = tokio::spawn(served.into_future());
+        let mut listeners = match options.service_ports {
+            Some(base) => ports::listen(address.ip(), base, &app).await?,
+            None => Vec::new(),
+        };
+        listeners.push((listener, router(app)));
+        let mut served = JoinSet::new();
+        for (listener, router) in listeners {
+            let until = closing.clone().cancelled_owned();
+            served.spawn(axum::serve(listener, router).with_graceful_shutdown(until).into_future());
+        }
         say(&format!("serving on http://{address}/api"));
         interrupt.received().await;
         say("stopping; a second signal ends at once");
@@ -134,7 +159,7 @@ pub(crate) fn serve(options: ServeOptions) -> Result<Ended, Error> {
                 worker.shutdown().await;
             }
             // Who is still being answered after that has had the time.
-            let _ = tokio::time::timeout(Duration::from_secs(5), served).await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), served.join_all()).await;
             engine.close().await;
         };
         tokio::select! {
@@ -145,18 +170,31 @@ pub(crate) fn serve(options: ServeOptions) -> Result<Ended, Error> {
     })
 }
 
+/// Listens at `address`, and says which that is when any free port would do.
+async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Error> {
+    let bound = TcpListener::bind(address).await.and_then(|bound| Ok((bound.local_addr()?, bound)));
+    bound.map_err(|source| {
+        let message = "the address cannot be listened on; another program may have it";
+        Error::new(ErrorKind::InvalidInput, message).with("listen", address).with_source(source)
+    })
+}
+
 async fn engine(options: &ServeOptions) -> Result<Engine, Error> {
     // The key first: without it no store need be made.
     let keys = match &options.key {
         Some(file) => Keyring::from_file(file)?,
         None => Keyring::from_environment()?,
     };
+    let reach = HttpSettings { allow: options.http_allow.clone(), deny: options.http_deny.clone() };
+    let hooks = HttpSettings { allow: options.webhook_allow.clone(), deny: options.http_deny.clone() };
     Engine::builder()
         .shared_store(options.store.open(true).await?)
         .keys(keys)
         .connector(WinrmConnector::new())
         .connector(SshConnector::new()?)
-        .connector(HttpConnector::builder().build()?)
+        .connector(HttpConnector::builder().with_settings(reach).build()?)
+        .notifier(WebhookNotifier::new(hooks))
+        .notifier(EmailNotifier::new())
         .build()
 }
 
@@ -165,17 +203,22 @@ fn router(app: Shared) -> Router {
     let api = Router::new()
         .merge(auth::routes())
         .merge(users::routes())
+        .merge(preferences::routes())
+        .merge(tokens::routes())
         .merge(credentials::routes())
         .merge(targets::routes())
         .merge(jobs::routes())
         .merge(runs::routes())
         .merge(live::routes())
+        .merge(notifications::routes())
         .merge(audit::routes())
         .merge(status::routes());
-    Router::new()
-        .nest("/api", api.clone())
-        .merge(api)
-        .merge(status::root())
+    guarded(Router::new().nest("/api", api.clone()).merge(api).merge(status::root()), app)
+}
+
+/// The routes with what holds for every request.
+fn guarded(routes: Router<Shared>, app: Shared) -> Router {
+    routes
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refusal::new(

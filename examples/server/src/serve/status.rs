@@ -14,6 +14,7 @@ use axum::{
     routing::get,
 };
 use opsconductor_core::{
+    engine::Scoped,
     id::TenantId,
     store::{Page as Part, StepCounts},
 };
@@ -60,10 +61,19 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/executor/status", get(executor_status))
         .route("/workers", get(workers));
     for (path, service) in SERVICES {
-        routes =
-            routes.route(path, get(async move || Json(json!({"status": "healthy", "service": service}))));
+        routes = routes.merge(health(path, service));
     }
     routes
+}
+
+/// How a service says that it is there.
+pub(super) fn health(path: &str, service: &'static str) -> Router<Shared> {
+    Router::new().route(path, get(async move || Json(json!({"status": "healthy", "service": service}))))
+}
+
+/// As the service of its own had them.
+pub(super) fn executor() -> Router<Shared> {
+    Router::new().route("/health", get(executor_health)).route("/status", get(open_status))
 }
 
 pub(super) fn root() -> Router<Shared> {
@@ -88,12 +98,21 @@ async fn executor_health(State(app): State<Shared>) -> Json<Value> {
 }
 
 async fn executor_status(State(app): State<Shared>, caller: Caller) -> Answer<Json<Value>> {
-    let tenant = caller.ops.scope().tenant;
+    standing(&app, &caller.ops).await
+}
+
+/// Of the default tenant, for a monitor that has no token.
+async fn open_status(State(app): State<Shared>) -> Answer<Json<Value>> {
+    standing(&app, &app.engine.local()).await
+}
+
+async fn standing(app: &Shared, ops: &Scoped) -> Answer<Json<Value>> {
+    let tenant = ops.scope().tenant;
     let seen = app.status.0.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied();
     let counts = match seen.filter(|(at, _)| at.elapsed() < COUNT_STANDS) {
         Some((_, counts)) => counts,
         None => {
-            let counts = caller.ops.runs().step_counts(LATE).await?;
+            let counts = ops.runs().step_counts(LATE).await?;
             let mut all = app.status.0.lock().unwrap_or_else(PoisonError::into_inner);
             if all.len() >= TENANTS_MAX {
                 all.clear();

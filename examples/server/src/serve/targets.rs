@@ -7,6 +7,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use opsconductor_core::{
+    auth::policy::{Action, Resource, authorize},
     id::{CredentialId, TargetId},
     target::TargetSpec,
     transport::Protocol,
@@ -17,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Shared,
     caller::Caller,
-    input::{Asked, At, Body, Page},
+    input::{Asked, At, Body, Page, given},
     refusal::Answer,
 };
 
@@ -26,7 +27,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/targets", get(list).post(create))
         .route("/targets/{id}", get(one).put(update).delete(remove))
         .route("/targets/{id}/test", post(test))
-        .route("/targets/{id}/test-winrm", post(test))
+        .route("/targets/{id}/test-winrm", post(test_winrm))
         .route("/targets/by-name/{name}", delete(remove_named))
 }
 
@@ -52,7 +53,9 @@ struct Change {
     hostname: Option<String>,
     protocol: Option<Protocol>,
     port: Option<u16>,
-    credential_ref: Option<CredentialId>,
+    /// Not there: it stays. Null: there is none.
+    #[serde(default, deserialize_with = "given")]
+    credential_ref: Option<Option<CredentialId>>,
     tags: Option<Vec<String>>,
     metadata: Option<Map<String, Value>>,
     depends_on: Option<Vec<TargetId>>,
@@ -108,7 +111,7 @@ async fn update(
         hostname: change.hostname.unwrap_or(old.hostname),
         protocol: change.protocol.unwrap_or(old.protocol),
         port: change.port.unwrap_or(old.port),
-        credential_ref: change.credential_ref.or(old.credential_ref),
+        credential_ref: change.credential_ref.unwrap_or(old.credential_ref),
         tags: change.tags.unwrap_or(old.tags),
         metadata: change.metadata.unwrap_or(old.metadata),
         depends_on: change.depends_on.unwrap_or(old.depends_on),
@@ -128,7 +131,24 @@ async fn remove_named(caller: Caller, At(name): At<String>) -> Answer<Json<Value
 
 async fn test(State(app): State<Shared>, caller: Caller, At(id): At<i64>) -> Answer<Json<Value>> {
     let name = name_of(&app, &caller, id).await?.name;
-    let report = caller.ops.targets().test(&name).await?;
+    tried(&caller, &name).await
+}
+
+/// The same for WinRM alone.
+async fn test_winrm(State(app): State<Shared>, caller: Caller, At(id): At<i64>) -> Answer<Json<Value>> {
+    let spec = name_of(&app, &caller, id).await?;
+    if spec.protocol == Protocol::Winrm {
+        return tried(&caller, &spec.name).await;
+    }
+    // Who may not test one is told so whatever it speaks.
+    authorize(caller.ops.scope(), Action::Execute, Resource::Target)?;
+    let message =
+        format!("the target speaks {}, not winrm; POST /targets/{id}/test tests any", spec.protocol);
+    Ok(Json(json!({"test": {"status": "error", "details": {"message": message}}, "note": message})))
+}
+
+async fn tried(caller: &Caller, name: &str) -> Answer<Json<Value>> {
+    let report = caller.ops.targets().test(name).await?;
     let mut details = json!(report.details);
     details["message"] = json!(report.message);
     details["layer"] = json!(report.layer);

@@ -15,9 +15,11 @@ use crate::opsconductor;
 const PASSWORD: &str = "a password of some length";
 
 /// A server on a store of its own; it ends with this.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
+    /// What it said until it served.
+    pub(crate) said: Vec<String>,
     _folder: TempDir,
 }
 
@@ -29,7 +31,11 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = format!("sqlite:{}", folder.path().join("ops.db").display());
         let key = folder.path().join("key");
@@ -48,21 +54,23 @@ impl Server {
         }
         let mut child = Command::new(env!("CARGO_BIN_EXE_opsconductor"))
             .args(["serve", "--listen", "127.0.0.1:0", "--store", &store, "--key", key.to_str().unwrap()])
+            .args(options)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = said.find_map(|line| {
-            let line = line.unwrap();
-            line.strip_prefix("serving on http://")?.strip_suffix("/api").map(str::to_owned)
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        let address = lines.find_map(|line| {
+            said.push(line.unwrap());
+            said.last()?.strip_prefix("serving on http://")?.strip_suffix("/api").map(str::to_owned)
         });
         // Nobody may be kept from talking because nobody listens.
-        std::thread::spawn(move || said.for_each(drop));
-        Self { child, address: address.unwrap(), _folder: folder }
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address: address.unwrap(), said, _folder: folder }
     }
 
-    fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+    pub(crate) fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
         let mut socket = TcpStream::connect(&self.address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n");
@@ -76,11 +84,17 @@ impl Server {
         socket
     }
 
-    fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
         self.ask_with(method, path, &[("Authorization", &format!("Bearer {token}"))], body)
     }
 
-    fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    pub(crate) fn ask_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, Value) {
         let mut answer = String::new();
         self.raw(method, path, headers, body).read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -88,9 +102,13 @@ impl Server {
         (status, serde_json::from_str(body).unwrap_or_else(|_| json!(body)))
     }
 
-    fn login(&self, name: &str) -> String {
+    pub(crate) fn login(&self, name: &str) -> String {
+        self.login_at("/api/login", name)
+    }
+
+    pub(crate) fn login_at(&self, path: &str, name: &str) -> String {
         let body = json!({"username": name, "password": PASSWORD}).to_string();
-        let (status, answer) = self.ask_with("POST", "/api/login", &[], &body);
+        let (status, answer) = self.ask_with("POST", path, &[], &body);
         assert_eq!(
             (status, &answer["token_type"], &answer["expires_in"]),
             (200, &json!("bearer"), &json!(900))
