@@ -368,6 +368,9 @@ async fn a_prefix_goes_and_a_checkpoint_stands_for_it(fleet: Fleet) {
     assert!(fleet.ops.audit().verify(&[&kept.note]).await.unwrap().is_ok());
     let lines = export(&fleet).await;
     assert!(lines[0].starts_with("{\"checkpoint\":") && lines.len() == 4, "{lines:?}");
+    let ExportLine::Checkpoint(note) = ExportLine::parse(&lines[0]).unwrap() else { panic!("{lines:?}") };
+    let begins = fleet.ops.audit().public_key().await.unwrap().open(&note).unwrap();
+    assert!((begins.head, begins.removed) == (state.begins, true), "it says what became of the rest");
     assert_eq!(fleet.ops.audit().remove_before(chrono::DateTime::UNIX_EPOCH).await.unwrap(), 0);
 }
 
@@ -407,6 +410,12 @@ async fn tampering_with_the_database_is_found(fleet: Fleet) {
             "UPDATE audit_heads SET begins = 3, begins_hash = (SELECT record_hash FROM audit_log WHERE seq = 3)",
             false,
         ),
+        (
+            "UPDATE audit_heads SET begins = (SELECT max(size) FROM audit_checkpoints), \
+             begins_hash = (SELECT hash FROM audit_checkpoints ORDER BY size DESC LIMIT 1); \
+             DELETE FROM audit_log WHERE seq <= (SELECT max(size) FROM audit_checkpoints)",
+            false,
+        ),
         ("UPDATE audit_checkpoints SET note = 'none'", false),
     ] {
         let undo = tamper::with(&fleet, tampering).await;
@@ -415,6 +424,10 @@ async fn tampering_with_the_database_is_found(fleet: Fleet) {
         assert_eq!(alone.is_ok(), needs_checkpoint, "{tampering}: {alone:?}");
         let against = audit.verify(&[&kept]).await.unwrap();
         assert!(!against.is_ok(), "{tampering}");
+        if tampering.contains("begins") {
+            let exported = audit.export().await.map(drop);
+            assert_eq!(exported.unwrap_err().kind(), ErrorKind::Conflict, "{tampering}: it is not signed");
+        }
         if !tampering.contains("heads") {
             let removed = audit.remove_before(chrono::Utc::now() + Duration::from_secs(60)).await;
             assert_eq!(removed.unwrap_err().kind(), ErrorKind::Conflict, "{tampering}: it is not signed");

@@ -2,6 +2,7 @@
 
 mod chain;
 mod read;
+mod remove;
 
 use async_trait::async_trait;
 use opsconductor_core::{
@@ -61,8 +62,13 @@ impl AuditLog for SqliteStore {
         self.readers.read(move |db| read::checkpoints(db, tenant, page)).await
     }
 
-    async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64> {
-        self.writer.write(move |tx| read::remove(tx, tenant, size)).await
+    async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()> {
+        let note = note.to_owned();
+        self.writer.write(move |tx| remove::begin_after(tx, tenant, head, &note)).await
+    }
+
+    async fn remove_audit(&self, tenant: TenantId) -> Result<u64> {
+        self.writer.write(move |tx| remove::remove(tx, tenant)).await
     }
 
     async fn audit_key(&self, tenant: TenantId) -> Result<Option<Vec<u8>>> {
