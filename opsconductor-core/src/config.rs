@@ -281,13 +281,13 @@ surprise: 1
     #[test]
     fn a_file_that_is_refused_adds_nothing_and_a_job_may_stand_alone() {
         let mut desired = Desired::default();
-        desired.add("job.yaml", "{name: J, version: 1, steps: []}").unwrap();
-        let both = "{targets: [{name: a, hostname: h}], jobs: [{name: J, steps: []}]}";
+        desired.add("job.yaml", "name: J\nversion: 1\nsteps: []\n").unwrap();
+        let both = "targets: [{name: a, hostname: h}]\njobs: [{name: J, steps: []}]\n";
         let refused = desired.add("b.yaml", both).unwrap_err();
         assert!(refused.to_string().contains("job.yaml#"), "{refused}");
         assert!(desired.targets.is_empty());
         assert_eq!(desired.jobs[0].item.name, "J");
-        desired.add("", "{notifications: []}").unwrap();
+        desired.add("", r#"{"notifications": []}"#).unwrap();
         assert!(desired.rules.is_some_and(|rules| rules.item.is_empty() && rules.place == "/notifications"));
     }
 }

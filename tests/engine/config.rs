@@ -21,12 +21,12 @@ on_each_store!(
 
 const HOSTS: &str = "
 targets:
-  - name: app-1
+  - name: front-1
     hostname: 10.0.0.5
     credential: admin
     tags: [role:app]
-    depends_on: [db-1]
-  - name: db-1
+    depends_on: [store-1]
+  - name: store-1
     hostname: 10.0.0.6
     port: 5986
     credential: admin
@@ -40,7 +40,7 @@ name: Restart
 version: 1
 steps:
   - {type: winrm.exec, shell: cmd, targets: {tags: [role:app]}, command: echo 1}
-  - {type: winrm.exec, shell: cmd, target: db-1, command: echo 2}
+  - {type: winrm.exec, shell: cmd, target: store-1, command: echo 2}
 ";
 
 fn desired(files: &[&str]) -> Desired {
@@ -64,17 +64,23 @@ async fn what_is_desired_is_made_and_then_nothing_differs(fleet: Fleet) {
     let desired = desired(&[JOB, HOSTS]);
     let planned = config.plan(&desired, false).await.unwrap();
     // A target comes after those before it, a job after its targets.
-    let expected =
-        ["create target db-1", "create target app-1", "create job Restart", "update notifications  rules"];
+    let expected = [
+        "create target store-1",
+        "create target front-1",
+        "create job Restart",
+        "update notifications  rules",
+    ];
     assert_eq!(told(&planned), expected);
     assert_eq!(
-        fleet.ops.targets().get("db-1").await.unwrap_err().kind(),
+        fleet.ops.targets().get("store-1").await.unwrap_err().kind(),
         ErrorKind::NotFound,
         "a plan changes nothing"
     );
     assert_eq!(config.apply(&desired, false).await.unwrap(), planned);
-    let (app, db) =
-        (fleet.ops.targets().get("app-1").await.unwrap(), fleet.ops.targets().get("db-1").await.unwrap());
+    let (app, db) = (
+        fleet.ops.targets().get("front-1").await.unwrap(),
+        fleet.ops.targets().get("store-1").await.unwrap(),
+    );
     assert_eq!((app.spec.port, app.spec.depends_on), (5985, vec![db.id]));
     assert_eq!((db.spec.port, &db.spec.metadata["winrm_use_https"]), (5986, &json!(true)));
     assert_eq!(fleet.ops.notifications().rules().await.unwrap().len(), 1);
@@ -87,21 +93,21 @@ async fn what_drifted_is_told_and_put_right(fleet: Fleet) {
     let config = fleet.ops.config();
     let wanted = desired(&[HOSTS, JOB]);
     config.apply(&wanted, false).await.unwrap();
-    let mut db = fleet.ops.targets().get("db-1").await.unwrap().spec;
+    let mut db = fleet.ops.targets().get("store-1").await.unwrap().spec;
     (db.hostname, db.tags) = ("10.9.9.9".to_owned(), vec!["odd".to_owned()]);
-    fleet.ops.targets().update("db-1", db).await.unwrap();
+    fleet.ops.targets().update("store-1", db).await.unwrap();
     fleet.ops.jobs().set_active("Restart", false).await.unwrap();
     let drift = config.plan(&wanted, false).await.unwrap();
-    assert_eq!(told(&drift), ["update target db-1 hostname,tags", "update job Restart is_active"]);
+    assert_eq!(told(&drift), ["update target store-1 hostname,tags", "update job Restart is_active"]);
     config.apply(&wanted, false).await.unwrap();
     assert!(config.plan(&wanted, false).await.unwrap().is_empty());
 
     // The order of two targets turns round: neither ever comes after itself.
     let turned = HOSTS
-        .replace("    depends_on: [db-1]\n", "")
-        .replace("port: 5986", "port: 5986\n    depends_on: [app-1]");
+        .replace("    depends_on: [store-1]\n", "")
+        .replace("port: 5986", "port: 5986\n    depends_on: [front-1]");
     let changes = config.apply(&desired(&[&turned, JOB]), false).await.unwrap();
-    assert_eq!(told(&changes), ["update target app-1 depends_on", "update target db-1 depends_on"]);
+    assert_eq!(told(&changes), ["update target front-1 depends_on", "update target store-1 depends_on"]);
 }
 
 async fn what_is_not_desired_goes_when_asked(fleet: Fleet) {
@@ -111,7 +117,7 @@ async fn what_is_not_desired_goes_when_asked(fleet: Fleet) {
         let targets = fleet.ops.targets().list(&[], Page::default()).await.unwrap();
         targets.items.into_iter().map(|target| target.spec.name).collect::<Vec<_>>()
     };
-    assert_eq!(names().await, ["app-1", "db-1"], "those of the fleet were not desired");
+    assert_eq!(names().await, ["front-1", "store-1"], "those of the fleet were not desired");
     let run = fleet.ops.jobs().run("Once", object(json!({})), RunOptions::default()).await.unwrap();
     run.cancel().await.unwrap();
     let nothing = desired(&["notifications: []"]);
@@ -123,8 +129,8 @@ async fn what_is_not_desired_goes_when_asked(fleet: Fleet) {
         "update notifications  rules",
         "delete job Once",
         "delete job Restart",
-        "delete target app-1",
-        "delete target db-1",
+        "delete target front-1",
+        "delete target store-1",
     ];
     assert_eq!(gone, expected);
     assert!(names().await.is_empty() && fleet.ops.notifications().rules().await.unwrap().is_empty());
@@ -173,7 +179,7 @@ async fn who_may_not_change_it_changes_nothing(fleet: Fleet) {
     assert_eq!(operator.config().plan(&wanted, false).await.unwrap().len(), 3);
     // Rules for notifications are an admin's; the targets before them are not made either.
     assert_eq!(operator.config().apply(&wanted, false).await.unwrap_err().kind(), ErrorKind::Forbidden);
-    assert_eq!(fleet.ops.targets().get("db-1").await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fleet.ops.targets().get("store-1").await.unwrap_err().kind(), ErrorKind::NotFound);
     let viewer = fleet.engine.scope(scope(Role::Viewer));
     assert_eq!(viewer.config().plan(&wanted, false).await.unwrap_err().kind(), ErrorKind::Forbidden);
 }
