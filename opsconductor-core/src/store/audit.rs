@@ -90,12 +90,13 @@ pub trait AuditLog: Send + Sync {
     /// `NotFound` for a tenant that is not there.
     async fn append_audit(&self, entries: Vec<Staged>) -> Result<()>;
 
-    /// Chains at most `limit` staged entries, those first that were staged first, over all tenants, in one transaction. Answers
-    /// how many: 0 when none waits, or when someone else is chaining.
+    /// Chains at most `limit` staged entries, of each tenant those first that were staged first. Answers how many: 0 when none waits,
+    /// or when someone else is chaining. What has no place in the chain of the tenant under which it waits
+    /// ([`staging::read`](crate::audit::staging::read)) is set aside, and [a record](crate::audit::staging::set_aside) stands in its place.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Those of the store itself; also where the chain of one tenant cannot go on. The others' went on then, with at most `limit` of each.
     async fn sequence_audit(&self, limit: usize) -> Result<u64>;
 
     /// Where the tenant's chain stands.

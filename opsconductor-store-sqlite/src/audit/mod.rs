@@ -26,7 +26,10 @@ impl AuditLog for SqliteStore {
     async fn sequence_audit(&self, limit: usize) -> Result<u64> {
         // A look first: the thread is asked only where there is something to do.
         match self.readers.glance(chain::is_waiting).await? {
-            true => self.writer.write(move |tx| chain::sequence(tx, limit)).await,
+            true => {
+                let (chained, failed) = self.writer.write(move |tx| chain::sequence(tx, limit)).await?;
+                failed.map_or(Ok(chained), |failure| Err(failure.into()))
+            }
             false => Ok(0),
         }
     }
