@@ -6,7 +6,8 @@
     python3 verify_audit.py audit.ndjson --key audit.key [--checkpoint NOTE]...
 
 Each record is a line of JSON in the canonical form of RFC 8785 and holds the SHA-256 of the line before it; checkpoints are
-notes of C2SP (signed-note, tlog-checkpoint) under Ed25519. Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
+notes of C2SP (signed-note, tlog-checkpoint) under Ed25519. Where it does not begin with number 1, its first line is a note that
+says that what came before was removed; no other note stands for that. Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
 """
 
 import argparse
@@ -31,7 +32,8 @@ def canonical(value):
 
 
 def open_note(note, key):
-    """The size and the hash in a checkpoint, if the key signed it; ValueError if not."""
+    """The size and the hash in a checkpoint, and whether it says that the records up to there were removed, if the key signed it;
+    ValueError if not."""
     name, key_id, blob = key.strip().split("+", 2)
     text, _, signatures = note.rpartition("\n\n")
     public = Ed25519PublicKey.from_public_bytes(base64.b64decode(blob, validate=True)[1:])
@@ -43,16 +45,16 @@ def open_note(note, key):
                 public.verify(signature[4:], f"{text}\n".encode())
             except InvalidSignature as wrong:
                 raise ValueError("the signature of a checkpoint is wrong") from wrong
-            origin, size, digest = text.split("\n")[:3]
+            origin, size, digest, *others = text.split("\n")
             if origin == name:
-                return int(size), base64.b64decode(digest, validate=True).hex()
+                return (int(size), base64.b64decode(digest, validate=True).hex()), "removed" in others
     raise ValueError("a checkpoint is not signed by the key")
 
 
 def verify(lines, key, kept=()):
     """What is wrong with an export, each as a sentence; nothing when it holds."""
     try:
-        return list(problems(lines, key, dict(open_note(note, key) for note in kept)))
+        return list(problems(lines, key, dict(open_note(note, key)[0] for note in kept)))
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
         return [f"a line cannot be read: {error!r}"]
 
@@ -64,9 +66,11 @@ def problems(lines, key, known):
         if canonical(item) != line:
             yield f"line {place + 1} is not in canonical form"
         if "checkpoint" in item:
-            signed = open_note(item["checkpoint"], key)
+            signed, removed = open_note(item["checkpoint"], key)
             if place == 0:
                 size, head = signed
+                if not removed:
+                    yield f"it begins after record {size}, and no note says that what came before was removed"
             elif signed != (size, head):
                 yield f"the chain up to record {size} is another than a checkpoint says"
             continue

@@ -101,6 +101,7 @@
 pub mod audit;
 pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod id;

@@ -11,8 +11,12 @@ GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA :schema TO :role;
 REVOKE INSERT, UPDATE, DELETE ON :schema.opsconductor_migrations FROM :role;
 REVOKE UPDATE ON :schema.audit_log FROM :role;";
 
-/// What the role that serves people does not get: it appends to the record, and removes none of it.
-const KEEP_RECORDS: &str = "REVOKE DELETE ON :schema.audit_log FROM :role;";
+/// What the role that serves people does not get: it appends to the record, moves the end of a chain on where it chains an entry with
+/// its change, and changes and removes nothing of what is there.
+const KEEP_RECORDS: &str = "REVOKE DELETE ON :schema.audit_log FROM :role;
+REVOKE UPDATE, DELETE ON :schema.audit_staged, :schema.audit_checkpoints, :schema.audit_keys FROM :role;
+REVOKE INSERT, UPDATE, DELETE ON :schema.audit_heads, :schema.audit_set_aside FROM :role;
+GRANT INSERT (tenant_id), UPDATE (size, hash) ON :schema.audit_heads TO :role;";
 
 /// Lets one more role through the second policy.
 const SERVE_ALL: &str = "DO $give$
@@ -36,7 +40,8 @@ pub(crate) async fn stand(connection: &mut PgConnection, names: &Names) -> DbRes
             WHERE schemaname = $1 AND tablename = 'queue' AND policyname = 'all_tenants' AND $2 = ANY (roles)))
         AND NOT EXISTS (
             SELECT 1 FROM unnest(ARRAY[$2, $3]) AS role
-            WHERE role IS NOT NULL AND NOT has_schema_privilege(role, $1, 'USAGE'))";
+            WHERE role IS NOT NULL AND NOT has_schema_privilege(role, $1, 'USAGE'))
+        AND ($3::text IS NULL OR $3 = $2 OR NOT has_table_privilege($3, format('%I.audit_set_aside', $1), 'DELETE'))";
     Ok(sqlx::query_scalar(sql)
         .bind(names.schema.as_str())
         .bind(names.worker.as_ref().map(Name::as_str))

@@ -21,6 +21,7 @@ on_each_store!(
     another_tenants_account_is_not_found,
     a_tenant_keeps_an_admin,
     what_cannot_be_an_account_is_refused,
+    a_password_that_is_soon_guessed_is_refused,
 );
 
 fn kind<T>(result: Result<T, Error>) -> ErrorKind {
@@ -151,4 +152,28 @@ async fn what_cannot_be_an_account_is_refused(scene: Scene) {
     }
     create(&acme, "b", "b@b", PASSWORD).await.unwrap();
     assert_eq!(scene.login("b", PASSWORD).await.unwrap().scope().tenant, acme.scope().tenant);
+}
+
+async fn a_password_that_is_soon_guessed_is_refused(scene: Scene) {
+    scene.user("root", Role::Admin).await;
+    let root = scene.acting_as("root").await;
+    let smith =
+        NewAccount { name: "ann.smith".to_owned(), email: "ann@example.com".to_owned(), role: Role::Viewer };
+    for weak in ["password1234", "qwertyuiop123", "ann.smith1234"] {
+        let refused = root.users().create(smith.clone(), &Secret::from(weak)).await.unwrap_err();
+        assert_eq!(refused.kind(), InvalidInput, "{weak}");
+        assert!(
+            refused.report().contains("too easy to guess") && !refused.report().contains(weak),
+            "{refused:?}"
+        );
+    }
+    let ann = root.users().create(smith, &Secret::from(PASSWORD)).await.unwrap();
+    for weak in ["password1234", "ann.smith1234", "ann@example.com"] {
+        assert_eq!(
+            kind(root.users().set_password(ann.id, &Secret::from(weak)).await),
+            InvalidInput,
+            "{weak}"
+        );
+    }
+    scene.login("ann.smith", PASSWORD).await.unwrap();
 }

@@ -32,6 +32,8 @@ on_each_store!(
     an_export_holds_by_itself,
     a_prefix_goes_and_a_checkpoint_stands_for_it,
     tampering_with_the_database_is_found,
+    what_cannot_be_chained_is_set_aside_and_holds_up_nobody,
+    an_export_whose_records_go_meanwhile_says_so,
 );
 
 const ALL: Page = Page { skip: 0, limit: 100_000 };
@@ -368,6 +370,9 @@ async fn a_prefix_goes_and_a_checkpoint_stands_for_it(fleet: Fleet) {
     assert!(fleet.ops.audit().verify(&[&kept.note]).await.unwrap().is_ok());
     let lines = export(&fleet).await;
     assert!(lines[0].starts_with("{\"checkpoint\":") && lines.len() == 4, "{lines:?}");
+    let ExportLine::Checkpoint(note) = ExportLine::parse(&lines[0]).unwrap() else { panic!("{lines:?}") };
+    let begins = fleet.ops.audit().public_key().await.unwrap().open(&note).unwrap();
+    assert!((begins.head, begins.removed) == (state.begins, true), "it says what became of the rest");
     assert_eq!(fleet.ops.audit().remove_before(chrono::DateTime::UNIX_EPOCH).await.unwrap(), 0);
 }
 
@@ -407,6 +412,12 @@ async fn tampering_with_the_database_is_found(fleet: Fleet) {
             "UPDATE audit_heads SET begins = 3, begins_hash = (SELECT record_hash FROM audit_log WHERE seq = 3)",
             false,
         ),
+        (
+            "UPDATE audit_heads SET begins = (SELECT max(size) FROM audit_checkpoints), \
+             begins_hash = (SELECT hash FROM audit_checkpoints ORDER BY size DESC LIMIT 1); \
+             DELETE FROM audit_log WHERE seq <= (SELECT max(size) FROM audit_checkpoints)",
+            false,
+        ),
         ("UPDATE audit_checkpoints SET note = 'none'", false),
     ] {
         let undo = tamper::with(&fleet, tampering).await;
@@ -415,6 +426,10 @@ async fn tampering_with_the_database_is_found(fleet: Fleet) {
         assert_eq!(alone.is_ok(), needs_checkpoint, "{tampering}: {alone:?}");
         let against = audit.verify(&[&kept]).await.unwrap();
         assert!(!against.is_ok(), "{tampering}");
+        if tampering.contains("begins") {
+            let exported = audit.export().await.map(drop);
+            assert_eq!(exported.unwrap_err().kind(), ErrorKind::Conflict, "{tampering}: it is not signed");
+        }
         if !tampering.contains("heads") {
             let removed = audit.remove_before(chrono::Utc::now() + Duration::from_secs(60)).await;
             assert_eq!(removed.unwrap_err().kind(), ErrorKind::Conflict, "{tampering}: it is not signed");
@@ -422,4 +437,76 @@ async fn tampering_with_the_database_is_found(fleet: Fleet) {
         undo.await;
         assert!(fleet.ops.audit().verify(&[&kept]).await.unwrap().is_ok(), "{tampering}");
     }
+}
+
+async fn what_cannot_be_chained_is_set_aside_and_holds_up_nobody(fleet: Fleet) {
+    if fleet.folder.is_none() && fleet.place.is_none() {
+        return;
+    }
+    done(&fleet).await;
+    fleet.ops.targets().create(target("first")).await.unwrap();
+    let copy = |tenant: u32, at: &str, entry: &str| {
+        format!(
+            "INSERT INTO audit_staged (tenant_id, at, entry) SELECT {tenant}, {at}, {entry} FROM audit_staged \
+             WHERE tenant_id = 1 AND entry LIKE '%\"first\"%' ORDER BY id LIMIT 1; "
+        )
+    };
+    let never = if fleet.folder.is_some() { "9223372036854775807" } else { "'infinity'::timestamptz" };
+    let mut sql =
+        "INSERT INTO tenants (id, name, created_at) SELECT 99, 'other', created_at FROM tenants WHERE id = 1; "
+            .to_owned();
+    // Under another tenant's name, of a tenant that is not there, without a form, with a character that no record holds, at no time.
+    sql += &copy(99, "at", "entry");
+    sql += &copy(98, "at", "entry");
+    sql += &copy(1, "at", "'what?'");
+    sql += &copy(1, "at", "replace(entry, '\"targets.create\"', '\"a\\u0000b\"')");
+    sql += &copy(1, never, "entry");
+    let mut wrong = 3;
+    if fleet.folder.is_some() {
+        sql += &copy(1, "at", "CAST(x'ff' AS TEXT)");
+        wrong += 1;
+    }
+    tamper::free(&fleet, &sql).await;
+    fleet.ops.targets().create(target("second")).await.unwrap();
+    let listed = done(&fleet).await;
+    let mut expected = vec![("targets.create".to_owned(), "first".to_owned())];
+    expected.extend(std::iter::repeat_n(("audit.set_aside".to_owned(), String::new()), wrong));
+    expected.push(("targets.create".to_owned(), "second".to_owned()));
+    assert_eq!(listed[listed.len() - expected.len()..], expected);
+    let report = fleet.ops.audit().verify(&[]).await.unwrap();
+    assert!(report.is_ok(), "{report:?}");
+    let store = fleet.engine.store();
+    let (other, absent) =
+        (opsconductor_core::id::TenantId::new(99), opsconductor_core::id::TenantId::new(98));
+    let theirs = store.audit_records(other, 0, 10).await.unwrap();
+    assert_eq!(theirs.len(), 1);
+    assert_eq!(theirs[0].record.action, "audit.set_aside");
+    assert_eq!(theirs[0].record.details["why"], "it names another tenant");
+    assert_eq!(store.audit_state(absent).await.unwrap(), Default::default(), "it waits no more");
+    // A chain that was tampered with so that it cannot go on waits alone.
+    tamper::free(&fleet, "UPDATE audit_heads SET size = 0 WHERE tenant_id = 99;").await;
+    let actor = Actor::User { id: UserId::new(7), name: "eve".to_owned(), role: Role::Admin };
+    let elsewhere = fleet.engine.scope(Scope::new(other, actor));
+    elsewhere.targets().create(target("theirs")).await.unwrap();
+    fleet.ops.targets().create(target("third")).await.unwrap();
+    assert_eq!(done(&fleet).await.last().unwrap().1, "third");
+    assert!(fleet.ops.audit().verify(&[]).await.unwrap().is_ok());
+    assert!(elsewhere.audit().state().await.is_err(), "and says so to those whose it is");
+    assert_eq!(store.audit_state(other).await.unwrap().staged, 1);
+}
+
+async fn an_export_whose_records_go_meanwhile_says_so(fleet: Fleet) {
+    let mut export = fleet.ops.audit().export().await.unwrap();
+    assert_eq!(export.next().await.unwrap().unwrap().1, 0, "what it begins with");
+    let now = chrono::Utc::now() + Duration::from_secs(3_600);
+    assert!(fleet.ops.audit().remove_before(now).await.unwrap() > 0);
+    fleet.ops.targets().create(target("later")).await.unwrap();
+    fleet.ops.audit().state().await.unwrap();
+    let gone = export.next().await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::Conflict, "{gone}");
+    assert_eq!(
+        export.next().await.unwrap_err().kind(),
+        ErrorKind::Conflict,
+        "and it does not go on after all"
+    );
 }

@@ -76,6 +76,7 @@ macro_rules! on_each_store {
 }
 
 mod audit;
+mod config;
 mod definition;
 mod flow;
 mod keys;

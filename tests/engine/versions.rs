@@ -56,6 +56,10 @@ async fn an_expiry_is_shown_and_rotation_takes_it_away(fleet: Fleet) {
     assert_eq!(credentials.get("admin").await.unwrap(), set);
     assert_eq!(credentials.rotate("admin", &secret("second")).await.unwrap().expires_at, None);
     assert_eq!(credentials.set_expiry("absent", None).await.unwrap_err().kind(), ErrorKind::NotFound);
+    for never in [chrono::DateTime::<chrono::Utc>::MIN_UTC, chrono::DateTime::<chrono::Utc>::MAX_UTC] {
+        let refused = credentials.set_expiry("admin", Some(never)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{refused}");
+    }
 }
 
 /// A worker, its clock, and a job whose credential expires in a day.

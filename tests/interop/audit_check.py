@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = ROOT / "examples" / "python" / "verify_audit.py"
 EXPORT = ROOT / "opsconductor-core" / "testdata" / "audit-export.ndjson"
 KEY = ROOT / "opsconductor-core" / "testdata" / "audit-export.key"
+REMOVED = ROOT / "opsconductor-core" / "testdata" / "audit-removed.note"
 
 sys.path.insert(0, str(PROGRAM.parent))
 sys.dont_write_bytecode = True
@@ -32,12 +33,15 @@ def test_the_export_holds():
     assert len(LINES) > 10
 
 
-def test_a_part_holds_from_a_checkpoint_on():
+def test_a_part_holds_where_a_note_says_that_the_rest_was_removed():
     checkpoints = [place for place, line in enumerate(LINES) if "checkpoint" in json.loads(line)]
     first = checkpoints[0]
     assert first < len(LINES) - 1, "the export has one in the middle, for this"
-    assert verify_audit.verify(LINES[first:], KEY_TEXT) == []
+    removed = verify_audit.canonical({"checkpoint": REMOVED.read_text(encoding="utf-8")})
+    assert verify_audit.verify([removed, *LINES[first + 1 :]], KEY_TEXT) == []
     assert verify_audit.verify(LINES[first + 1 :], KEY_TEXT) != []
+    found = verify_audit.verify(LINES[first:], KEY_TEXT)
+    assert any("was removed" in problem for problem in found), "an ordinary checkpoint does not stand for what was cut"
 
 
 def test_a_cut_tail_is_found():

@@ -8,6 +8,7 @@ use crate::{
     approvals::ApprovalsOptions,
     audit::AuditCommand,
     auth::AuthCommand,
+    config::ConfigOptions,
     exit,
     job::{ApplyOptions, PlanOptions, RunOptions},
     key::KeyOptions,
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     /// Work with job definitions.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Make targets, jobs and rules for notifications what files say, or say what differs.
+    Apply(ConfigOptions),
     /// Work with runs of jobs.
     #[command(subcommand)]
     Run(RunCommand),

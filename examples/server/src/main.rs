@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod auth;
 mod cli;
+mod config;
 #[cfg(feature = "sqlite")]
 mod demo;
 mod exit;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         #[cfg(feature = "sqlite")]
         cli::Command::Demo(options) => demo::run(options),
+        cli::Command::Apply(options) => config::apply(&options),
         cli::Command::Job(command) => job::obey(command),
         cli::Command::Run(command) => run::obey(command),
         cli::Command::Approvals(options) => approvals::list(&options),

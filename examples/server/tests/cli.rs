@@ -7,6 +7,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+#[cfg(feature = "sqlite")]
+#[path = "cli/config.rs"]
+mod config;
 #[cfg(all(unix, feature = "sqlite"))]
 #[path = "cli/keys.rs"]
 mod keys;

@@ -8,8 +8,9 @@
 //! — opsconductor/production/1 <base64 of the key's id (4 bytes) and the signature (64 bytes)>
 //! ```
 //!
-//! The first lines are the text that is signed, as in `tlog-checkpoint`: the origin, the size, the hash. The key's id is the
-//! first four bytes of SHA-256(name ‖ `\n` ‖ 0x01 ‖ public key), as `signed-note` has it for Ed25519.
+//! The first lines are the text that is signed, as in `tlog-checkpoint`: the origin, the size, the hash. Where the records up to
+//! there were removed on purpose, a fourth line says `removed`: only such a note stands for the beginning of a chain, for any other
+//! one would let whoever writes to the store cut the chain there. The key's id is the first four bytes of SHA-256(name ‖ `\n` ‖ 0x01 ‖ public key), as `signed-note` has it for Ed25519.
 
 use std::{fmt, str::FromStr};
 
@@ -35,6 +36,9 @@ const ED25519: u8 = 1;
 
 const KEY_ID_BYTES: usize = 4;
 
+/// The line of a note for records that were removed.
+const REMOVED: &str = "removed";
+
 /// How long a chain was and where it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -42,6 +46,8 @@ pub struct Checkpoint {
     pub origin: String,
     /// Its length and last hash.
     pub head: Head,
+    /// Whether the records up to there were removed, so that the chain may begin after them.
+    pub removed: bool,
 }
 
 impl Checkpoint {
@@ -54,10 +60,16 @@ impl Checkpoint {
 
     /// The text that is signed.
     fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.head.size, STANDARD.encode(self.head.hash.as_bytes()))
+        let hash = STANDARD.encode(self.head.hash.as_bytes());
+        let mut text = format!("{}\n{}\n{hash}\n", self.origin, self.head.size);
+        if self.removed {
+            text += REMOVED;
+            text.push('\n');
+        }
+        text
     }
 
-    /// Reads the text of a note. Lines after the third are for others.
+    /// Reads the text of a note. What else stands in lines after the third is for others.
     fn parse(text: &str) -> Result<Self> {
         let mut lines = text.split_terminator('\n');
         let (origin, size, hash) = match (lines.next(), lines.next(), lines.next()) {
@@ -72,6 +84,7 @@ impl Checkpoint {
                 size: number.ok_or_else(|| wrong("its size is no number"))?,
                 hash: Hash::from_slice(&bytes).map_err(|_| wrong("its hash is not 32 bytes long"))?,
             },
+            removed: lines.any(|line| line == REMOVED),
         })
     }
 }
@@ -122,7 +135,16 @@ impl AuditKey {
 
     /// The note for the chain that stands at `head`.
     pub fn sign(&self, head: Head) -> String {
-        let text = Checkpoint { origin: self.name.clone(), head }.text();
+        self.signed(head, false)
+    }
+
+    /// The note that stands for the records up to `head`, which are removed: the chain may begin after them.
+    pub fn sign_removal(&self, head: Head) -> String {
+        self.signed(head, true)
+    }
+
+    fn signed(&self, head: Head, removed: bool) -> String {
+        let text = Checkpoint { origin: self.name.clone(), head, removed }.text();
         let signature = self.key.sign(text.as_bytes());
         let mut blob = self.public().id().to_vec();
         blob.extend_from_slice(&signature.to_bytes());
@@ -302,11 +324,22 @@ mod tests {
         assert_eq!(note.lines().count(), 5);
         assert!(note.starts_with("opsconductor/test/1\n42\n"));
         let opened = key().public().open(&note).unwrap();
-        assert_eq!(opened, Checkpoint { origin: "opsconductor/test/1".to_owned(), head: head() });
+        let origin = "opsconductor/test/1".to_owned();
+        assert_eq!(opened, Checkpoint { origin, head: head(), removed: false });
         let other = AuditKey::generate("opsconductor/test/1").unwrap();
         assert_eq!(other.public().open(&note).unwrap_err().kind(), ErrorKind::Vault);
         let other = AuditKey::from_seed("opsconductor/test/2", &[7; 32]).unwrap();
         assert_eq!(other.public().open(&note).unwrap_err().kind(), ErrorKind::Vault);
+    }
+
+    #[test]
+    fn what_was_removed_is_signed_otherwise() {
+        let (plain, removal) = (key().sign(head()), key().sign_removal(head()));
+        let opened = key().public().open(&removal).unwrap();
+        assert_eq!((opened.head, opened.removed), (head(), true));
+        // No note becomes the other kind by who has no key.
+        assert!(key().public().open(&removal.replace("removed\n", "")).is_err());
+        assert!(key().public().open(&plain.replace("\n\n", "\nremoved\n\n")).is_err());
     }
 
     /// The vector of C2SP's `signed-note` (from Go's `golang.org/x/mod/sumdb/note`): a known key and a note that it signed.

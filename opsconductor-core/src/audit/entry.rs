@@ -135,6 +135,14 @@ impl Entry {
         self.tenant
     }
 
+    /// Whether its values have the one form.
+    pub(super) fn is_plain(&self) -> bool {
+        let names = [&self.actor, &self.action, &self.resource_type];
+        self.outcome != Outcome::Unknown
+            && names.into_iter().chain(&self.ip).chain(&self.user_agent).all(|one| is_text(one))
+            && self.details.iter().all(|(name, value)| is_text(name) && is_plain(value, 0))
+    }
+
     pub(super) fn into_record(self, seq: u64, at: Timestamp, prev: Hash) -> Record {
         let mut written = String::new();
         canonical::write_object(&mut written, &self.details);
@@ -168,6 +176,25 @@ fn text(text: &str) -> String {
         kept.push('…');
     }
     kept
+}
+
+/// Whether [`text`] can have made it.
+fn is_text(text: &str) -> bool {
+    !text.contains('\0') && text.chars().nth(TEXT_CHARS_MAX + 1).is_none()
+}
+
+/// Whether [`plain`] can have made it.
+fn is_plain(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => true,
+        Value::String(string) => is_text(string),
+        Value::Number(_) => plain(value.clone(), depth) == *value,
+        Value::Array(items) => depth < DEPTH_MAX && items.iter().all(|item| is_plain(item, depth + 1)),
+        Value::Object(members) => {
+            let mut members = members.iter();
+            depth < DEPTH_MAX && members.all(|(name, value)| is_text(name) && is_plain(value, depth + 1))
+        }
+    }
 }
 
 /// A value as it stands in a record.

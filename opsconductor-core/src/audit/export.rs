@@ -1,7 +1,8 @@
 //! Exports: the chain as lines of JSON, for a file that speaks for itself.
 //!
 //! Each record is a line in its canonical form, so that the hash of the line is the hash of the record. A checkpoint is a line
-//! `{"checkpoint":"…"}`: one before the first record where the chain does not begin with number 1, and one after the last.
+//! `{"checkpoint":"…"}`: one after the last record, and where the chain does not begin with number 1 one before the first, which says
+//! that what came before was removed.
 
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ mod tests {
         let origin = "opsconductor/test/3";
         let key = AuditKey::from_seed(origin, &[7; 32]).unwrap();
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let (mut head, mut lines) = (Head::START, String::new());
+        let (mut head, mut lines, mut removed) = (Head::START, String::new(), String::new());
         for n in 1..25_i64 {
             let actor = ["eve", "bob \u{1F600}", "\"quoted\"\\"][n as usize % 3];
             let user = (n % 3 == 0).then(|| UserId::new(n));
@@ -99,9 +100,13 @@ mod tests {
             if n % 12 == 0 {
                 lines += &(ExportLine::Checkpoint(key.sign(head)).to_line() + "\n");
             }
+            if n == 12 {
+                removed = key.sign_removal(head);
+            }
         }
         assert_eq!(lines, include_str!("../../testdata/audit-export.ndjson"));
         assert_eq!(format!("{}\n", key.public()), include_str!("../../testdata/audit-export.key"));
+        assert_eq!(removed, include_str!("../../testdata/audit-removed.note"));
         for line in lines.lines() {
             assert_eq!(ExportLine::parse(line).unwrap().to_line(), line);
         }

@@ -12,6 +12,7 @@
 //!   [canonical form](canonical) after RFC 8785, so that any program computes the same hash.
 //! * A [`Checkpoint`] says how long the chain was and what its last hash was, signed with Ed25519 in the note format of C2SP
 //!   (`signed-note`, `tlog-checkpoint`). Whoever keeps one elsewhere can show later that nothing before it was changed or cut.
+//!   Where records go because they are old, a checkpoint that says so stands for them, and no other one does.
 //! * A [`Verifier`] reads records one after the other and finds an edit, a deletion, an insertion and a swap; against a
 //!   checkpoint also a tail that was cut, and a chain that was written anew.
 //!

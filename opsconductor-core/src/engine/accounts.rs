@@ -20,6 +20,9 @@ pub struct AccountSettings {
     pub waiting: usize,
     /// The fewest characters of a new password, 12 unless said otherwise and at least 6.
     pub password_chars_min: usize,
+    /// In how many tries a new password may not be guessed, by an estimate; a million unless said otherwise, which is what
+    /// attempts over the network are held below. 0 accepts every password.
+    pub password_guesses_min: u64,
     /// How long an access token is good, 15 minutes unless said otherwise and a day at most.
     pub access_token: Duration,
     /// How long a refresh token is good when it is not used, 7 days unless said otherwise.
@@ -34,6 +37,7 @@ impl Default for AccountSettings {
             work: Work::STANDARD,
             waiting: 64,
             password_chars_min: 12,
+            password_guesses_min: 1_000_000,
             access_token: Duration::from_secs(15 * 60),
             refresh_token: 7 * DAY,
             session: 30 * DAY,

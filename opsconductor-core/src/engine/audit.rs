@@ -26,6 +26,10 @@ const TRIES_MAX: usize = 3;
 const WAITS_MAX: usize = 100;
 const WAIT: Duration = Duration::from_millis(20);
 
+/// What is wrong with a chain that was cut at its beginning.
+const NOT_REMOVED: &str =
+    "the chain begins after it, and no signed note says that what came before was removed";
+
 /// Calls on the audit record of a tenant.
 ///
 /// ```
@@ -151,7 +155,7 @@ impl AuditTrail<'_> {
                 match public.open(&stored.note) {
                     Ok(checkpoint) if checkpoint.head == stored.head => {
                         verifier.expect(checkpoint.head);
-                        stands_for_what_went |= checkpoint.head == begins;
+                        stands_for_what_went |= checkpoint.removed && checkpoint.head == begins;
                     }
                     _ => verifier.find(
                         Fault::Checkpoint,
@@ -165,8 +169,7 @@ impl AuditTrail<'_> {
             }
         }
         if !stands_for_what_went {
-            let message = "the chain begins after it, and no signed checkpoint stands for what came before";
-            verifier.find(Fault::Checkpoint, begins.size, message);
+            verifier.find(Fault::Checkpoint, begins.size, NOT_REMOVED);
         }
         Ok(())
     }
@@ -175,12 +178,40 @@ impl AuditTrail<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `Vault` when the key for checkpoints cannot be opened.
+    /// `Forbidden`; `Conflict` when the chain does not begin with number 1 and no signed note says that what came before was removed;
+    /// `Vault` when the key for checkpoints cannot be opened.
     pub async fn export(&self) -> Result<AuditExport> {
         self.at.authorize(Action::Read, Resource::Audit)?;
         let state = self.settle().await?;
         let key = self.key().await?;
-        Ok(AuditExport { at: self.at.clone(), key, state, after: state.begins.size, part: Part::Begins })
+        let begins = match state.begins.size {
+            0 => None,
+            _ => Some(self.removal(state.begins, &key.public()).await?),
+        };
+        let (at, after) = (self.at.clone(), state.begins.size);
+        Ok(AuditExport { at, key, state, after, part: Part::Begins(begins) })
+    }
+
+    /// The note for what was removed. It is not signed anew: the store may have been told to begin there by anybody.
+    async fn removal(&self, begins: Head, public: &PublicKey) -> Result<String> {
+        let mut page = Page { skip: 0, limit: CHECKPOINTS_MAX };
+        loop {
+            let list = self.at.inner.store.list_checkpoints(self.tenant(), page).await?;
+            page.skip += list.items.len() as u64;
+            let done = list.items.is_empty() || page.skip >= list.total;
+            let stands = |stored: &StoredCheckpoint| {
+                let opened = public.open(&stored.note);
+                opened.is_ok_and(|checkpoint| checkpoint.removed && checkpoint.head == begins)
+            };
+            let at_begin = |stored: &StoredCheckpoint| stored.head.size == begins.size;
+            if let Some(stored) = list.items.into_iter().find(|one| at_begin(one) && stands(one)) {
+                return Ok(stored.note);
+            }
+            if done {
+                let error = Error::new(ErrorKind::Conflict, format!("{NOT_REMOVED}; see `audit verify`"));
+                return Err(error.with("record", begins.size));
+            }
+        }
     }
 
     /// Signs the chain as it stands, and keeps the checkpoint. Keep a copy elsewhere.
@@ -197,7 +228,10 @@ impl AuditTrail<'_> {
                 "nothing is recorded yet, so there is nothing to sign",
             ));
         }
-        self.keep(head, entry.with("size", head.size)).await
+        let note = self.key().await?.sign(head);
+        let store = &self.at.inner.store;
+        let entry = entry.with("size", head.size);
+        self.at.noted(entry, store.add_checkpoint(self.tenant(), head, &note)).await
     }
 
     /// The key that checkpoints are checked with, made if there is none yet. It prints as C2SP's `signed-note` writes keys.
@@ -210,8 +244,9 @@ impl AuditTrail<'_> {
         Ok(self.key().await?.public())
     }
 
-    /// Removes the records from before `time`, from the beginning of the chain on. A signed checkpoint stands for them from then on.
-    /// The chain is checked first: what was tampered with is not signed.
+    /// Removes the records from before `time`, from the beginning of the chain on. A signed note stands for them from then on, which
+    /// says that they were removed: no other checkpoint may. The chain is checked first: what was tampered with is not signed.
+    /// What an earlier call began to remove, and could not end, goes too.
     ///
     /// # Errors
     ///
@@ -222,7 +257,7 @@ impl AuditTrail<'_> {
         let store = &self.at.inner.store;
         let head = store.audit_size_before(self.tenant(), time).await?;
         if head.size <= begins.size {
-            return Ok(0);
+            return self.remove_rest().await;
         }
         let report = self.verify(&[]).await?;
         if let Some(finding) = report.findings.first() {
@@ -230,34 +265,41 @@ impl AuditTrail<'_> {
                 "the audit record was tampered with, so nothing of it is removed; see `audit verify`";
             return Err(Error::new(ErrorKind::Conflict, message).with("finding", finding));
         }
-        self.keep(head, entry.with("size", head.size).with("before", time.to_rfc3339())).await?;
+        let note = self.key().await?.sign_removal(head);
+        let entry = entry.with("size", head.size).with("before", time.to_rfc3339());
+        self.at.noted(entry, store.begin_audit_after(self.tenant(), head, &note)).await?;
+        self.remove_rest().await
+    }
+
+    /// Removes what the chain no longer begins with, batch after batch.
+    async fn remove_rest(&self) -> Result<u64> {
         let mut removed = 0;
         loop {
-            match store.remove_audit(self.tenant(), head.size).await? {
+            match self.at.inner.store.remove_audit(self.tenant()).await? {
                 0 => return Ok(removed),
                 some => removed += some,
             }
         }
     }
 
-    async fn keep(&self, head: Head, entry: crate::audit::Entry) -> Result<StoredCheckpoint> {
-        let note = self.key().await?.sign(head);
-        let store = &self.at.inner.store;
-        self.at.noted(entry, store.add_checkpoint(self.tenant(), head, &note)).await
-    }
-
-    /// Chains what was staged before this call, and says where the chain then stands.
+    /// Chains what was staged before this call, and says where the chain then stands. What is staged meanwhile is not waited for.
     async fn settle(&self) -> Result<AuditState> {
         let inner = &self.at.inner;
-        let mut state = AuditState::default();
+        let mut state = inner.store.audit_state(self.tenant()).await?;
+        let wanted = state.head.size.saturating_add(state.staged);
         for _ in 0..WAITS_MAX {
-            sequencer::chain_all(inner).await?;
-            state = inner.store.audit_state(self.tenant()).await?;
-            if state.staged == 0 {
+            if state.staged == 0 || state.head.size >= wanted {
                 break;
             }
+            let chained = sequencer::chain_all(inner).await;
+            state = inner.store.audit_state(self.tenant()).await?;
+            if state.staged == 0 || state.head.size >= wanted {
+                break;
+            }
+            // That another tenant's chain cannot go on is none of this one's concern.
+            chained?;
             // Another process is at it.
-            tokio::time::sleep(WAIT).await;
+            inner.clock.sleep(WAIT).await;
         }
         Ok(state)
     }
@@ -285,7 +327,8 @@ pub struct AuditExport {
 }
 
 enum Part {
-    Begins,
+    /// With the note for what was removed.
+    Begins(Option<String>),
     Records,
     Over,
 }
@@ -302,20 +345,24 @@ impl AuditExport {
     ///
     /// Those of the store; `Conflict` when records were removed meanwhile.
     pub async fn next(&mut self) -> Result<Option<(String, u64)>> {
-        match self.part {
-            Part::Begins => {
+        match &mut self.part {
+            Part::Begins(removal) => {
+                let begins = removal.take().map(line_of);
                 self.part = Part::Records;
-                let begins = (self.state.begins.size > 0).then(|| self.checkpoint(self.state.begins));
                 Ok(Some((begins.unwrap_or_default(), 0)))
             }
             Part::Records => {
                 let tenant = self.at.scope.tenant;
                 let mut records = records_after(Arc::clone(&self.at.inner), tenant, self.after).await?;
+                let is_next = records.first().is_some_and(|first| first.record.seq == self.after + 1);
+                if !is_next && self.after < self.state.head.size {
+                    self.still_there().await?;
+                }
                 // What was added since it began is for the next export.
                 records.retain(|chained| chained.record.seq <= self.state.head.size);
                 let Some(last) = records.last() else {
                     self.part = Part::Over;
-                    let end = (self.state.head.size > 0).then(|| self.checkpoint(self.state.head));
+                    let end = (self.state.head.size > 0).then(|| line_of(self.key.sign(self.state.head)));
                     return Ok(Some((end.unwrap_or_default(), 0)));
                 };
                 self.after = last.record.seq;
@@ -330,11 +377,24 @@ impl AuditExport {
         }
     }
 
-    fn checkpoint(&self, head: Head) -> String {
-        let mut line = ExportLine::Checkpoint(self.key.sign(head)).to_line();
-        line.push('\n');
-        line
+    /// Where the next record is missing: whether it was removed since this began. What was cut by other hands stays a gap, which
+    /// whoever checks the export finds.
+    async fn still_there(&self) -> Result<()> {
+        let state = self.at.inner.store.audit_state(self.at.scope.tenant).await?;
+        match state.begins.size > self.after {
+            true => Err(Error::new(
+                ErrorKind::Conflict,
+                "records were removed while they were exported; begin the export anew",
+            )),
+            false => Ok(()),
+        }
     }
+}
+
+fn line_of(note: String) -> String {
+    let mut line = ExportLine::Checkpoint(note).to_line();
+    line.push('\n');
+    line
 }
 
 async fn records_after(inner: Arc<Inner>, tenant: TenantId, after: u64) -> Result<Vec<Chained>> {

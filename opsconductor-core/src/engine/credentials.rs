@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use chrono::Datelike as _;
 use tokio::sync::OnceCell;
 
 use super::{Inner, Scoped, noted};
@@ -148,9 +149,13 @@ impl Credentials<'_> {
     ///
     /// # Errors
     ///
-    /// `Forbidden`; `NotFound`.
+    /// `Forbidden`; `NotFound`; `InvalidInput` for a year before 1 or after 9999.
     pub async fn set_expiry(&self, name: &str, expires_at: Option<Timestamp>) -> Result<CredentialInfo> {
         let entry = self.at.permit(noted::CREDENTIAL_EXPIRY_SET, name).await?;
+        if expires_at.is_some_and(|at| !(1..=9999).contains(&at.year())) {
+            let message = "a credential expires in a year from 1 to 9999";
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
         let inner = &self.at.inner;
         let tenant = self.at.scope.tenant;
         let present = inner.store.credential_by_name(tenant, name).await?;

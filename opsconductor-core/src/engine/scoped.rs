@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    ApiTokens, Approvals, AuditTrail, Credentials, DeadLetterBox, Inner, Jobs, Keys, Notifications,
+    ApiTokens, Approvals, AuditTrail, Config, Credentials, DeadLetterBox, Inner, Jobs, Keys, Notifications,
     QueueControl, Runs, Smtp, Targets, Users, Workers,
 };
 use crate::{
@@ -42,6 +42,11 @@ impl Scoped {
     /// Jobs of the tenant.
     pub fn jobs(&self) -> Jobs<'_> {
         Jobs { at: self }
+    }
+
+    /// What the tenant is to have, as files say it.
+    pub fn config(&self) -> Config<'_> {
+        Config { at: self }
     }
 
     /// Runs of the tenant.

@@ -11,6 +11,7 @@ use crate::{
     store::{Listing, Page},
     target::{Target, TargetSpec},
     transport::{ProbeDetails, ProbeReport, Protocol},
+    vault::credential::CredentialKind,
 };
 
 /// Calls on the targets of a tenant.
@@ -118,13 +119,7 @@ impl Targets<'_> {
             spec.credential_ref.into_iter().collect::<BTreeSet<_>>(),
         );
         // One that does not exist is left to the store, which sees it in the moment of writing.
-        for kind in kinds.await?.into_values().filter(|kind| *kind != spec.protocol.credential_kind()) {
-            let (protocol, needed) = (spec.protocol, spec.protocol.credential_kind());
-            let message = format!(
-                "the credential is of the type {kind}, but a target that speaks {protocol} takes one of the type {needed}"
-            );
-            problems.push(Problem::new("/credential_ref", message));
-        }
+        problems.extend(kinds.await?.into_values().filter_map(|kind| unfit(spec, kind)));
         if problems.is_empty() {
             return Ok(());
         }
@@ -173,8 +168,19 @@ pub(super) fn no_credential(target: &str) -> Error {
         .with("target", target)
 }
 
+/// What is wrong with a credential of this type for the target.
+pub(super) fn unfit(spec: &TargetSpec, kind: CredentialKind) -> Option<Problem> {
+    let (protocol, needed) = (spec.protocol, spec.protocol.credential_kind());
+    (kind != needed).then(|| {
+        let message = format!(
+            "the credential is of the type {kind}, but a target that speaks {protocol} takes one of the type {needed}"
+        );
+        Problem::new("/credential_ref", message)
+    })
+}
+
 /// Everything that is wrong with a target in itself.
-fn problems(spec: &TargetSpec) -> Vec<Problem> {
+pub(super) fn problems(spec: &TargetSpec) -> Vec<Problem> {
     let strange = |c: char| c.is_whitespace() || "/?#@".contains(c);
     let faults = [
         (spec.name.trim().is_empty(), "/name", "a target needs a name"),

@@ -93,7 +93,7 @@ impl Users<'_> {
         let entry = self.at.permit(noted::USER_CREATED, &new.name).await?;
         check_name(&new.name)?;
         check_email(&new.email)?;
-        let password = self.hash(password).await?;
+        let password = self.hash(password, &[&new.name, &new.email]).await?;
         let NewAccount { name, email, role } = new;
         let new = NewUser { name, email, role, password };
         let entry = entry.with("role", role.as_str());
@@ -168,10 +168,12 @@ impl Users<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Users::get`]; `InvalidInput` for a password that is too short or too long; `Busy` when too many are being hashed.
+    /// As [`Users::get`]; `InvalidInput` for a password that is too short, too long or too easy to guess; `Busy` when too many are being hashed.
     pub async fn set_password(&self, id: UserId, password: &Secret<String>) -> Result<UserInfo> {
         let entry = self.at.permit_account(noted::USER_PASSWORD_SET, id).await?;
-        let change = UserChange { password: Some(self.hash(password).await?), ..UserChange::default() };
+        let account = self.at.inner.store.user(self.at.scope.tenant, id).await?;
+        let password = self.hash(password, &[&account.name, &account.email]).await?;
+        let change = UserChange { password: Some(password), ..UserChange::default() };
         self.change(entry, id, change).await
     }
 
@@ -263,9 +265,11 @@ impl Users<'_> {
         self.at.authorize(action, if own { Resource::Account } else { Resource::User })
     }
 
-    async fn hash(&self, password: &Secret<String>) -> Result<Secret<String>> {
+    /// `known` is what others know of the account.
+    async fn hash(&self, password: &Secret<String>, known: &[&str]) -> Result<Secret<String>> {
         let people = &self.at.inner.people;
         password::check(password, people.settings.password_chars_min)?;
+        password::check_guessable(password, people.settings.password_guesses_min, known)?;
         people.hasher.place()?.hash(password).await
     }
 

@@ -19,7 +19,7 @@ pub(super) fn push(pointer: &mut String, token: &str) {
 }
 
 /// `pointer` with one more reference token.
-pub(super) fn join(pointer: &str, token: &str) -> String {
+pub(crate) fn join(pointer: &str, token: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + token.len() + 1);
     joined.push_str(pointer);
     push(&mut joined, token);

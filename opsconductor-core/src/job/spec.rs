@@ -130,6 +130,16 @@ impl fmt::Debug for JobSpec {
     }
 }
 
+/// Reads another document in JSON or YAML by the rules for definitions, members given twice refused.
+pub(crate) fn read_document(text: &str) -> Result<Value> {
+    let JobSpec { definition, faults, .. } = JobSpec::parse(text)?;
+    if faults.is_empty() {
+        return Ok(Arc::unwrap_or_clone(definition));
+    }
+    let problems = faults.into_problems(&definition);
+    Err(Error::with_problems(ErrorKind::InvalidInput, "the document does not hold", problems))
+}
+
 pub(super) fn too_large() -> String {
     format!("it is larger than {} MiB: move large content out of it", DEFINITION_BYTES_MAX / 1024 / 1024)
 }

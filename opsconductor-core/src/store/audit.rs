@@ -38,7 +38,7 @@ pub struct AuditFilter {
 /// Where a tenant's chain stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AuditState {
-    /// What it begins after: [`Head::START`], or the checkpoint that stands for what was removed.
+    /// What it begins after: [`Head::START`], or the end of what was removed, for which a signed note stands.
     pub begins: Head,
     /// Its end, as the store keeps it.
     pub head: Head,
@@ -63,18 +63,12 @@ pub fn not_of_the_chain(size: u64) -> Error {
     Error::new(ErrorKind::Conflict, message).with("size", size)
 }
 
-/// What a store answers who would remove records for which no checkpoint stands.
-pub fn no_checkpoint(size: u64) -> Error {
-    let message = "no checkpoint of this size is kept; make one first, so that it can stand for what goes";
-    Error::new(ErrorKind::Conflict, message).with("size", size)
-}
-
 /// The audit record of each tenant.
 ///
 /// **Staging.** An entry that is [handed over](crate::audit::staging) with a call is written in the transaction of the call: it is
 /// there when the change was committed, and never when it was not. These methods take one: `insert_`, `update_` and
 /// `delete_credential`, `_target` and `_job`; `enqueue`, `redrive`, `repeat`, `discard_dead_letter`; `cancel_run`, `decide`;
-/// `set_limit`, `pause`, `resume`; `add_checkpoint`; `set_expiry`; `insert_`, `change_` and `delete_user`; `insert_` and
+/// `set_limit`, `pause`, `resume`; `add_checkpoint`, `begin_audit_after`; `set_expiry`; `insert_`, `change_` and `delete_user`; `insert_` and
 /// `delete_api_token`. A call that changed nothing (the repeat of a request, the cancel of a run that is over) may drop it. Where
 /// the entry says no id, that of the thing that was made is put in.
 ///
@@ -85,7 +79,8 @@ pub fn no_checkpoint(size: u64) -> Error {
 /// other but the ends of other chains, by tenant. So who waits for the end of a chain waits for commits alone, nothing that
 /// holds it waits for rows of the queue, and no two can wait for each other.
 ///
-/// **Keeping.** Chained records are never changed, and removed by [`AuditLog::remove_audit`] alone.
+/// **Keeping.** Chained records are never changed, and removed by [`AuditLog::remove_audit`] alone, where
+/// [`AuditLog::begin_audit_after`] let the chain begin later.
 #[async_trait]
 pub trait AuditLog: Send + Sync {
     /// Writes entries that tell of no change, such as one that was refused, durably and together.
@@ -95,12 +90,13 @@ pub trait AuditLog: Send + Sync {
     /// `NotFound` for a tenant that is not there.
     async fn append_audit(&self, entries: Vec<Staged>) -> Result<()>;
 
-    /// Chains at most `limit` staged entries, those first that were staged first, over all tenants, in one transaction. Answers
-    /// how many: 0 when none waits, or when someone else is chaining.
+    /// Chains at most `limit` staged entries, of each tenant those first that were staged first. Answers how many: 0 when none waits,
+    /// or when someone else is chaining. What has no place in the chain of the tenant under which it waits
+    /// ([`staging::read`](crate::audit::staging::read)) is set aside, and [a record](crate::audit::staging::set_aside) stands in its place.
     ///
     /// # Errors
     ///
-    /// Only those of the store itself.
+    /// Those of the store itself; also where the chain of one tenant cannot go on. The others' went on then, with at most `limit` of each.
     async fn sequence_audit(&self, limit: usize) -> Result<u64>;
 
     /// Where the tenant's chain stands.
@@ -137,7 +133,7 @@ pub trait AuditLog: Send + Sync {
     /// Only those of the store itself.
     async fn audit_size_before(&self, tenant: TenantId, time: Timestamp) -> Result<Head>;
 
-    /// Keeps the signed note for `head`. The same again changes nothing.
+    /// Keeps the signed note for `head`. Where there is one of this size, that stays.
     ///
     /// # Errors
     ///
@@ -151,13 +147,21 @@ pub trait AuditLog: Send + Sync {
     /// Only those of the store itself.
     async fn list_checkpoints(&self, tenant: TenantId, page: Page) -> Result<Listing<StoredCheckpoint>>;
 
-    /// Lets the chain begin after the checkpoint of this size and removes what comes before, at most [`REMOVE_BATCH`] records in a
-    /// call. Answers how many went: it is called until that is 0. From the first call on nobody sees them.
+    /// Lets the chain begin after `head`, and keeps the signed note that stands for what comes before, in place of a checkpoint of
+    /// the same size. From then on nobody sees those records. Where the chain begins there or later already, nothing changes.
     ///
     /// # Errors
     ///
-    /// `Conflict` when no checkpoint of this size is kept.
-    async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64>;
+    /// `Conflict` when the chain does not have that record with that hash.
+    async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()>;
+
+    /// Removes records from before the beginning of the chain, at most [`REMOVE_BATCH`] in a call. Answers how many went: it is
+    /// called until that is 0.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the store itself.
+    async fn remove_audit(&self, tenant: TenantId) -> Result<u64>;
 
     /// The sealed seed of the key that signs the tenant's checkpoints.
     ///

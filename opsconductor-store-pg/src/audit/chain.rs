@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use opsconductor_core::{
-    audit::{Chained, Entry, Hash, Head},
+    audit::{Chained, Entry, Hash, Head, staging},
     clock::Timestamp,
     id::{TenantId, UserId},
 };
@@ -34,7 +34,27 @@ const APPEND: &str = "INSERT INTO :schema.audit_log
 const MOVE: &str = "UPDATE :schema.audit_heads AS h SET size = n.size, hash = n.hash
     FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n (tenant_id, size, hash) WHERE h.tenant_id = n.tenant_id";
 
-const WAITING: &str = "SELECT id, at, entry FROM :schema.audit_staged ORDER BY id LIMIT $1";
+/// The tenant is the one that the wall let it in for. A time that no program can have written is none.
+macro_rules! waiting {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.id, s.tenant_id, EXISTS (SELECT 1 FROM :schema.tenants AS t WHERE t.id = s.tenant_id),
+                CASE WHEN s.at BETWEEN '0001-01-02' AND '9999-12-30' THEN s.at END, s.entry
+            FROM :schema.audit_staged AS s ",
+            $which,
+            " ORDER BY s.id LIMIT $1"
+        )
+    };
+}
+
+const WAITING: &str = waiting!("");
+const WAITING_OF: &str = waiting!("WHERE s.tenant_id = $2");
+
+const SET_ASIDE: &str = "INSERT INTO :schema.audit_set_aside (id, tenant_id, at, entry, why)
+    SELECT s.id, s.tenant_id, s.at, s.entry, w.why
+    FROM unnest($1::bigint[], $2::text[]) AS w (id, why) JOIN :schema.audit_staged AS s ON s.id = w.id";
+
+type Waiting = (i64, i64, bool, Option<Timestamp>, String);
 
 /// Leaves entries to be chained.
 pub(super) async fn stage(
@@ -68,8 +88,27 @@ pub(super) async fn append(
     heads.write(statements, tx, &chained).await
 }
 
-/// Chains what was staged.
+/// Chains what was staged: of all tenants at once, and where that fails of each by itself, so that a chain that cannot go on holds up
+/// no other.
 pub(super) async fn sequence(store: &PgStore, limit: usize) -> DbResult<u64> {
+    if let Ok(chained) = sequence_of(store, None, limit).await {
+        return Ok(chained);
+    }
+    let sql = "SELECT DISTINCT tenant_id FROM :schema.audit_staged ORDER BY tenant_id";
+    let mut tx = store.pools.queue_transaction().await?;
+    let tenants: Vec<i64> = sqlx::query_scalar(store.statements.of(sql)).fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    let (mut chained, mut failed) = (0, None);
+    for tenant in tenants {
+        match sequence_of(store, Some(tenant), limit).await {
+            Ok(some) => chained += some,
+            Err(failure) => failed = Some(failure),
+        }
+    }
+    failed.map_or(Ok(chained), Err)
+}
+
+async fn sequence_of(store: &PgStore, tenant: Option<i64>, limit: usize) -> DbResult<u64> {
     let mut tx = store.pools.queue_transaction().await?;
     // Who finds another at work leaves it to that one. What keeps numbers apart is the lock on each chain's end.
     let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7322))")
@@ -80,20 +119,46 @@ pub(super) async fn sequence(store: &PgStore, limit: usize) -> DbResult<u64> {
         tx.rollback().await?;
         return Ok(0);
     }
-    let waiting: Vec<(i64, Timestamp, String)> =
-        sqlx::query_as(store.statements.of(WAITING)).bind(columns::count(limit)).fetch_all(&mut *tx).await?;
+    let find = sqlx::query_as(store.statements.of(if tenant.is_some() { WAITING_OF } else { WAITING }));
+    let find = find.bind(columns::count(limit));
+    let find = tenant.into_iter().fold(find, |find, tenant| find.bind(tenant));
+    let waiting: Vec<Waiting> = find.fetch_all(&mut *tx).await?;
     if waiting.is_empty() {
         tx.rollback().await?;
         return Ok(0);
     }
     let mut entries = Vec::with_capacity(waiting.len());
-    for (_, at, entry) in &waiting {
-        entries.push((*at, serde_json::from_str::<Entry>(entry)?));
+    let (mut aside, mut reasons) = (Vec::new(), Vec::new());
+    for (id, tenant, is_there, at, entry) in &waiting {
+        let tenant = TenantId::new(*tenant);
+        let read = match is_there {
+            true => staging::read(tenant, *at, entry.as_bytes()),
+            false => Err("its tenant is not there"),
+        };
+        match read {
+            Ok((at, entry)) => entries.push((Some(at), entry)),
+            Err(why) => {
+                aside.push(*id);
+                reasons.push(why);
+                entries.extend(is_there.then(|| (None, staging::set_aside(tenant, *id, why))));
+            }
+        }
     }
-    let tenants = entries.iter().map(|(_, entry)| entry.tenant()).collect();
-    let mut heads = Heads::lock(&store.statements, &mut tx, None, tenants).await?;
-    let chained = entries.into_iter().map(|(at, entry)| heads.link(at, entry)).collect::<Vec<_>>();
-    heads.write(&store.statements, &mut tx, &chained).await?;
+    if !aside.is_empty() {
+        tracing::warn!(
+            rows = aside.len(),
+            "staged audit entries have no place in a chain and were set aside"
+        );
+        sqlx::query(store.statements.of(SET_ASIDE)).bind(&aside).bind(&reasons).execute(&mut *tx).await?;
+    }
+    if !entries.is_empty() {
+        let tenants = entries.iter().map(|(_, entry)| entry.tenant()).collect();
+        let mut heads = Heads::lock(&store.statements, &mut tx, None, tenants).await?;
+        let now = heads.now;
+        let chained = entries.into_iter().map(|(at, entry)| heads.link(at.unwrap_or(now), entry));
+        let chained = chained.collect::<Vec<_>>();
+        heads.write(&store.statements, &mut tx, &chained).await?;
+    }
     let ids: Vec<i64> = waiting.iter().map(|(id, ..)| *id).collect();
     let sql = "DELETE FROM :schema.audit_staged WHERE id = ANY ($1)";
     let gone = sqlx::query(store.statements.of(sql)).bind(&ids).execute(&mut *tx).await?;

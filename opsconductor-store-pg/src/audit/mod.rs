@@ -2,6 +2,7 @@
 
 mod chain;
 mod read;
+mod remove;
 mod writing;
 
 use async_trait::async_trait;
@@ -59,8 +60,12 @@ impl AuditLog for PgStore {
         Ok(read::checkpoints(self, tenant, page).await?)
     }
 
-    async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64> {
-        Ok(read::remove(self, tenant, size).await?)
+    async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()> {
+        Ok(remove::begin_after(self, tenant, head, note).await?)
+    }
+
+    async fn remove_audit(&self, tenant: TenantId) -> Result<u64> {
+        Ok(remove::remove(self, tenant).await?)
     }
 
     async fn audit_key(&self, tenant: TenantId) -> Result<Option<Vec<u8>>> {

@@ -1,13 +1,10 @@
-//! Reading the chain, its checkpoints and its key, and letting a prefix go.
+//! Reading the chain, its checkpoints and its key.
 
 use opsconductor_core::{
     audit::{Chained, DAMAGED, Hash, Head, Outcome, Record},
     clock::Timestamp,
     id::{TenantId, UserId},
-    store::{
-        AuditFilter, AuditState, Listing, Page, StoredCheckpoint,
-        audit::{REMOVE_BATCH, no_checkpoint, not_of_the_chain},
-    },
+    store::{AuditFilter, AuditState, Listing, Page, StoredCheckpoint, audit::not_of_the_chain},
 };
 use serde_json::Value;
 use sqlx::{PgConnection, postgres::PgRow, types::Json};
@@ -69,7 +66,11 @@ pub(super) async fn state(store: &PgStore, tenant: TenantId) -> DbResult<AuditSt
     Ok(AuditState { staged: staged as u64, ..found })
 }
 
-async fn state_in(store: &PgStore, db: &mut PgConnection, tenant: TenantId) -> DbResult<AuditState> {
+pub(super) async fn state_in(
+    store: &PgStore,
+    db: &mut PgConnection,
+    tenant: TenantId,
+) -> DbResult<AuditState> {
     let found: Option<(i64, Vec<u8>, i64, Vec<u8>)> =
         sqlx::query_as(store.statements.of(STATE)).bind(tenant.get()).fetch_optional(db).await?;
     Ok(found.map_or_else(AuditState::default, |(begins, begins_hash, size, hash)| AuditState {
@@ -226,32 +227,6 @@ fn checkpoint(row: &PgRow) -> sqlx::Result<StoredCheckpoint> {
         note: columns::get(row, 2)?,
         at: columns::get(row, 3)?,
     })
-}
-
-/// On the queue's side of the wall: the role that serves people may remove no record at all.
-pub(super) async fn remove(store: &PgStore, tenant: TenantId, size: u64) -> DbResult<u64> {
-    let mut tx = store.pools.queue_transaction().await?;
-    let sql = "UPDATE :schema.audit_heads AS h
-        SET begins = CASE WHEN c.size > h.begins THEN c.size ELSE h.begins END,
-            begins_hash = CASE WHEN c.size > h.begins THEN c.hash ELSE h.begins_hash END
-        FROM :schema.audit_checkpoints AS c
-        WHERE h.tenant_id = $1 AND c.tenant_id = $1 AND c.size = $2 RETURNING h.begins";
-    let begins: Option<i64> = sqlx::query_scalar(store.statements.of(sql))
-        .bind(tenant.get())
-        .bind(number(size))
-        .fetch_optional(&mut *tx)
-        .await?;
-    let begins = begins.ok_or_else(|| no_checkpoint(size))?;
-    let sql = "DELETE FROM :schema.audit_log WHERE tenant_id = $1 AND seq IN
-        (SELECT r.seq FROM :schema.audit_log AS r WHERE r.tenant_id = $1 AND r.seq <= $2 ORDER BY r.seq LIMIT $3)";
-    let gone = sqlx::query(store.statements.of(sql))
-        .bind(tenant.get())
-        .bind(begins)
-        .bind(columns::count(REMOVE_BATCH))
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    Ok(gone.rows_affected())
 }
 
 pub(super) async fn key(store: &PgStore, tenant: TenantId) -> DbResult<Option<Vec<u8>>> {

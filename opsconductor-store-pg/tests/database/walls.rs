@@ -2,6 +2,7 @@
 
 use opsconductor_core::{
     ErrorKind,
+    audit::{Entry, staging::Staged},
     id::{TenantId, WorkerId},
     run::{RunStatus, TaskStatus},
     store::Store,
@@ -27,7 +28,14 @@ async fn two_tenants(place: &Place) -> (Fixture, Fixture) {
         let claimed = fixture.claim(2).await.remove(0);
         fixture.store.append_output(vec![Fixture::piece(claimed.lease, 1, "x")]).await.unwrap();
         fixture.end(claimed.lease, TaskStatus::Succeeded).await;
+        let (store, tenant) = (&fixture.store, fixture.tenant);
+        let entry = |strict| Staged { entry: Entry::by(tenant, None, "eve", "a.b", "thing"), strict };
+        store.append_audit(vec![entry(true), entry(false)]).await.unwrap();
+        let head = store.audit_state(tenant).await.unwrap().head;
+        store.add_checkpoint(tenant, head, "note").await.unwrap();
+        store.keep_audit_key(tenant, b"sealed").await.unwrap();
     }
+    while first.store.number_events(100).await.unwrap() > 0 {}
     (first, second)
 }
 
@@ -42,6 +50,12 @@ async fn every_table_has_its_wall() {
     let policies = "SELECT count(*) FROM pg_policies WHERE schemaname = ':schema'";
     // Workers, attempts to log in and signing keys are of no tenant: theirs is the policy of those who serve all.
     assert_eq!(number(&mut owner, &place, policies).await, 2 * all - 3);
+    let other = format!("{policies} AND policyname = 'one_tenant' AND qual NOT LIKE '%opsconductor.tenant%'");
+    assert_eq!(
+        number(&mut owner, &place, &other).await,
+        0,
+        "each looks at the tenant that the session names"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,6 +77,13 @@ async fn a_session_sees_the_tenant_that_it_names_and_no_other() {
         "targets",
         "tenants",
         "job_run_summary",
+        "audit_log",
+        "audit_staged",
+        "audit_heads",
+        "audit_checkpoints",
+        "audit_keys",
+        "tenant_events",
+        "event_heads",
     ] {
         let count = format!("SELECT count(*) FROM :schema.{table}");
         run(&mut owner, &place, "RESET opsconductor.tenant; RESET opsconductor.all_tenants").await;
@@ -108,6 +129,24 @@ async fn a_plain_role_cannot_climb_the_wall() {
     assert_eq!(number(&mut stranger, &place, runs).await, 1, "nor one taken");
     assert!(try_run(&mut stranger, &place, &format!("SET ROLE {WORKER_ROLE}")).await.is_err());
     assert!(try_run(&mut stranger, &place, "DELETE FROM :schema.opsconductor_migrations").await.is_err());
+    // It adds to the audit record of its tenant, and neither changes nor removes anything of it.
+    for (table, column) in [
+        ("audit_log", "actor = 'x'"),
+        ("audit_staged", "entry = 'x'"),
+        ("audit_heads", "begins = 1"),
+        ("audit_checkpoints", "note = 'x'"),
+        ("audit_keys", "sealed = ''"),
+        ("audit_set_aside", "entry = 'x'"),
+    ] {
+        let all = format!("SELECT count(*) FROM :schema.{table}");
+        if table != "audit_set_aside" {
+            assert!(number(&mut stranger, &place, &all).await > 0, "{table}: there is something");
+        }
+        for sql in [format!("DELETE FROM :schema.{table}"), format!("UPDATE :schema.{table} SET {column}")] {
+            assert!(try_run(&mut stranger, &place, &sql).await.is_err(), "{sql}");
+        }
+    }
+    run(&mut stranger, &place, "UPDATE :schema.audit_heads SET size = size, hash = hash").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

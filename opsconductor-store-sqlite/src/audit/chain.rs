@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use opsconductor_core::{
-    audit::{Chained, Entry, Hash, Head, staging::Staged},
+    audit::{
+        Chained, Entry, Hash, Head,
+        staging::{self, Staged},
+    },
+    clock::Timestamp,
     id::{TenantId, UserId},
 };
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use crate::{
     columns,
-    error::{DbResult, missing},
+    error::{DbResult, Failure, missing},
     writer::Tx,
 };
 
@@ -46,23 +50,70 @@ pub(super) fn is_waiting(db: &Connection) -> DbResult<bool> {
     Ok(db.prepare_cached("SELECT EXISTS (SELECT 1 FROM audit_staged)")?.query_row([], |row| row.get(0))?)
 }
 
-/// Chains what was staged.
-pub(super) fn sequence(tx: &mut Tx<'_>, limit: usize) -> DbResult<u64> {
-    let mut find = tx.db.prepare_cached("SELECT id, at, entry FROM audit_staged ORDER BY id LIMIT ?1")?;
+/// Chains what was staged, tenant by tenant: a chain that cannot go on holds up no other. Answers how many, and what went wrong last.
+pub(super) fn sequence(tx: &mut Tx<'_>, limit: usize) -> DbResult<(u64, Option<Failure>)> {
+    let sql = "SELECT tenant_id FROM audit_staged GROUP BY tenant_id ORDER BY min(id)";
+    let mut find = tx.db.prepare_cached(sql)?;
+    let tenants =
+        find.query_map([], |row| row.get(0).map(TenantId::new))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let (mut chained, mut failed) = (0, None);
+    for tenant in tenants {
+        if chained >= limit {
+            break;
+        }
+        tx.db.execute_batch("SAVEPOINT one_chain")?;
+        match sequence_of(tx, tenant, limit - chained) {
+            Ok(some) => chained += some,
+            Err(failure) => {
+                tx.db.execute_batch("ROLLBACK TO one_chain")?;
+                failed = Some(failure);
+            }
+        }
+        tx.db.execute_batch("RELEASE one_chain")?;
+    }
+    Ok((chained as u64, failed))
+}
+
+fn sequence_of(tx: &Tx<'_>, tenant: TenantId, limit: usize) -> DbResult<usize> {
+    let is_there = tx.db.prepare_cached("SELECT 1 FROM tenants WHERE id = ?1")?.exists([tenant.get()])?;
+    // As bytes: a file that others wrote to may hold a text that is none.
+    let sql =
+        "SELECT id, at, CAST(entry AS BLOB) FROM audit_staged WHERE tenant_id = ?1 ORDER BY id LIMIT ?2";
+    let mut find = tx.db.prepare_cached(sql)?;
     let waiting = find
-        .query_map([columns::count(limit)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+        .query_map([tenant.get(), columns::count(limit)], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut heads = Heads::default();
-    for (_, at, entry) in &waiting {
-        heads.append(tx.db, *at, serde_json::from_str(entry)?)?;
+    for (id, at, entry) in &waiting {
+        let read = match is_there {
+            true => staging::read(tenant, Timestamp::from_timestamp_micros(*at), entry),
+            false => Err("its tenant is not there"),
+        };
+        match read {
+            Ok((_, entry)) => heads.append(tx.db, *at, entry)?,
+            Err(why) => {
+                tracing::warn!(
+                    row = id,
+                    why,
+                    "a staged audit entry has no place in a chain and was set aside"
+                );
+                let sql =
+                    "INSERT INTO audit_set_aside (id, tenant_id, at, entry, why) VALUES (?1, ?2, ?3, ?4, ?5)";
+                tx.db.prepare_cached(sql)?.execute(params![id, tenant.get(), at, entry, why])?;
+                if is_there {
+                    heads.append(tx.db, tx.now, staging::set_aside(tenant, *id, why))?;
+                }
+            }
+        }
     }
     if let Some((last, ..)) = waiting.last() {
-        tx.db.prepare_cached("DELETE FROM audit_staged WHERE id <= ?1")?.execute([last])?;
+        let sql = "DELETE FROM audit_staged WHERE tenant_id = ?1 AND id <= ?2";
+        tx.db.prepare_cached(sql)?.execute([tenant.get(), *last])?;
     }
     heads.write(tx.db)?;
-    Ok(waiting.len() as u64)
+    Ok(waiting.len())
 }
 
 /// The ends of the chains that something is added to.

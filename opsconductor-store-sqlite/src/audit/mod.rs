@@ -2,6 +2,7 @@
 
 mod chain;
 mod read;
+mod remove;
 
 use async_trait::async_trait;
 use opsconductor_core::{
@@ -25,7 +26,10 @@ impl AuditLog for SqliteStore {
     async fn sequence_audit(&self, limit: usize) -> Result<u64> {
         // A look first: the thread is asked only where there is something to do.
         match self.readers.glance(chain::is_waiting).await? {
-            true => self.writer.write(move |tx| chain::sequence(tx, limit)).await,
+            true => {
+                let (chained, failed) = self.writer.write(move |tx| chain::sequence(tx, limit)).await?;
+                failed.map_or(Ok(chained), |failure| Err(failure.into()))
+            }
             false => Ok(0),
         }
     }
@@ -61,8 +65,13 @@ impl AuditLog for SqliteStore {
         self.readers.read(move |db| read::checkpoints(db, tenant, page)).await
     }
 
-    async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64> {
-        self.writer.write(move |tx| read::remove(tx, tenant, size)).await
+    async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()> {
+        let note = note.to_owned();
+        self.writer.write(move |tx| remove::begin_after(tx, tenant, head, &note)).await
+    }
+
+    async fn remove_audit(&self, tenant: TenantId) -> Result<u64> {
+        self.writer.write(move |tx| remove::remove(tx, tenant)).await
     }
 
     async fn audit_key(&self, tenant: TenantId) -> Result<Option<Vec<u8>>> {

@@ -1,13 +1,10 @@
-//! Reading the chain, its checkpoints and its key, and letting a prefix go.
+//! Reading the chain, its checkpoints and its key.
 
 use opsconductor_core::{
     audit::{Chained, DAMAGED, Hash, Head, Outcome, Record},
     clock::Timestamp,
     id::{TenantId, UserId},
-    store::{
-        AuditFilter, AuditState, Listing, Page, StoredCheckpoint,
-        audit::{REMOVE_BATCH, no_checkpoint, not_of_the_chain},
-    },
+    store::{AuditFilter, AuditState, Listing, Page, StoredCheckpoint, audit::not_of_the_chain},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -95,6 +92,13 @@ pub(super) fn size_before(db: &Connection, tenant: TenantId, time: Timestamp) ->
     Ok(db.prepare_cached(sql)?.query_row(wanted, |row| head(row, 0)).optional()?.unwrap_or(begins))
 }
 
+/// The end of the chain when its last record was this one.
+pub(super) fn head_at(db: &Connection, tenant: TenantId, seq: u64) -> DbResult<Option<Head>> {
+    let sql = "SELECT seq, record_hash FROM audit_log WHERE tenant_id = ?1 AND seq = ?2";
+    let mut find = db.prepare_cached(sql)?;
+    Ok(find.query_row([tenant.get(), columns::count(seq)], |row| head(row, 0)).optional()?)
+}
+
 pub(super) fn add_checkpoint(
     tx: &mut Tx<'_>,
     tenant: TenantId,
@@ -102,10 +106,8 @@ pub(super) fn add_checkpoint(
     note: &str,
 ) -> DbResult<StoredCheckpoint> {
     let begins = state(tx.db, tenant)?.begins;
-    let sql = "SELECT seq, record_hash FROM audit_log WHERE tenant_id = ?1 AND seq = ?2";
     let size = columns::count(new.size);
-    let found = tx.db.prepare_cached(sql)?.query_row([tenant.get(), size], |row| head(row, 0)).optional()?;
-    if new.size == 0 || (found != Some(new) && begins != new) {
+    if new.size == 0 || (head_at(tx.db, tenant, new.size)? != Some(new) && begins != new) {
         return Err(not_of_the_chain(new.size).into());
     }
     let sql = "INSERT INTO audit_checkpoints (tenant_id, size, hash, note, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
@@ -131,31 +133,6 @@ pub(super) fn checkpoints(
 
 fn checkpoint(row: &Row<'_>) -> rusqlite::Result<StoredCheckpoint> {
     Ok(StoredCheckpoint { head: head(row, 0)?, note: row.get(2)?, at: columns::time(row, 3)? })
-}
-
-pub(super) fn remove(tx: &mut Tx<'_>, tenant: TenantId, size: u64) -> DbResult<u64> {
-    let sql = "SELECT size, hash FROM audit_checkpoints WHERE tenant_id = ?1 AND size = ?2";
-    let found = tx
-        .db
-        .prepare_cached(sql)?
-        .query_row([tenant.get(), columns::count(size)], |row| head(row, 0))
-        .optional()?;
-    let checkpoint = found.ok_or_else(|| no_checkpoint(size))?;
-    let mut begins = state(tx.db, tenant)?.begins;
-    if checkpoint.size > begins.size {
-        begins = checkpoint;
-        let sql = "UPDATE audit_heads SET begins = ?2, begins_hash = ?3 WHERE tenant_id = ?1";
-        let hash = &begins.hash.as_bytes()[..];
-        tx.db.prepare_cached(sql)?.execute(params![tenant.get(), columns::count(begins.size), hash])?;
-    }
-    let sql = "DELETE FROM audit_log WHERE id IN
-        (SELECT id FROM audit_log WHERE tenant_id = ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
-    let gone = tx.db.prepare_cached(sql)?.execute([
-        tenant.get(),
-        columns::count(begins.size),
-        columns::count(REMOVE_BATCH),
-    ])?;
-    Ok(gone as u64)
 }
 
 pub(super) fn key(db: &Connection, tenant: TenantId) -> DbResult<Option<Vec<u8>>> {

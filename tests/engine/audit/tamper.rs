@@ -31,7 +31,7 @@ pub(super) async fn with(fleet: &Fleet, sql: &str) -> impl Future<Output = ()> {
 }
 
 /// As the owner, with the triggers off.
-async fn free(fleet: &Fleet, sql: &str) {
+pub(super) async fn free(fleet: &Fleet, sql: &str) {
     let Some(folder) = &fleet.folder else {
         let trigger = |what: &str| format!("ALTER TABLE audit_log {what} TRIGGER USER;");
         let all = format!("{}{sql}{}", trigger("DISABLE"), trigger("ENABLE"));

@@ -67,8 +67,12 @@ macro_rules! pass_audit_through {
                     self.inner.list_checkpoints(tenant, page).await
                 }
 
-                async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64> {
-                    self.inner.remove_audit(tenant, size).await
+                async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()> {
+                    self.inner.begin_audit_after(tenant, head, note).await
+                }
+
+                async fn remove_audit(&self, tenant: TenantId) -> Result<u64> {
+                    self.inner.remove_audit(tenant).await
                 }
 
                 async fn audit_key(&self, tenant: TenantId) -> Result<Option<Vec<u8>>> {

@@ -3,6 +3,7 @@
 mod audit;
 mod auth;
 mod caller;
+mod config;
 mod credentials;
 mod input;
 mod jobs;
@@ -208,6 +209,7 @@ fn router(app: Shared) -> Router {
         .merge(credentials::routes())
         .merge(targets::routes())
         .merge(jobs::routes())
+        .merge(config::routes())
         .merge(runs::routes())
         .merge(live::routes())
         .merge(notifications::routes())

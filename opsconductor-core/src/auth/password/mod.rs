@@ -13,6 +13,8 @@ mod stored;
 pub use hasher::{Hasher, Place, Verdict};
 pub use stored::Work;
 
+use zxcvbn::zxcvbn;
+
 use crate::{Error, ErrorKind, Result, Secret};
 
 /// The longest password, in bytes. A login with a longer one is a login with a wrong one.
@@ -39,9 +41,60 @@ pub fn check(password: &Secret<String>, chars_min: usize) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a new password that is guessed in fewer than `guesses_min` tries, by the estimate of zxcvbn: it knows common passwords,
+/// names, words, dates, keyboard walks and repetitions. `known` is what a guesser knows of the account, such as its name.
+/// 0 accepts all.
+///
+/// # Errors
+///
+/// `InvalidInput`, which does not repeat the password.
+pub fn check_guessable(password: &Secret<String>, guesses_min: u64, known: &[&str]) -> Result<()> {
+    let text = password.expose();
+    // What stands after that makes a password no worse; the estimate takes more than linear time.
+    let end = text.char_indices().nth(ESTIMATED_CHARS_MAX).map_or(text.len(), |(end, _)| end);
+    // It knows words as wholes: an address is one of its parts too.
+    let words: Vec<&str> =
+        known.iter().flat_map(|word| [*word].into_iter().chain(word.split(['@', '.', '-', '_']))).collect();
+    if guesses_min == 0 || zxcvbn(text.get(..end).unwrap_or(text), &words).guesses() >= guesses_min {
+        return Ok(());
+    }
+    let message = "the password is too easy to guess; take several words that do not belong together, and nothing of the \
+                   account's name";
+    Err(Error::new(ErrorKind::InvalidInput, message))
+}
+
+/// The most characters whose strength is estimated.
+const ESTIMATED_CHARS_MAX: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_that_is_guessed_soon_is_refused_without_being_repeated() {
+        let known = ["ann.smith", "ann.smith@example.com"];
+        for weak in [
+            "password1234",
+            "Password1234",
+            "qwertyuiop123",
+            "aaaaaaaaaaaaaaaa",
+            "ann.smith@example.com",
+            "123456789012",
+        ] {
+            let error = check_guessable(&Secret::from(weak), 1_000_000, &known);
+            assert!(error.is_err_and(|error| !error.report().contains(weak)), "{weak}");
+            assert!(check_guessable(&Secret::from(weak), 0, &known).is_ok(), "{weak}");
+        }
+        for strong in [
+            "correct horse battery staple",
+            "a password of some length",
+            "üb3rw1nd!ich",
+            "0123456789".repeat(100).as_str(),
+        ] {
+            let judged = check_guessable(&Secret::from(strong), 1_000_000, &known);
+            assert_eq!(judged.is_ok(), !strong.starts_with('0'), "{strong}");
+        }
+    }
 
     #[test]
     fn a_password_has_a_shortest_and_a_longest_form() {

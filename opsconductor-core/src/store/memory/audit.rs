@@ -15,7 +15,7 @@ use crate::{
     id::TenantId,
     store::{
         AuditFilter, AuditLog, AuditState, Listing, Page, StoredCheckpoint,
-        audit::{REMOVE_BATCH, no_checkpoint, not_of_the_chain},
+        audit::{REMOVE_BATCH, not_of_the_chain},
     },
 };
 
@@ -168,19 +168,32 @@ impl AuditLog for MemoryStore {
         }))
     }
 
-    async fn remove_audit(&self, tenant: TenantId, size: u64) -> Result<u64> {
-        self.with(|state| {
+    async fn begin_audit_after(&self, tenant: TenantId, head: Head, note: &str) -> Result<()> {
+        self.noted(|state| {
+            let at = state.now;
             let chain = state.audit.chains.entry(tenant).or_default();
-            let checkpoint = chain.checkpoints.get(&size).ok_or_else(|| no_checkpoint(size))?;
-            if size > chain.begins.size {
-                chain.begins = checkpoint.head;
+            if head.size <= chain.begins.size {
+                state.note = None;
+                return Ok(());
             }
+            if chain.head_at(head.size) != Some(head) {
+                return Err(not_of_the_chain(head.size));
+            }
+            chain.begins = head;
+            chain.checkpoints.insert(head.size, StoredCheckpoint { head, note: note.to_owned(), at });
+            Ok(())
+        })
+    }
+
+    async fn remove_audit(&self, tenant: TenantId) -> Result<u64> {
+        Ok(self.with(|state| {
+            let Some(chain) = state.audit.chains.get_mut(&tenant) else { return 0 };
             let begins = chain.begins.size;
             let gone: Vec<u64> =
                 chain.records.range(..=begins).map(|(seq, _)| *seq).take(REMOVE_BATCH).collect();
             gone.iter().for_each(|seq| drop(chain.records.remove(seq)));
-            Ok(gone.len() as u64)
-        })
+            gone.len() as u64
+        }))
     }
 
     async fn audit_key(&self, tenant: TenantId) -> Result<Option<Vec<u8>>> {

@@ -30,7 +30,7 @@ macro_rules! store_suite {
                 records_are_found_by_what_is_asked,
                 records_come_in_parts,
                 a_checkpoint_is_of_the_chain,
-                a_prefix_goes_where_a_checkpoint_stands_for_it,
+                a_prefix_goes_where_a_note_stands_for_it,
                 what_happened_before_a_time_is_a_prefix,
                 a_key_is_kept_once,
                 whatever_an_entry_says_comes_back,

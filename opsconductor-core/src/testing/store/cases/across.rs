@@ -36,7 +36,7 @@ struct Things {
     token: ApiTokenRecord,
     /// It was given up.
     notification: Notification,
-    /// The end of its chain, for which a checkpoint stands.
+    /// What its chain begins after, for which a checkpoint stands.
     chain: Head,
 }
 
@@ -134,7 +134,8 @@ every_call! {
     audit_size_before(far()) => nothing;
     add_checkpoint(own.chain, "note") => Conflict;
     list_checkpoints(Fixture::ALL) => nothing;
-    remove_audit(own.chain.size) => Conflict;
+    begin_audit_after(own.chain, "note") => Conflict;
+    remove_audit() => nothing;
     audit_key() => nothing;
     keep_audit_key(b"") => nothing;
     insert_notification(own.another_notification()) => NotFound;
@@ -196,10 +197,11 @@ impl Things {
         let secret = PasswordChange::Set(notifications::secret("taken"));
         let smtp = SettingsChange::Smtp(notifications::smtp("mail"), secret);
         f.store.change_notification_settings(f.tenant, smtp).await.unwrap();
-        let entry = Entry::by(f.tenant, None, "eve", "a.b", "thing");
-        f.store.append_audit(vec![Staged { entry, strict: true }]).await.unwrap();
+        let staged = Staged { entry: Entry::by(f.tenant, None, "eve", "a.b", "thing"), strict: true };
+        f.store.append_audit(vec![staged.clone()]).await.unwrap();
         let chain = f.store.audit_state(f.tenant).await.unwrap().head;
-        f.store.add_checkpoint(f.tenant, chain, "note").await.unwrap();
+        f.store.begin_audit_after(f.tenant, chain, "note").await.unwrap();
+        f.store.append_audit(vec![staged]).await.unwrap();
         f.store.keep_audit_key(f.tenant, b"sealed").await.unwrap();
         while f.store.number_events(100).await.unwrap() > 0 {}
         Self {

@@ -354,15 +354,25 @@ pub async fn a_checkpoint_is_of_the_chain(f: Fixture) {
     assert_eq!(f.store.list_checkpoints(other.tenant, Fixture::ALL).await.unwrap().total, 0);
 }
 
-pub async fn a_prefix_goes_where_a_checkpoint_stands_for_it(f: Fixture) {
+pub async fn a_prefix_goes_where_a_note_stands_for_it(f: Fixture) {
     append(&f, 8).await;
     let records = chain(&f).await;
-    assert_eq!(kind(f.store.remove_audit(f.tenant, 5).await), ErrorKind::Conflict, "nothing stands for it");
     let head = Head { size: 5, hash: records[4].hash };
-    f.store.add_checkpoint(f.tenant, head, "note").await.unwrap();
-    assert_eq!(f.store.remove_audit(f.tenant, 5).await.unwrap(), 5);
-    assert_eq!(f.store.remove_audit(f.tenant, 5).await.unwrap(), 0);
+    f.store.add_checkpoint(f.tenant, head, "checkpoint").await.unwrap();
+    assert_eq!(f.store.remove_audit(f.tenant).await.unwrap(), 0, "a checkpoint lets nothing go");
+    for wrong in [Head { size: 4, ..head }, Head { size: 9, ..head }] {
+        let refused = f.store.begin_audit_after(f.tenant, wrong, "x").await;
+        assert_eq!(kind(refused), ErrorKind::Conflict, "{wrong:?}");
+    }
+    f.store.begin_audit_after(f.tenant, head, "note").await.unwrap();
     let left = chain(&f).await;
+    assert_eq!(left.len(), 3, "from then on nobody sees them");
+    assert_eq!(f.store.remove_audit(f.tenant).await.unwrap(), 5);
+    assert_eq!(f.store.remove_audit(f.tenant).await.unwrap(), 0);
+    for earlier in [head, Head { size: 2, hash: records[1].hash }] {
+        f.store.begin_audit_after(f.tenant, earlier, "again").await.unwrap();
+    }
+    assert_eq!(chain(&f).await, left);
     assert_eq!(left.iter().map(|chained| chained.record.seq).collect::<Vec<_>>(), [6, 7, 8]);
     assert_eq!(f.store.audit_state(f.tenant).await.unwrap().begins, head);
     append(&f, 1).await;
@@ -386,8 +396,8 @@ pub async fn what_happened_before_a_time_is_a_prefix(f: Fixture) {
     assert_eq!(f.store.audit_size_before(f.tenant, start + minute).await.unwrap(), second);
     let all = Head { size: 4, hash: records[3].hash };
     assert_eq!(f.store.audit_size_before(f.tenant, start + minute * 10).await.unwrap(), all);
-    f.store.add_checkpoint(f.tenant, second, "note").await.unwrap();
-    f.store.remove_audit(f.tenant, 2).await.unwrap();
+    f.store.begin_audit_after(f.tenant, second, "note").await.unwrap();
+    f.store.remove_audit(f.tenant).await.unwrap();
     assert_eq!(f.store.audit_size_before(f.tenant, start + minute).await.unwrap(), second);
 }
 
