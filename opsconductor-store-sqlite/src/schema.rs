@@ -18,8 +18,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "audit", include_str!("../migrations/0009_audit.sql")),
     (10, "credential_versions", include_str!("../migrations/0010_credential_versions.sql")),
     (12, "notifications", include_str!("../migrations/0012_notifications.sql")),
-    (14, "audit_set_aside", include_str!("../migrations/0014_audit_set_aside.sql")),
     (15, "tenant_events", include_str!("../migrations/0015_tenant_events.sql")),
+    (16, "audit_set_aside", include_str!("../migrations/0016_audit_set_aside.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE opsconductor_migrations (
